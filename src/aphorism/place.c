@@ -1,0 +1,92 @@
+#include "aphorism/place.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "common/clock.h"
+#include "common/dial.h"
+#include "common/options.h"
+
+static const char unix_prefix[] = "unix:";
+
+static const char *parse_unix(struct place *place, const char *path)
+{
+	if (path[0] != '/')
+		return "the path of a UNIX socket begins with /";
+	if (snprintf(place->host, sizeof(place->host), "%s", path) >= (int)sizeof(place->host))
+		return "the path is too long";
+	place->port[0] = '\0';
+	snprintf(place->name, sizeof(place->name), "unix:%s", place->host);
+	return NULL;
+}
+
+const char *place_parse(struct place *place, const char *text, unsigned port)
+{
+	const char *end, *colon;
+	size_t len;
+
+	if (strncmp(text, unix_prefix, sizeof(unix_prefix) - 1) == 0)
+		return parse_unix(place, text + sizeof(unix_prefix) - 1);
+	if (text[0] == '[') {
+		end = strchr(++text, ']');
+		if (!end || (end[1] != '\0' && end[1] != ':'))
+			return "not of the form [ADDRESS]:PORT";
+		colon = end[1] == ':' ? end + 1 : NULL;
+	} else {
+		colon = strchr(text, ':');
+		if (colon && strchr(colon + 1, ':'))
+			colon = NULL;     /* a bare IPv6 address */
+		end = colon ? colon : text + strlen(text);
+	}
+	len = (size_t)(end - text);
+	if (len == 0 || len >= sizeof(place->host))
+		return len == 0 ? "no host" : "the name is too long";
+	if (colon) {
+		port = (unsigned)options_number(colon + 1, 65535);
+		if (port == 0)
+			return "a port is a number from 1 to 65535";
+	}
+	memcpy(place->host, text, len);
+	place->host[len] = '\0';
+	snprintf(place->port, sizeof(place->port), "%u", port & 0xffff);
+	snprintf(place->name, sizeof(place->name), strchr(place->host, ':') ? "[%s]:%s" : "%s:%s",
+	         place->host, place->port);
+	return NULL;
+}
+
+static int connect_host(const struct place *place, uint64_t timeout_us, int *status)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
+	struct addrinfo *list;
+	int reason = getaddrinfo(place->host, place->port, &hints, &list);
+	int fd;
+
+	if (reason != 0) {
+		fprintf(stderr, "aphorism: %s: no such host: %s\n", place->host, gai_strerror(reason));
+		*status = EX_NOHOST;
+		return -1;
+	}
+	fd = dial_first(list, clock_now_us() + timeout_us);
+	reason = errno;
+	freeaddrinfo(list);
+	errno = reason;
+	return fd;
+}
+
+int place_connect(const struct place *place, uint64_t timeout_us, int *status)
+{
+	int fd;
+
+	*status = EX_OK;
+	if (place->port[0] == '\0')
+		fd = dial_unix(place->host, clock_now_us() + timeout_us);
+	else
+		fd = connect_host(place, timeout_us, status);
+	if (fd < 0 && *status == EX_OK) {
+		fprintf(stderr, "aphorism: %s: %s\n", place->name, strerror(errno));
+		*status = errno == ETIMEDOUT ? EX_TEMPFAIL : EX_UNAVAILABLE;
+	}
+	return fd;
+}

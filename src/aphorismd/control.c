@@ -1,0 +1,251 @@
+/*
+ * control.c - clients of the control socket.
+ */
+#include "aphorismd/control.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "server/listener.h"
+
+enum { LINE = 256, COMMAND_US = 5 * CLOCK_S, GROUPS = 1024, BACKLOG = 128 };
+
+struct client {
+	int fd;                           /* 0: none */
+	enum control_wait waits;
+	uint64_t deadline_us;             /* of its command; UINT64_MAX while it waits */
+	size_t len;
+	char line[LINE];
+};
+
+static struct listener *listener;
+static gid_t allowed_group;
+static struct client clients[CONTROL_CLIENTS];
+
+int control_open(const char *path, gid_t group, char *reason)
+{
+	struct config_listen at = { .mode = 0660 };
+	char why[LISTENER_REASON];
+	int status;
+
+	snprintf(at.address, sizeof at.address, "unix:%s", path);
+	if (!(listener = listener_open(&at, BACKLOG, &status, why))) {
+		snprintf(reason, CONTROL_REASON, "control socket: %s", why);
+		return EX_CANTCREAT;
+	}
+	allowed_group = group;
+	if (group != getegid() && lchown(path, (uid_t)-1, group) < 0)
+		log_warning("can't give %s to the daemon's group: %s", path, strerror(errno));
+	listener_nonblocking(listener->fd, true);
+	return 0;
+}
+
+static void drop(struct client *client)
+{
+	if (client->fd > 0)
+		close(client->fd);
+	*client = (struct client){ .fd = 0 };
+}
+
+void control_close(bool ours)
+{
+	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)
+		drop(&clients[i]);
+	if (listener && ours)
+		listener_close(listener);
+	else if (listener)
+		close(listener->fd);
+	listener = NULL;
+}
+
+int control_poll(struct pollfd *fds)
+{
+	int count = 0;
+
+	if (!listener)
+		return 0;
+	fds[count++] = (struct pollfd){ .fd = listener->fd, .events = POLLIN };
+	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)
+		if (clients[i].fd > 0)
+			fds[count++] = (struct pollfd){ .fd = clients[i].fd, .events = POLLIN };
+	return count;
+}
+
+uint64_t control_due_us(void)
+{
+	uint64_t due_us = UINT64_MAX;
+
+	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)
+		if (clients[i].fd > 0 && clients[i].deadline_us < due_us)
+			due_us = clients[i].deadline_us;
+	return due_us;
+}
+
+/* The kernel's word on the groups of the process that connected; a name service might keep us waiting. */
+static bool is_member(int fd, gid_t gid)
+{
+	gid_t groups[GROUPS];
+	socklen_t len = sizeof groups;
+
+	if (gid == allowed_group)
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+		return false;
+	for (size_t i = 0; i < len / sizeof *groups; i++)
+		if (groups[i] == allowed_group)
+			return true;
+	return false;
+}
+
+/* The socket's mode keeps others out where the file system does; this asks the kernel who it is in any case. */
+static bool has_right(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof peer;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return false;
+	return peer.uid == 0 || peer.uid == geteuid() || is_member(fd, peer.gid);
+}
+
+static struct client *vacancy(void)
+{
+	struct client *oldest = NULL;
+
+	for (unsigned i = 0; i < CONTROL_CLIENTS; i++) {
+		if (clients[i].fd == 0)
+			return &clients[i];
+		if (clients[i].waits == CONTROL_NOTHING && (!oldest || clients[i].deadline_us < oldest->deadline_us))
+			oldest = &clients[i];
+	}
+	if (oldest)
+		drop(oldest);     /* who connects and says nothing must not keep others out */
+	return oldest;
+}
+
+static void take_clients(uint64_t now_us)
+{
+	for (int burst = 0; burst < CONTROL_CLIENTS; burst++) {
+		int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		struct client *client;
+
+		if (fd < 0)
+			return;
+		client = vacancy();
+		if (!client) {
+			close(fd);
+			continue;
+		}
+		*client = (struct client){ .fd = fd, .deadline_us = now_us + COMMAND_US };
+		if (!has_right(fd)) {
+			control_say((unsigned)(client - clients), "error permission denied");
+			control_end((unsigned)(client - clients), EX_NOPERM);
+		}
+	}
+}
+
+static void read_command(unsigned i, control_command *command)
+{
+	struct client *client = &clients[i];
+	ssize_t n = recv(client->fd, client->line + client->len, sizeof client->line - 1 - client->len, 0);
+	char *end;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		drop(client);
+		return;
+	}
+	client->len += (size_t)n;
+	if (client->waits != CONTROL_NOTHING) {
+		client->len = 0;          /* one command is all; the rest is dropped */
+	} else if ((end = memchr(client->line, '\n', client->len)) != NULL) {
+		bool is_text = memchr(client->line, '\0', (size_t)(end - client->line)) == NULL;
+
+		*end = '\0';
+		if (end > client->line && end[-1] == '\r')
+			end[-1] = '\0';
+		client->len = 0;
+		command(i, is_text ? client->line : "");
+	} else if (client->len == sizeof client->line - 1) {
+		control_say(i, "error command too long");
+		control_end(i, EX_USAGE);
+	}
+}
+
+void control_serve(uint64_t now_us, control_command *command)
+{
+	if (!listener)
+		return;
+	take_clients(now_us);
+	for (unsigned i = 0; i < CONTROL_CLIENTS; i++) {
+		if (clients[i].fd > 0)
+			read_command(i, command);
+		if (clients[i].fd > 0 && clients[i].deadline_us <= now_us)
+			drop(&clients[i]);
+	}
+}
+
+static void send_all(unsigned i, const char *text, size_t len)
+{
+	struct client *client = &clients[i];
+
+	if (client->fd > 0 && send(client->fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)len)
+		drop(client);
+}
+
+void control_say(unsigned i, const char *format, ...)
+{
+	char line[1024];
+	va_list arguments;
+	int len;
+
+	va_start(arguments, format);
+	len = vsnprintf(line, sizeof line - 1, format, arguments);
+	va_end(arguments);
+	if (len < 0)
+		return;
+	if ((size_t)len > sizeof line - 2)
+		len = sizeof line - 2;
+	line[len] = '\n';
+	send_all(i, line, (size_t)len + 1);
+}
+
+void control_end(unsigned i, int status)
+{
+	char unread[LINE];
+
+	control_say(i, "end %d", status);
+	if (clients[i].fd == 0)
+		return;
+	/* what was sent beyond the command would make the close a reset */
+	while (recv(clients[i].fd, unread, sizeof unread, MSG_DONTWAIT) > 0)
+		;
+	drop(&clients[i]);
+}
+
+void control_keep(unsigned i, enum control_wait what)
+{
+	clients[i].waits = what;
+	clients[i].deadline_us = UINT64_MAX;
+}
+
+void control_happened(enum control_wait what, const char *lines, int status)
+{
+	for (unsigned i = 0; i < CONTROL_CLIENTS; i++) {
+		if (clients[i].fd == 0 || clients[i].waits != what)
+			continue;
+		if (lines)
+			send_all(i, lines, strlen(lines));
+		control_end(i, status);
+	}
+}

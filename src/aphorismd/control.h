@@ -1,0 +1,51 @@
+/*
+ * control.h - the socket that aphorismctl talks to; see aphorismctl(8) for the protocol.
+ *
+ * Never blocks the supervisor: lines are short, time is limited, clients are few, and one that does not take its answer is
+ * dropped.
+ */
+#ifndef APHORISMD_CONTROL_H
+#define APHORISMD_CONTROL_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { CONTROL_CLIENTS = 16, CONTROL_REASON = 320 };
+
+/* What a client may wait for. */
+enum control_wait { CONTROL_NOTHING, CONTROL_RELOAD, CONTROL_EXIT };
+
+/*
+ * Opens the socket at that path for root, ourselves and the members of that group.  Returns 0, or EX_CANTCREAT with the
+ * reason.
+ */
+int control_open(const char *path, gid_t group, char *reason);
+
+/* Closes clients and socket; with `ours` removes the socket's file too. */
+void control_close(bool ours);
+
+/* Lists what to poll for; returns how many, at most CONTROL_CLIENTS + 1. */
+int control_poll(struct pollfd *);
+
+/* When a client's time is over; UINT64_MAX for never. */
+uint64_t control_due_us(void);
+
+/* Takes clients and commands, drops who is late; each whole command is given to the function. */
+typedef void control_command(unsigned client, const char *command);
+void control_serve(uint64_t now_us, control_command *);
+
+/* Says a line, printf-like, without a newline. */
+void control_say(unsigned client, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Says "end STATUS" and closes. */
+void control_end(unsigned client, int status);
+
+/* Keeps a client until what it waits for has happened. */
+void control_keep(unsigned client, enum control_wait);
+
+/* It has: says these lines (may be NULL) and ends. */
+void control_happened(enum control_wait, const char *lines, int status);
+
+#endif

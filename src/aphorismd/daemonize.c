@@ -1,0 +1,64 @@
+/*
+ * daemonize.c - the double fork.
+ */
+#include "aphorismd/daemonize.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+/* The launcher: returns with the daemon's word, or with the reason that there is none. */
+static void wait_for_word(int fd, pid_t first_child)
+{
+	unsigned char status;
+	ssize_t n;
+
+	waitpid(first_child, NULL, 0);
+	while ((n = read(fd, &status, 1)) < 0 && errno == EINTR)
+		;
+	if (n == 1)
+		_exit(status);
+	fprintf(stderr, "aphorismd: the daemon ended before it was ready\n");
+	_exit(EX_OSERR);
+}
+
+int daemonize(void)
+{
+	int ends[2];
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0 || (pid = fork()) < 0)
+		return -1;
+	if (pid > 0) {
+		close(ends[1]);
+		wait_for_word(ends[0], pid);
+	}
+	close(ends[0]);
+	if (setsid() < 0)
+		_exit(EX_OSERR);
+	/* not the session's leader, so that opening a terminal can't make it ours */
+	if ((pid = fork()) != 0)
+		_exit(pid < 0 ? EX_OSERR : EX_OK);
+	return ends[1];
+}
+
+void daemonize_ready(int fd, int status)
+{
+	unsigned char word = (unsigned char)status;
+
+	if (fd < 0)
+		return;
+	while (write(fd, &word, 1) < 0 && errno == EINTR)
+		;
+	close(fd);
+}
+
+void daemonize_detach(int devnull)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		dup2(devnull, fd);
+}

@@ -1,0 +1,405 @@
+/*
+ * generation.c - keeping the workers of one configuration.
+ */
+#include "aphorismd/generation.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+enum {
+	SPARE_ROWS = 8,                   /* for workers that are dead while their children live on */
+	START_US = 30 * CLOCK_S,
+	PAUSE_US = 100 * CLOCK_MS, LONGEST_PAUSE_US = 30 * CLOCK_S,
+	TOKENS = 64, TOKEN_US = CLOCK_S / TOKENS,
+	RETIRE_US = CLOCK_S,
+	KILL_GRACE_US = CLOCK_S,          /* workers end their drain themselves; this is for those that can't */
+};
+
+struct generation *generation_new(uint32_t number, struct image *image, struct listener *const *listeners,
+                                  const struct surroundings *surroundings)
+{
+	struct generation *generation = calloc(1, sizeof *generation);
+	const struct model *model = model_find(image->config->model);
+	struct plan plan = model->plan(image->config);
+	uint32_t rows = plan.most_workers + SPARE_ROWS;
+
+	if (generation) {
+		generation->board = scoreboard_new((uint32_t)image->config->max_connections, rows);
+		generation->members = calloc(rows, sizeof *generation->members);
+	}
+	if (!generation || !generation->board || !generation->members) {
+		log_error("can't start a generation: %s", strerror(errno));
+		generation_free(generation);
+		return NULL;
+	}
+	generation->number = number;
+	generation->image = *image;
+	image->at = NULL;
+	generation->model = model;
+	generation->plan = plan;
+	generation->surroundings = surroundings;
+	generation->board->least_idle = model->adjust ? plan.least_idle : INT32_MIN;
+	generation->board->most_idle = model->adjust ? plan.most_idle : INT32_MAX;
+	memcpy(generation->listeners, listeners, (size_t)image->config->listeners * sizeof *listeners);
+	generation->deadline_us = clock_now_us() + START_US;
+	generation->tokens = plan.workers > TOKENS ? plan.workers : TOKENS;
+	return generation;
+}
+
+void generation_free(struct generation *generation)
+{
+	if (!generation)
+		return;
+	scoreboard_free(generation->board);
+	image_unmap(&generation->image);
+	free(generation->members);
+	free(generation);
+}
+
+/* ---- in the worker ---- */
+
+static void list_services(struct worker *worker, const struct generation *generation)
+{
+	const struct config *config = worker->config;
+
+	worker->listener_count = (int)config->listeners;
+	for (int i = 0; i < worker->listener_count; i++) {
+		worker->listeners[i].fd = generation->listeners[i]->fd;
+		worker->listeners[i].family = generation->listeners[i]->family;
+		worker->listeners[i].service = (struct service){
+			.protocol = protocol_find(config->listen[i].protocol),
+			.data = generation->image.table,
+			.max_question_length = (uint32_t)config->max_question_length,
+			.max_questions = (uint32_t)config->max_questions_per_connection,
+			.question_us = (uint64_t)config->question_us,
+			.idle_us = (uint64_t)config->idle_us,
+			.costly = config->delay_us > 0 || config->cpu_us > 0,
+		};
+	}
+}
+
+static _Noreturn void run(const struct generation *generation, uint32_t number, pid_t supervisor)
+{
+	static struct worker worker;      /* the signal handlers need it as long as the process lives */
+	size_t longest = generation->image.table->longest_answer;
+	char prefix[CONFIG_NAME + 16];
+	int status;
+
+	setpgid(0, 0);
+	generation->surroundings->forget(generation);
+	snprintf(prefix, sizeof prefix, "%s %u: ", generation->model->name, number);
+	log_prefix(prefix);
+	worker.config = generation->image.config;
+	worker.model = generation->model->name;
+	worker.number = number;
+	worker.board = generation->board;
+	worker.supervisor = supervisor;
+	worker.devnull = generation->surroundings->devnull;
+	worker.supervisor_told = generation->surroundings->told;
+	list_services(&worker, generation);
+	status = privileges_drop(generation->surroundings->privileges);
+	if (status == 0)
+		status = worker_open(&worker, generation->plan.conversations, (int)generation->plan.acceptors,
+		                     longest > CONVERSATION_IN ? longest : CONVERSATION_IN);
+	if (status != 0)
+		exit(status);
+	worker_ready(&worker);
+	generation->model->serve(&worker);
+	exit(EX_OK);
+}
+
+/* ---- in the supervisor ---- */
+
+static bool is_alive(const struct member *member)
+{
+	return member->pid > 0 && !member->dead;
+}
+
+static enum worker_state state_of(const struct generation *generation, uint32_t number)
+{
+	return atomic_load_explicit(&generation->board->row[number].state, memory_order_relaxed);
+}
+
+void generation_count(const struct generation *generation, int *all, int *idle)
+{
+	*all = *idle = 0;
+	for (uint32_t n = 0; n < generation->board->workers; n++) {
+		const struct member *member = &generation->members[n];
+
+		if (!is_alive(member) || member->retiring)
+			continue;
+		++*all;
+		*idle += state_of(generation, n) != WORKER_BUSY;  /* a new worker counts as idle from its fork on */
+	}
+}
+
+/* Workers count up and down as they go; what a dying one did not count is put right here. */
+static void recount_idle(struct generation *generation, int *all, int *idle)
+{
+	int before;
+
+	do {
+		generation_count(generation, all, idle);
+		before = *idle;
+		atomic_store(&generation->board->idle, *idle);
+		generation_count(generation, all, idle);
+	} while (*idle != before);
+}
+
+static void set_pause(struct generation *generation, uint64_t now_us)
+{
+	uint64_t pause_us = generation->pause_us * 2;
+
+	pause_us = pause_us < PAUSE_US ? PAUSE_US : pause_us > LONGEST_PAUSE_US ? LONGEST_PAUSE_US : pause_us;
+	generation->pause_us = pause_us;
+	generation->fork_us = now_us + pause_us;
+}
+
+static int free_row(const struct generation *generation)
+{
+	for (uint32_t n = 0; n < generation->board->workers; n++)
+		if (generation->members[n].pid == 0)
+			return (int)n;
+	return -1;
+}
+
+static bool fork_worker(struct generation *generation, uint64_t now_us)
+{
+	static struct log_limit limit;
+	pid_t supervisor = getpid(), pid;
+	int n = free_row(generation);
+
+	if (n < 0)
+		return false;
+	atomic_store(&generation->board->row[n].state, WORKER_STARTING);
+	pid = fork();
+	if (pid == 0)
+		run(generation, (uint32_t)n, supervisor);
+	if (pid < 0) {
+		log_limited(&limit, LOG_WARNING, "can't fork a worker: %s", strerror(errno));
+		set_pause(generation, now_us);
+		return false;
+	}
+	setpgid(pid, pid);                /* here too: a signal to the group must reach it from now on */
+	generation->members[n] = (struct member){ .pid = pid };
+	generation->tokens--;
+	return true;
+}
+
+/* One token each, so that workers that die again and again, though ready each time, are not forked without end. */
+static bool may_fork(struct generation *generation, uint64_t now_us)
+{
+	uint64_t fresh = (now_us - generation->refill_us) / TOKEN_US;
+
+	if (generation->tokens < TOKENS && fresh > 0) {
+		generation->tokens = generation->tokens + fresh > TOKENS ? TOKENS : generation->tokens + (uint32_t)fresh;
+		generation->refill_us = now_us;
+	}
+	return now_us >= generation->fork_us && generation->tokens > 0;
+}
+
+static int missing(const struct generation *generation, int all, int idle)
+{
+	if (generation->state == GENERATION_SERVES && generation->model->adjust)
+		return generation->model->adjust(generation->image.config, all, idle);
+	return (int)generation->plan.workers - all;
+}
+
+static void retire_one(struct generation *generation, uint64_t now_us)
+{
+	if (now_us < generation->retire_us)
+		return;
+	for (uint32_t n = generation->board->workers; n-- > 0;) {
+		struct member *member = &generation->members[n];
+
+		if (!is_alive(member) || member->retiring || state_of(generation, n) != WORKER_IDLE)
+			continue;
+		member->retiring = kill(member->pid, SIGNAL_RETIRE) == 0;
+		generation->retire_us = now_us + RETIRE_US;
+		return;
+	}
+}
+
+/* While workers fail to become ready, one at a time is tried. */
+static void adjust(struct generation *generation, uint64_t now_us)
+{
+	int all, idle, want;
+
+	recount_idle(generation, &all, &idle);
+	want = missing(generation, all, idle);
+	if (want < 0)
+		retire_one(generation, now_us);
+	while (want-- > 0 && may_fork(generation, now_us) && fork_worker(generation, now_us))
+		if (generation->pause_us > 0)
+			generation->fork_us = now_us + generation->pause_us;
+	recount_idle(generation, &all, &idle);
+}
+
+static void fail(struct generation *generation, int status)
+{
+	generation->status = status;
+	generation->state = GENERATION_FAILED;
+}
+
+static void see_who_is_ready(struct generation *generation, uint64_t now_us)
+{
+	uint32_t ready = 0;
+
+	for (uint32_t n = 0; n < generation->board->workers; n++) {
+		struct member *member = &generation->members[n];
+
+		if (is_alive(member) && !member->ready && state_of(generation, n) > WORKER_STARTING) {
+			member->ready = true;
+			generation->pause_us = generation->fork_us = 0;
+		}
+		ready += is_alive(member) && member->ready;
+	}
+	if (generation->state != GENERATION_STARTS)
+		return;
+	if (ready >= generation->plan.workers || (ready > 0 && now_us >= generation->deadline_us))
+		generation->state = GENERATION_SERVES;
+	else if (now_us >= generation->deadline_us)
+		fail(generation, EX_OSERR);
+}
+
+static void signal_all(struct generation *generation, int signal)
+{
+	for (uint32_t n = 0; n < generation->board->workers; n++)
+		if (generation->members[n].pid > 0)
+			kill(-generation->members[n].pid, signal);
+}
+
+void generation_tend(struct generation *generation, uint64_t now_us)
+{
+	atomic_store(&generation->board->told, 0);        /* before we look: what is told from now on wakes us again */
+	if (generation->state == GENERATION_DRAINS && now_us >= generation->deadline_us) {
+		log_warning("generation %u: killed, it did not leave in time", generation->number);
+		generation_kill(generation, now_us);
+	}
+	if (generation->state != GENERATION_STARTS && generation->state != GENERATION_SERVES)
+		return;
+	see_who_is_ready(generation, now_us);
+	if (generation->state != GENERATION_FAILED)
+		adjust(generation, now_us);
+}
+
+uint64_t generation_due_us(const struct generation *generation, uint64_t now_us)
+{
+	int all, idle, want;
+	uint64_t due_us = generation->state == GENERATION_STARTS ? generation->deadline_us : UINT64_MAX;
+
+	if (generation->state == GENERATION_DRAINS)
+		return generation->deadline_us;
+	if (generation->state == GENERATION_FAILED)
+		return UINT64_MAX;
+	generation_count(generation, &all, &idle);
+	want = missing(generation, all, idle);
+	if (want < 0 && generation->retire_us < due_us)
+		due_us = generation->retire_us;
+	if (want > 0 && free_row(generation) >= 0) {
+		uint64_t fork_us = generation->tokens > 0 ? generation->fork_us : now_us + TOKEN_US;
+
+		due_us = fork_us < due_us ? fork_us : due_us;
+	}
+	return due_us;
+}
+
+/* ---- deaths ---- */
+
+/* A worker's row is free again when the last process of its group has left: children of a fork worker may outlive it. */
+static void release_rows(struct generation *generation)
+{
+	for (uint32_t n = 0; n < generation->board->workers; n++) {
+		struct member *member = &generation->members[n];
+
+		if (!member->dead || kill(-member->pid, 0) == 0 || errno != ESRCH)
+			continue;
+		scoreboard_evict(generation->board, n);
+		*member = (struct member){ .pid = 0 };
+	}
+}
+
+static void note_failure(struct generation *generation, uint32_t n, int status, uint64_t now_us)
+{
+	struct member *member = &generation->members[n];
+
+	if (WIFSIGNALED(status))
+		log_error("%s %u (process %d) died: %s", generation->model->name, n, (int)member->pid,
+		          strsignal(WTERMSIG(status)));
+	else
+		log_error("%s %u (process %d) ended with status %d", generation->model->name, n, (int)member->pid,
+		          WEXITSTATUS(status));
+	if (generation->state == GENERATION_DRAINS || member->ready)
+		return;
+	if (WIFEXITED(status) && (WEXITSTATUS(status) == EX_CONFIG || WEXITSTATUS(status) == EX_NOPERM)) {
+		fail(generation, WEXITSTATUS(status));
+		return;
+	}
+	if (generation->state == GENERATION_STARTS && ++generation->failures >= generation->plan.workers) {
+		fail(generation, WIFEXITED(status) ? WEXITSTATUS(status) : EX_OSERR);
+		return;
+	}
+	set_pause(generation, now_us);
+	log_warning("a worker died before it was ready: the next is started in %u ms",
+	            (unsigned)(generation->pause_us / CLOCK_MS));
+}
+
+bool generation_reaped(struct generation *generation, pid_t pid, int status, uint64_t now_us)
+{
+	bool ours = false;
+
+	for (uint32_t n = 0; n < generation->board->workers; n++) {
+		struct member *member = &generation->members[n];
+
+		if (member->pid != pid || member->dead)
+			continue;
+		ours = member->dead = true;
+		atomic_store(&generation->board->row[n].state, WORKER_GONE);
+		if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_CUT)
+			log_warning("%s %u: the drain's time was over, connections were cut", generation->model->name, n);
+		else if (!WIFEXITED(status) || WEXITSTATUS(status) != EX_OK)
+			note_failure(generation, n, status, now_us);
+	}
+	release_rows(generation);
+	return ours;
+}
+
+void generation_end(struct generation *generation, enum worker_signal signal, uint64_t now_us)
+{
+	generation->state = GENERATION_DRAINS;
+	generation->deadline_us = now_us + (uint64_t)generation->image.config->drain_us + KILL_GRACE_US;
+	signal_all(generation, signal);
+}
+
+void generation_kill(struct generation *generation, uint64_t now_us)
+{
+	generation->state = GENERATION_DRAINS;
+	generation->deadline_us = now_us + KILL_GRACE_US;
+	signal_all(generation, SIGKILL);
+}
+
+void generation_look(struct generation *generation)
+{
+	if (!generation->model->nonblocking && generation->image.config->listeners == 1)
+		return;           /* blocked in accept itself: the kernel wakes another */
+	for (uint32_t n = 0; n < generation->board->workers; n++)
+		if (is_alive(&generation->members[n]) && generation->members[n].ready)
+			kill(generation->members[n].pid, SIGNAL_LOOK);
+}
+
+bool generation_is_gone(const struct generation *generation)
+{
+	for (uint32_t n = 0; n < generation->board->workers; n++)
+		if (generation->members[n].pid > 0)
+			return false;
+	return true;
+}

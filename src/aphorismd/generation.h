@@ -1,0 +1,93 @@
+/*
+ * generation.h - the workers of one configuration.
+ *
+ * Started, kept alive, adjusted in number, drained, all without knowing what the model does.  Process ids are kept here, in
+ * the supervisor's own memory; what workers write into the scoreboard only steers how many there are.
+ */
+#ifndef APHORISMD_GENERATION_H
+#define APHORISMD_GENERATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "aphorismd/image.h"
+#include "aphorismd/privileges.h"
+#include "models/model.h"
+#include "server/listener.h"
+#include "server/scoreboard.h"
+#include "server/worker.h"
+
+enum generation_state {
+	GENERATION_STARTS,                /* not all of its first workers are ready */
+	GENERATION_SERVES,
+	GENERATION_DRAINS,                /* was told to go */
+	GENERATION_FAILED,                /* can't start, or its workers say that it makes no sense to go on */
+};
+
+/* What every worker is given. */
+struct generation;
+struct surroundings {
+	const struct privileges *privileges;
+	int devnull, told;                /* the latter an eventfd that workers write to */
+	void (*forget)(const struct generation *);        /* closes, in a worker, what is not its generation's */
+};
+
+struct member {
+	pid_t pid;                        /* also its process group's id; 0: no such worker */
+	bool ready, retiring, dead;       /* dead: reaped, but children of its own live on */
+};
+
+struct generation {
+	uint32_t number;
+	enum generation_state state;
+	int status;                       /* of FAILED: a sysexits code */
+	struct image image;
+	const struct model *model;
+	struct plan plan;
+	struct scoreboard *board;
+	struct listener *listeners[CONFIG_LISTENERS];
+	const struct surroundings *surroundings;
+	struct member *members;           /* as many as the board has rows */
+	uint64_t deadline_us;             /* STARTS: ready by then; DRAINS: killed then */
+	uint64_t fork_us, pause_us;       /* no fork before; the present back-off */
+	uint64_t refill_us;               /* of the tokens that forks take */
+	uint64_t retire_us;               /* no worker retires before */
+	uint32_t tokens, failures;
+};
+
+/*
+ * A generation without workers.  Takes over the image; listeners stay the caller's, in the order of the configuration, and
+ * outlive it.  NULL with a logged reason when there is no memory.
+ */
+struct generation *generation_new(uint32_t number, struct image *, struct listener *const *, const struct surroundings *);
+void generation_free(struct generation *);
+
+/*
+ * Does what is due now: forks workers that are missing, retires those that are too many, sees who is ready, ends what is
+ * late.  Never blocks.
+ */
+void generation_tend(struct generation *, uint64_t now_us);
+
+/* When something will be due that no event announces; UINT64_MAX for never. */
+uint64_t generation_due_us(const struct generation *, uint64_t now_us);
+
+/* A process was reaped: true if it was a worker of this generation. */
+bool generation_reaped(struct generation *, pid_t, int wait_status, uint64_t now_us);
+
+/* Tells all workers to drain or to stop; after drain_us more they are killed. */
+void generation_end(struct generation *, enum worker_signal, uint64_t now_us);
+
+/* Kills all processes at once; no new ones are started. */
+void generation_kill(struct generation *, uint64_t now_us);
+
+/* Tells workers that share listeners to look whether connections are queued: see worker_listens_no_more(). */
+void generation_look(struct generation *);
+
+/* Has the last process left? */
+bool generation_is_gone(const struct generation *);
+
+/* Workers that are alive, and how many of them have nothing to do. */
+void generation_count(const struct generation *, int *all, int *idle);
+
+#endif

@@ -1,0 +1,180 @@
+/*
+ * image.c - filling a memfd, sealing it, mapping it.
+ */
+#include "aphorismd/image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { LINE = PATH_MAX + 256 };
+
+struct header {
+	char magic[16];
+	uint64_t size;
+	struct config config;
+};
+
+static const char magic[16] = "aphorismd image";
+static const char three[] = "Beautiful is better than? Ugly.\n"
+                            "Explicit is better than? Implicit.\n"
+                            "Simple is better than? Complex.\n";
+
+struct reporter {
+	image_report *report;
+	void *arg;
+	const char *file;
+};
+
+static size_t table_at(void)
+{
+	return (sizeof(struct header) + 4095) / 4096 * 4096;
+}
+
+static void report_line(void *arg, size_t line, const char *reason)
+{
+	struct reporter *reporter = arg;
+	char text[LINE];
+
+	if (line > 0)
+		snprintf(text, sizeof text, "%s:%zu: %s", reporter->file, line, reason);
+	else
+		snprintf(text, sizeof text, "%s: %s", reporter->file, reason);
+	reporter->report(reporter->arg, true, text);
+}
+
+/* Non-blocking, so that a FIFO does not hold us up before we see that it is none of ours. */
+static int open_regular(const char *path, size_t *size)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		*size = (size_t)st.st_size;
+		return fd;
+	}
+	errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+	close(fd);
+	return -1;
+}
+
+/* Reads at most size bytes; less when the file has shrunk meanwhile.  -1 on an error. */
+static ssize_t read_all(int fd, char *to, size_t size)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < size && (n = read(fd, to + len, size - len)) != 0) {
+		if (n < 0 && errno != EINTR)
+			return -1;
+		len += n > 0 ? (size_t)n : 0;
+	}
+	return (ssize_t)len;
+}
+
+static void *grow(int memfd, void *old, size_t old_size, size_t size)
+{
+	void *at;
+
+	if (ftruncate(memfd, (off_t)size) < 0)
+		return NULL;
+	at = old ? mremap(old, old_size, size, MREMAP_MAYMOVE)
+	         : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	return at == MAP_FAILED ? NULL : at;
+}
+
+static int fail(struct reporter *reporter, int status)
+{
+	report_line(reporter, 0, errno == EINVAL ? "not a regular file" : strerror(errno));
+	return status;
+}
+
+/* The memfd as it is when the text is in place; *fd is the table's file, or -1 for the built-in text. */
+static int write_image(int memfd, const struct config *config, int fd, size_t text_size, struct reporter *reporter)
+{
+	size_t head = table_at() + sizeof(struct table), size = head + text_size, lines;
+	struct header *header = grow(memfd, NULL, 0, size), *grown;
+	ssize_t len = (ssize_t)text_size;
+	struct table *table;
+
+	if (!header)
+		return fail(reporter, EX_OSERR);
+	table = (struct table *)(void *)((char *)header + table_at());
+	if (fd < 0)
+		memcpy(table_text(table), three, text_size);
+	else if ((len = read_all(fd, table_text(table), text_size)) < 0)
+		return fail(reporter, EX_NOINPUT);
+	lines = table_lines(table_text(table), (size_t)len);
+	if (!(grown = grow(memfd, header, size, table_at() + table_size((size_t)len, lines))))
+		return fail(reporter, EX_OSERR);
+	header = grown;
+	table = (struct table *)(void *)((char *)header + table_at());
+	table->text_len = (uint64_t)len;
+	memcpy(header->magic, magic, sizeof magic);
+	header->size = table_at() + table_size((size_t)len, lines);
+	header->config = *config;
+	if (fd < 0)
+		header->config.aphorisms[0] = '\0';
+	if (table_build(table, lines, (size_t)config->max_question_length, report_line, reporter) > 0)
+		return EX_CONFIG;
+	munmap(header, header->size);     /* no seal against writing while a writable mapping lives */
+	if (fcntl(memfd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return fail(reporter, EX_OSERR);
+	return 0;
+}
+
+int image_write(int memfd, const struct config *config, bool built_in, image_report *report, void *arg)
+{
+	struct reporter reporter = { report, arg, config->aphorisms };
+	size_t size = sizeof three - 1;
+	int fd = open_regular(config->aphorisms, &size), status;
+	char text[LINE];
+
+	if (fd < 0) {
+		if (errno != ENOENT || config->set.aphorisms || !built_in)
+			return fail(&reporter, EX_NOINPUT);
+		snprintf(text, sizeof text, "%s: not there: serving the three aphorisms that are built in", config->aphorisms);
+		report(arg, false, text);
+	}
+	status = write_image(memfd, config, fd, size, &reporter);
+	if (fd >= 0)
+		close(fd);
+	return status;
+}
+
+int image_map(struct image *image, int memfd)
+{
+	const struct header *header;
+	struct stat st;
+
+	if (fstat(memfd, &st) < 0 || (size_t)st.st_size < table_at() + sizeof(struct table))
+		return -1;
+	header = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, memfd, 0);
+	if (header == MAP_FAILED)
+		return -1;
+	if (memcmp(header->magic, magic, sizeof magic) != 0 || header->size != (uint64_t)st.st_size) {
+		munmap((void *)(uintptr_t)header, (size_t)st.st_size);
+		return -1;
+	}
+	*image = (struct image){
+		.config = &header->config,
+		.table = (const struct table *)(const void *)((const char *)header + table_at()),
+		.at = (void *)(uintptr_t)header,
+		.size = (size_t)st.st_size,
+	};
+	return 0;
+}
+
+void image_unmap(struct image *image)
+{
+	if (image->at)
+		munmap(image->at, image->size);
+	*image = (struct image){ .at = NULL };
+}

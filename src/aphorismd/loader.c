@@ -1,0 +1,250 @@
+/*
+ * loader.c - the process that reads.
+ */
+#include "aphorismd/loader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/proctitle.h"
+#include "models/model.h"
+
+enum { LIMIT_S = 60 };
+
+/* ---- in the loader ---- */
+
+struct reporting {
+	FILE *to;
+	bool prefixed;                    /* "error " or "notice " for the supervisor; people see from the text */
+};
+
+static void report(void *arg, bool error, const char *line)
+{
+	struct reporting *reporting = arg;
+
+	fprintf(reporting->to, "%s%s\n", !reporting->prefixed ? "" : error ? "error " : "notice ", line);
+}
+
+static long somaxconn(void)
+{
+	FILE *file = fopen("/proc/sys/net/core/somaxconn", "re");
+	long most = LONG_MAX;
+
+	if (file && fscanf(file, "%ld", &most) != 1)
+		most = LONG_MAX;
+	if (file)
+		fclose(file);
+	return most;
+}
+
+/* What is allowed, but hardly meant. */
+static void advise(const struct config *config, const struct options *options, struct reporting *reporting)
+{
+	uint32_t capacity = model_find(config->model)->plan(config).capacity;
+	char line[256];
+
+	if (config->backlog > somaxconn()) {
+		snprintf(line, sizeof line, "backlog: %d is cut to %ld by the kernel (net.core.somaxconn)",
+		         (int)config->backlog, somaxconn());
+		report(reporting, false, line);
+	}
+	if (options->action == ACTION_SERVE || capacity >= config->max_connections)
+		return;
+	snprintf(line, sizeof line, "max_connections: model %s serves %u at once, not %d; more clients wait in the backlog",
+	         config->model, capacity, (int)config->max_connections);
+	report(reporting, false, line);
+}
+
+static int load(int memfd, const struct options *options, bool built_in, struct reporting *reporting)
+{
+	struct config_sources sources = options_sources(options);
+	FILE *dump = options->action == ACTION_DUMP ? stdout : NULL;
+	struct config *config = calloc(1, sizeof *config);
+	int status;
+
+	if (!config)
+		return EX_OSERR;
+	status = config_load(config, model_schema(), &sources, dump, report, reporting);
+	if (status == 0 && !dump)
+		status = image_write(memfd, config, built_in, report, reporting);
+	if (status == 0 && !dump)
+		advise(config, options, reporting);
+	free(config);
+	return fflush(reporting->to) == 0 && fflush(stdout) == 0 ? status : EX_OSERR;
+}
+
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	signal(SIGPIPE, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void run(int memfd, int lines, const struct options *options, bool built_in, pid_t supervisor)
+{
+	struct reporting reporting = { .to = fdopen(lines, "w"), .prefixed = true };
+
+	reset_signals();
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != supervisor || !reporting.to)
+		_exit(EX_OSERR);
+	proctitle_set("aphorismd: loader");
+	_exit(load(memfd, options, built_in, &reporting));
+}
+
+/* ---- in the supervisor ---- */
+
+int loader_start(struct loader *loader, const struct options *options, bool built_in)
+{
+	int ends[2] = { -1, -1 };
+	pid_t supervisor = getpid();
+
+	*loader = (struct loader){ .lines = -1 };
+	loader->memfd = memfd_create("aphorismd", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (loader->memfd >= 0 && pipe2(ends, O_CLOEXEC) == 0 && (loader->pid = fork()) == 0)
+		run(loader->memfd, ends[1], options, built_in, supervisor);
+	if (ends[1] >= 0)
+		close(ends[1]);
+	loader->lines = ends[0];
+	if (loader->lines >= 0 && loader->pid > 0) {
+		fcntl(loader->lines, F_SETFL, O_NONBLOCK);
+		loader->deadline_us = clock_now_us() + (uint64_t)LIMIT_S * CLOCK_S;
+		return 0;
+	}
+	log_error("can't start the loader: %s", strerror(errno));
+	loader->pid = 0;
+	loader_cancel(loader);
+	return EX_OSERR;
+}
+
+bool loader_read(struct loader *loader)
+{
+	char beyond[4096];
+
+	for (;;) {
+		size_t room = sizeof loader->text - 1 - loader->len;
+		ssize_t n = room > 0 ? read(loader->lines, loader->text + loader->len, room)
+		                     : read(loader->lines, beyond, sizeof beyond);
+
+		if (n == 0)
+			return false;
+		if (n < 0)
+			return errno == EAGAIN || errno == EINTR;
+		loader->len += room > 0 ? (size_t)n : 0;
+	}
+}
+
+static void add_error(struct loader *loader, const char *text)
+{
+	size_t room = sizeof loader->text - loader->len;
+	int n = snprintf(loader->text + loader->len, room, "error %s\n", text);
+
+	loader->len += n > 0 && (size_t)n < room ? (size_t)n : 0;
+}
+
+void loader_ended(struct loader *loader, int wait_status)
+{
+	char text[96];
+
+	loader_read(loader);              /* its last words may still be in the pipe */
+	loader->ended = true;
+	loader->pid = 0;
+	loader->status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : EX_CONFIG;
+	if (loader->late) {
+		snprintf(text, sizeof text, "the configuration could not be loaded within %d s", LIMIT_S);
+		add_error(loader, text);
+	} else if (WIFSIGNALED(wait_status)) {
+		snprintf(text, sizeof text, "the configuration could not be loaded: %s", strsignal(WTERMSIG(wait_status)));
+		add_error(loader, text);
+	} else if (loader->status != 0 && loader->len == 0) {
+		add_error(loader, "the configuration could not be loaded");
+	}
+	/* libconfig ends the process with a status of its own */
+	if (loader->status != 0 && loader->status != EX_NOINPUT && loader->status != EX_OSERR)
+		loader->status = EX_CONFIG;
+}
+
+void loader_check(struct loader *loader, uint64_t now_us)
+{
+	if (loader->pid == 0 || now_us < loader->deadline_us || loader->late)
+		return;
+	loader->late = true;
+	kill(loader->pid, SIGKILL);
+}
+
+int loader_finish(struct loader *loader, struct image *image)
+{
+	int status = loader->status;
+
+	if (status == 0 && image_map(image, loader->memfd) < 0) {
+		add_error(loader, "the configuration could not be mapped");
+		status = EX_OSERR;
+	}
+	loader_cancel(loader);
+	return status;
+}
+
+void loader_cancel(struct loader *loader)
+{
+	if (loader->pid > 0) {
+		kill(loader->pid, SIGKILL);
+		waitpid(loader->pid, NULL, 0);
+		loader->pid = 0;
+	}
+	if (loader->lines >= 0)
+		close(loader->lines);
+	if (loader->memfd >= 0)
+		close(loader->memfd);
+	loader->lines = loader->memfd = -1;
+}
+
+/* ---- for people ---- */
+
+static void print_reports(char *text)
+{
+	char *rest = text, *line;
+
+	while ((line = strsep(&rest, "\n")) != NULL)
+		if (strchr(line, ' '))
+			fprintf(stderr, "%s\n", strchr(line, ' ') + 1);
+}
+
+int loader_try(const struct options *options)
+{
+	static struct loader loader;
+	struct image image = { .at = NULL };
+	int wait_status, status = loader_start(&loader, options, true);
+
+	if (status != 0)
+		return status;
+	for (;;) {
+		struct pollfd lines = { .fd = loader.lines, .events = POLLIN };
+
+		poll(&lines, 1, CLOCK_MS);
+		loader_check(&loader, clock_now_us());
+		if (!loader_read(&loader))
+			break;
+	}
+	while (waitpid(loader.pid, &wait_status, 0) < 0 && errno == EINTR)
+		;
+	loader_ended(&loader, wait_status);
+	status = options->action == ACTION_DUMP ? loader.status : loader_finish(&loader, &image);
+	print_reports(loader.text);
+	image_unmap(&image);
+	loader_cancel(&loader);
+	return status;
+}

@@ -1,0 +1,51 @@
+/*
+ * loader.h - reading configuration and table in a process of its own, with a time limit.
+ *
+ * Parsers die and hang on what people write; the supervisor must not.
+ */
+#ifndef APHORISMD_LOADER_H
+#define APHORISMD_LOADER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "aphorismd/image.h"
+#include "aphorismd/options.h"
+
+enum { LOADER_TEXT = 65536 };
+
+struct loader {
+	pid_t pid;                        /* 0: none runs */
+	int memfd, lines;                 /* the image; the end of a pipe to read reports from */
+	uint64_t deadline_us;
+	bool late, ended;                 /* it was stopped for being late; its exit status is known */
+	int status;                       /* sysexits */
+	size_t len;
+	char text[LOADER_TEXT];           /* reports: lines of "error TEXT\n" and "notice TEXT\n" */
+};
+
+/* Starts a loader.  built_in: the built-in table may stand in for the default file.  Returns 0 or EX_OSERR, logged. */
+int loader_start(struct loader *, const struct options *, bool built_in);
+
+/* Takes what it has reported; never blocks.  False when it has closed its end. */
+bool loader_read(struct loader *);
+
+/* Its process has ended with that wait status. */
+void loader_ended(struct loader *, int wait_status);
+
+/* Ends it if it is still running after its deadline. */
+void loader_check(struct loader *, uint64_t now_us);
+
+/*
+ * After its end, with all its reports read: maps the image.  Returns 0 or a sysexits code; in every case the loader is
+ * done with, but for its text.
+ */
+int loader_finish(struct loader *, struct image *);
+
+/* Kills and reaps one that is no longer needed. */
+void loader_cancel(struct loader *);
+
+/* For --test and --dump: loads, prints every report to standard error, and returns the exit status.  Blocks. */
+int loader_try(const struct options *);
+
+#endif

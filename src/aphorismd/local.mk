@@ -1,0 +1,13 @@
+sbin_PROGRAMS += aphorismd
+aphorismd_SOURCES = \
+	%D%/control.c %D%/control.h \
+	%D%/daemonize.c %D%/daemonize.h \
+	%D%/generation.c %D%/generation.h \
+	%D%/image.c %D%/image.h \
+	%D%/loader.c %D%/loader.h \
+	%D%/main.c \
+	%D%/options.c %D%/options.h \
+	%D%/pidfile.c %D%/pidfile.h \
+	%D%/privileges.c %D%/privileges.h \
+	%D%/supervisor.c %D%/supervisor.h
+aphorismd_LDADD = libmodels.a libserver.a libprotocol.a libcommon.a $(LIBCONFIG_LIBS)

@@ -1,0 +1,47 @@
+/*
+ * main.c - aphorismd: questions answered under a concurrency model of your choice.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "aphorismd/daemonize.h"
+#include "aphorismd/loader.h"
+#include "aphorismd/options.h"
+#include "aphorismd/supervisor.h"
+#include "common/log.h"
+#include "common/proctitle.h"
+
+/* A descriptor that we open must never become standard error, and be written to as such. */
+static void fill_standard_descriptors(void)
+{
+	int fd;
+
+	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
+		;
+	if (fd >= 0)
+		close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	static struct options options;
+	int status, launcher = -1;
+
+	fill_standard_descriptors();
+	proctitle_init(argc, argv);
+	status = options_parse(&options, argc, argv);
+	if (status >= 0)
+		return status;
+	log_open("aphorismd", LOG_TO_STDERR, LOG_DAEMON, LOG_NOTICE);
+	if (options.action != ACTION_SERVE)
+		return loader_try(&options);
+	if (!options.foreground && (launcher = daemonize()) < 0) {
+		fprintf(stderr, "aphorismd: can't become a daemon: %s\n", strerror(errno));
+		return EX_OSERR;
+	}
+	return supervisor_run(&options, launcher);
+}

@@ -1,0 +1,159 @@
+/*
+ * options.c - the command line of aphorismd.
+ */
+#include "aphorismd/options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/options.h"
+#include "models/model.h"
+
+static const char program[] = "aphorismd";
+static const char usage[] =
+	"Usage: aphorismd [-ft] [-c FILE] [-m MODEL] [-l ADDRESS]... [-o KEY=VALUE]... [-p PIDFILE]\n"
+	"Answers questions under a concurrency model of your choice.\n"
+	"\n"
+	"  -c, --config FILE     read this configuration (default " SYSCONFDIR "/aphorismd/aphorismd.conf)\n"
+	"  -m, --model MODEL     set `model`: see --list-models\n"
+	"  -l, --listen ADDRESS  listen here instead of where the configuration says; may be repeated:\n"
+	"                        127.0.0.1:1060, [::1]:1060, *:1060, unix:/path\n"
+	"  -p, --pidfile FILE    set `process.pidfile`\n"
+	"  -o, --set KEY=VALUE   set any key: -o timeouts.idle=5s\n"
+	"  -f, --foreground      stay in the foreground, log to standard error\n"
+	"  -t, --test            check configuration and table, print every error, exit 0 or 78\n"
+	"  -T, --dump            print each key's value in force and where it came from\n"
+	"      --list-models     print each model's name and summary\n"
+	"  -V, --version         print the version\n"
+	"  -h, --help            print this text\n"
+	"\n"
+	"Signals: TERM, INT stop gracefully (again: at once), QUIT stops at once, HUP reloads, USR1 logs statistics.\n"
+	"The manual: aphorismd(8), aphorismd.conf(5), aphorismd-models(7).\n";
+
+enum { OPTION_LIST_MODELS = 256 };
+
+static const struct option known[] = {
+	{ "config", required_argument, NULL, 'c' },   { "model", required_argument, NULL, 'm' },
+	{ "listen", required_argument, NULL, 'l' },   { "pidfile", required_argument, NULL, 'p' },
+	{ "set", required_argument, NULL, 'o' },      { "foreground", no_argument, NULL, 'f' },
+	{ "test", no_argument, NULL, 't' },           { "dump", no_argument, NULL, 'T' },
+	{ "list-models", no_argument, NULL, OPTION_LIST_MODELS },
+	{ "version", no_argument, NULL, 'V' },        { "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static void list_models(void)
+{
+	for (size_t i = 0; models[i]; i++)
+		printf("%-12s %s\n", models[i]->name, models[i]->summary);
+}
+
+/* "KEY=VALUE" for an option that is short for a key, or as it was given. */
+static bool add(struct options *options, size_t *count, const char *key, const char *value)
+{
+	char *setting = NULL;
+
+	if (key && asprintf(&setting, "%s=%s", key, value) < 0)
+		return false;
+	options->settings[(*count)++] = key ? setting : value;
+	return true;
+}
+
+/* All -l together are one list. */
+static bool add_listeners(struct options *options, size_t *count, char *const *listeners, size_t listener_count)
+{
+	size_t size = sizeof "listen=";
+	char *setting, *at;
+
+	for (size_t i = 0; i < listener_count; i++)
+		size += strlen(listeners[i]) + 1;
+	if (listener_count == 0)
+		return true;
+	if (!(setting = malloc(size)))
+		return false;
+	at = stpcpy(setting, "listen=");
+	for (size_t i = 0; i < listener_count; i++)
+		at = stpcpy(stpcpy(at, i > 0 ? "," : ""), listeners[i]);
+	options->settings[(*count)++] = setting;
+	return true;
+}
+
+/* The configuration file by its absolute name: a daemon changes to /, and a reload comes later. */
+static bool name_file(struct options *options, const char *file)
+{
+	char here[PATH_MAX] = "";
+	int len;
+
+	if (*file != '/' && !getcwd(here, sizeof here))
+		return false;
+	len = snprintf(options->file, sizeof options->file, "%s%s%s", here, *file == '/' ? "" : "/", file);
+	return len > 0 && (size_t)len < sizeof options->file;
+}
+
+static int complain(const char *what, const char *which)
+{
+	fprintf(stderr, "%s: %s%s\n", program, what, which);
+	return EX_USAGE;
+}
+
+static int parse(struct options *options, int argc, char **argv, char **listeners)
+{
+	const char *file = SYSCONFDIR "/aphorismd/aphorismd.conf";
+	size_t count = 0, listener_count = 0;
+	bool ok = true;
+	int option;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":c:m:l:p:o:ftTVh", known, NULL)) != -1 && ok) {
+		switch (option) {
+		case 'c': file = optarg; options->file_named = true; break;
+		case 'm': ok = add(options, &count, "model", optarg); break;
+		case 'l': listeners[listener_count++] = optarg; break;
+		case 'p': ok = add(options, &count, "process.pidfile", optarg); break;
+		case 'o': ok = add(options, &count, NULL, optarg); break;
+		case 'f': options->foreground = true; break;
+		case 't': options->action = ACTION_TEST; break;
+		case 'T': options->action = ACTION_DUMP; break;
+		case OPTION_LIST_MODELS: list_models(); return EX_OK;
+		case 'V': puts("aphorismd " PACKAGE_VERSION); return EX_OK;
+		case 'h': fputs(usage, stdout); return EX_OK;
+		default: return options_complain(program, argv, known, option);
+		}
+		if (option == 'o' && !strchr(optarg, '='))
+			return complain("-o takes KEY=VALUE, not ", optarg);
+	}
+	if (optind < argc)
+		return complain("unexpected argument: ", argv[optind]);
+	if (!ok || !add_listeners(options, &count, listeners, listener_count))
+		return complain("out of memory", "");
+	if (!name_file(options, file))
+		return complain("unusable file name: ", file);
+	return -1;
+}
+
+int options_parse(struct options *options, int argc, char **argv)
+{
+	char **listeners = calloc((size_t)argc + 1, sizeof *listeners);
+	int status;
+
+	*options = (struct options){ .settings = calloc((size_t)argc + 2, sizeof *options->settings) };
+	if (!listeners || !options->settings)
+		return complain("out of memory", "");
+	status = parse(options, argc, argv, listeners);
+	free(listeners);
+	return status;
+}
+
+struct config_sources options_sources(const struct options *options)
+{
+	return (struct config_sources){
+		.file = options->file,
+		.file_named = options->file_named,
+		.environment = environ,
+		.settings = options->settings,
+	};
+}

@@ -1,0 +1,32 @@
+/*
+ * options.h - the command line of aphorismd.
+ */
+#ifndef APHORISMD_OPTIONS_H
+#define APHORISMD_OPTIONS_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include "server/config.h"
+
+enum action { ACTION_SERVE, ACTION_TEST, ACTION_DUMP };
+
+/* Kept for life: a reload reads the same sources again. */
+struct options {
+	enum action action;
+	bool foreground;
+	char file[PATH_MAX];              /* absolute */
+	bool file_named;
+	const char **settings;            /* "KEY=VALUE", ended by NULL */
+};
+
+/*
+ * Parses the command line into *options.  Answers --help, --version and --list-models itself; a usage error is one line on
+ * standard error.  Returns -1 to go on, or an exit status.
+ */
+int options_parse(struct options *, int argc, char **argv);
+
+/* The sources of a configuration: these options, the environment, the file. */
+struct config_sources options_sources(const struct options *);
+
+#endif

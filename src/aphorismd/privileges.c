@@ -1,0 +1,131 @@
+/*
+ * privileges.c - dropping them for good.
+ */
+#include "aphorismd/privileges.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/log.h"
+
+static int refuse(char *reason, const char *key, const char *name, const char *why)
+{
+	snprintf(reason, PRIVILEGES_REASON, "process.%s: %s: %s", key, name, why);
+	return EX_CONFIG;
+}
+
+static int resolve_group(struct privileges *privileges, const struct config *config, char *reason)
+{
+	const struct group *group;
+
+	if (config->group[0] == '\0')
+		return 0;
+	errno = 0;
+	if (!(group = getgrnam(config->group)))
+		return refuse(reason, "group", config->group, errno ? strerror(errno) : "no such group");
+	privileges->gid = group->gr_gid;
+	return 0;
+}
+
+int privileges_resolve(struct privileges *privileges, const struct config *config, char *reason)
+{
+	bool root = geteuid() == 0;
+	const struct passwd *user = NULL;
+
+	*privileges = (struct privileges){ .drop = false, .uid = geteuid(), .gid = getegid() };
+	if (!root && !config->set.user && config->group[0] == '\0')
+		return 0;
+	if (config->user[0] == '\0') {
+		if (root)
+			log_warning("process.user is empty: workers keep the rights of root");
+		return resolve_group(privileges, config, reason);
+	}
+	errno = 0;
+	if ((root || config->set.user) && !(user = getpwnam(config->user)))
+		return refuse(reason, "user", config->user, errno ? strerror(errno) : "no such user");
+	if (user) {
+		privileges->uid = user->pw_uid;
+		privileges->gid = user->pw_gid;
+	}
+	if (resolve_group(privileges, config, reason) != 0)
+		return EX_CONFIG;
+	if (!root && privileges->uid != geteuid())
+		return refuse(reason, "user", config->user, "only root can become another user");
+	if (!root && privileges->gid != getegid())
+		return refuse(reason, "group", config->group, "only root can change the group");
+	privileges->drop = root;
+	return 0;
+}
+
+static void offer_to_oom_killer(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (write(fd, "500", 3) < 0)
+		log_debug("can't set oom_score_adj: %s", strerror(errno));
+	close(fd);
+}
+
+/* Groups first: after setresuid we could not change them any more. */
+static bool become(uid_t uid, gid_t gid)
+{
+	return setgroups(0, NULL) == 0 && setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0;
+}
+
+static bool is_for_good(uid_t uid, gid_t gid)
+{
+	uid_t r, e, s;
+	gid_t rg, eg, sg;
+
+	if (getresuid(&r, &e, &s) < 0 || r != uid || e != uid || s != uid)
+		return false;
+	if (getresgid(&rg, &eg, &sg) < 0 || rg != gid || eg != gid || sg != gid || getgroups(0, NULL) != 0)
+		return false;
+	return uid == 0 || (setuid(0) < 0 && setgid(0) < 0);
+}
+
+int privileges_drop(const struct privileges *privileges)
+{
+	struct rlimit none = { 0, 0 };
+
+	offer_to_oom_killer();
+	setrlimit(RLIMIT_CORE, &none);
+	if (privileges->drop && !become(privileges->uid, privileges->gid)) {
+		log_error("can't become user %u: %s", (unsigned)privileges->uid, strerror(errno));
+		return EX_NOPERM;
+	}
+	if (privileges->drop && !is_for_good(privileges->uid, privileges->gid)) {
+		log_error("the rights of root could come back after they were dropped");
+		return EX_NOPERM;
+	}
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		log_warning("can't rule out new privileges: %s", strerror(errno));
+	return 0;
+}
+
+void privileges_reduce(void)
+{
+	static const uint32_t kept = 1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_NET_BIND_SERVICE;
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { .effective = 0 } }, all[_LINUX_CAPABILITY_U32S_3];
+
+	/* in a container we may have less than that */
+	if (syscall(SYS_capget, &header, all) == 0) {
+		data[0].effective = all[0].effective & kept;
+		data[0].permitted = all[0].permitted & kept;
+	}
+	if (syscall(SYS_capset, &header, data) < 0)
+		log_warning("can't give up capabilities: %s", strerror(errno));
+}

@@ -1,0 +1,39 @@
+/*
+ * privileges.h - who the workers are.
+ */
+#ifndef APHORISMD_PRIVILEGES_H
+#define APHORISMD_PRIVILEGES_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "server/config.h"
+
+struct privileges {
+	bool drop;                        /* we are root and are to become somebody else */
+	uid_t uid;
+	gid_t gid;
+};
+
+enum { PRIVILEGES_REASON = 256 };
+
+/*
+ * Finds whom process.user and process.group name.  Returns 0, or EX_CONFIG with the reason; a notice or warning may be
+ * logged.  An ordinary user stays who he is: the default user is ignored, another one is an error.
+ */
+int privileges_resolve(struct privileges *, const struct config *, char *reason);
+
+/*
+ * In a worker: gives up everything that serving needs not, for good, and verifies that it can't come back.  Raises the
+ * process's readiness to be killed when memory runs out: rather a worker than the supervisor.  Returns 0, or EX_NOPERM,
+ * logged.
+ */
+int privileges_drop(const struct privileges *);
+
+/*
+ * In the supervisor, once it has started as root: keeps the capabilities that a running daemon needs (to fork workers as
+ * another user, to signal them, to bind low ports) and gives up the rest.  A failure is logged.
+ */
+void privileges_reduce(void);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * clock.h - the monotonic clock in microseconds.
+ */
+#ifndef COMMON_CLOCK_H
+#define COMMON_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+enum { CLOCK_MS = 1000, CLOCK_S = 1000000 };
+
+static inline uint64_t clock_read_us(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (uint64_t)t.tv_sec * CLOCK_S + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* Exact to the microsecond. */
+static inline uint64_t clock_now_us(void)
+{
+	return clock_read_us(CLOCK_MONOTONIC);
+}
+
+/* Exact to a tick of the kernel (1 to 10 ms), for a fraction of the price: good enough for time-outs. */
+static inline uint64_t clock_coarse_us(void)
+{
+	return clock_read_us(CLOCK_MONOTONIC_COARSE);
+}
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * dial.h - a client's side of a stream socket, with a time limit on each wait.
+ *
+ * Deadlines are absolute times of CLOCK_MONOTONIC in us (clock.h), so that a peer that moves a byte now
+ * and then cannot renew them.
+ */
+#ifndef COMMON_DIAL_H
+#define COMMON_DIAL_H
+
+#include <netdb.h>
+#include <poll.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+/* Opens /dev/null for what is closed of the descriptors 0 to 2, so that no socket takes the number of one. */
+void dial_init(void);
+
+/*
+ * Connects to one address.  Returns a descriptor, non-blocking and close-on-exec, that the caller owns,
+ * or -1 with errno; ETIMEDOUT when the deadline has passed.  Blocks, at most until then.
+ */
+int dial_address(const struct sockaddr *, socklen_t len, uint64_t deadline_us);
+
+/* The same for a UNIX socket by its path; ENAMETOOLONG when no socket address can hold it. */
+int dial_unix(const char *path, uint64_t deadline_us);
+
+/*
+ * Tries the addresses of getaddrinfo(3) in their order until one answers; each gets its share of the
+ * time that is left, so that one silent address leaves some to the others.  Returns as dial_address
+ * does, errno being the last one's.
+ */
+int dial_first(const struct addrinfo *, uint64_t deadline_us);
+
+/*
+ * poll(2) until a deadline (0: none), undisturbed by signals.  Returns as poll does: 0 when the deadline
+ * has passed.
+ */
+int dial_wait(struct pollfd *, nfds_t, uint64_t deadline_us);
+
+#endif

@@ -1,0 +1,12 @@
+noinst_LIBRARIES += libcommon.a
+libcommon_a_SOURCES = \
+	%D%/clock.h \
+	%D%/compat.c %D%/compat.h \
+	%D%/cpus.c %D%/cpus.h \
+	%D%/cpus.c %D%/cpus.h \
+	%D%/dial.c %D%/dial.h \
+	%D%/log.c %D%/log.h \
+	%D%/nearest.c %D%/nearest.h \
+	%D%/options.c %D%/options.h \
+	%D%/proctitle.c %D%/proctitle.h \
+	%D%/units.c %D%/units.h

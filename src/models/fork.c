@@ -1,0 +1,119 @@
+/*
+ * fork.c - a process for each connection (UNP, chapter 30.5; inetd, and most servers of the first decades).
+ *
+ * A child's crash hurts one client alone, and the kernel isolates clients from each other; the price is a fork per
+ * connection, most of it page tables.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "models/model.h"
+#include "server/pump.h"
+
+/* By seat.  Written by the loop and by the handler, which never run at the same time: the process has one thread. */
+static pid_t *pids;
+static struct connection *connections;
+static uint32_t highest;
+
+static struct worker *self;
+static volatile sig_atomic_t crashed;
+static volatile pid_t unknown;            /* a child that ended before fork() had told us its number */
+
+static struct plan plan(const struct config *config)
+{
+	return (struct plan){ .workers = 1, .most_workers = 1, .conversations = 1, .acceptors = 1,
+		              .capacity = (uint32_t)config->max_connections };
+}
+
+static bool forget(pid_t pid)
+{
+	for (uint32_t seat = 0; seat <= highest; seat++) {
+		if (pids[seat] != pid)
+			continue;
+		pids[seat] = 0;
+		worker_leave(self, &connections[seat]);
+		return true;
+	}
+	return false;
+}
+
+/* In the handler itself: a flag would leave a gap between its test and accept's sleep, and zombies in it. */
+static void on_child(int signal)
+{
+	int error = errno, status;
+	pid_t pid;
+
+	(void)signal;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (!WIFEXITED(status) || (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != WORKER_CUT))
+			crashed++;
+		if (!forget(pid))
+			unknown = pid;
+	}
+	errno = error;
+}
+
+static void note_crashes(void)
+{
+	static int noted;
+
+	if (crashed == noted)
+		return;
+	log_error("%d child processes died", (int)(crashed - noted));
+	noted = crashed;
+}
+
+static void serve_in_child(struct worker *worker, struct connection *connection)
+{
+	static struct log_limit limit;
+	uint32_t seat = connection->seat;
+	pid_t pid;
+
+	connections[seat] = *connection;
+	if (seat > highest)
+		highest = seat;
+	unknown = 0;
+	pid = fork();
+	if (pid == 0) {
+		worker_become_child(worker);
+		pump_converse(worker, connection, 0);
+		_exit(0);         /* which closes; the seat is the parent's to leave */
+	}
+	if (pid < 0) {
+		log_limited(&limit, LOG_WARNING, "can't fork: %s; a connection is closed", strerror(errno));
+		worker_close(worker, connection);
+		return;
+	}
+	pids[seat] = pid;
+	worker_hand_over(worker, connection);
+	if (unknown == pid)
+		forget(pid);      /* the handler came before its number did */
+}
+
+static void serve(struct worker *worker)
+{
+	struct sigaction action = { .sa_handler = on_child, .sa_flags = SA_NOCLDSTOP };
+	struct connection connection;
+
+	self = worker;
+	pids = worker_reserve(worker->board->seats * sizeof *pids);
+	connections = worker_reserve(worker->board->seats * sizeof *connections);
+	sigfillset(&action.sa_mask);
+	sigaction(SIGCHLD, &action, NULL);
+	worker_join(worker);
+	while (worker_accept(worker, &connection)) {
+		serve_in_child(worker, &connection);
+		note_crashes();
+	}
+	worker_wait_for_all(worker);
+}
+
+const struct model model_fork = {
+	.name = "fork",
+	.summary = "a process for each connection",
+	.plan = plan,
+	.serve = serve,
+};

@@ -1,0 +1,31 @@
+/*
+ * iterative.c - one process, one connection after another (UNP, chapter 30.5: the control of the experiment).
+ *
+ * Nothing is cheaper, and nothing is more easily held up: whoever is served keeps all others waiting in the backlog.
+ */
+#include "models/model.h"
+#include "server/pump.h"
+
+static struct plan plan(const struct config *config)
+{
+	(void)config;
+	return (struct plan){ .workers = 1, .most_workers = 1, .conversations = 1, .acceptors = 1, .capacity = 1 };
+}
+
+static void serve(struct worker *worker)
+{
+	struct connection connection;
+
+	worker_join(worker);
+	while (worker_accept(worker, &connection)) {
+		pump_converse(worker, &connection, 0);
+		worker_close(worker, &connection);
+	}
+}
+
+const struct model model_iterative = {
+	.name = "iterative",
+	.summary = "one process serves one connection after another",
+	.plan = plan,
+	.serve = serve,
+};

@@ -1,0 +1,43 @@
+/*
+ * model.c - the table of models.
+ */
+#include "models/model.h"
+
+#include <string.h>
+
+const struct model *const models[] = {
+	&model_iterative, &model_fork, &model_thread, &model_prefork, &model_threadpool, &model_event, NULL,
+};
+
+enum { ROWS = 32 };
+
+const struct model *model_find(const char *name)
+{
+	for (size_t i = 0; models[i]; i++)
+		if (strcmp(models[i]->name, name) == 0)
+			return models[i];
+	return NULL;
+}
+
+const struct config_schema *model_schema(void)
+{
+	static const struct section *sections[ROWS];
+	static const char *model_names[ROWS], *protocol_names[ROWS];
+	static const struct config_schema schema = { sections, model_names, protocol_names };
+	size_t count = 0;
+
+	_Static_assert(sizeof models / sizeof *models <= ROWS, "the table of models has outgrown its schema");
+	for (size_t i = 0; models[i]; i++) {
+		model_names[i] = models[i]->name;
+		if (models[i]->section)
+			sections[count++] = models[i]->section;
+	}
+	for (size_t i = 0; protocols[i] && i < ROWS - 1; i++)
+		protocol_names[i] = protocols[i]->name;
+	return &schema;
+}
+
+const void *model_keys(const struct config *config, const struct section *section)
+{
+	return config_section(config, model_schema(), section->name);
+}

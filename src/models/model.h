@@ -1,0 +1,45 @@
+/*
+ * model.h - a concurrency model: one loop, and how many of it.  A table with a row per model.
+ */
+#ifndef MODELS_MODEL_H
+#define MODELS_MODEL_H
+
+#include "server/config.h"
+#include "server/worker.h"
+
+/* How many of everything a model wants under a configuration. */
+struct plan {
+	uint32_t workers;                 /* processes to start with */
+	uint32_t most_workers;            /* and at most */
+	uint32_t conversations;           /* in one worker, at once, that need buffers of their own */
+	uint32_t acceptors;               /* threads of one worker that wait for connections */
+	uint32_t capacity;                /* connections that all workers together can serve at once */
+	int32_t least_idle, most_idle;    /* of an elastic pool: outside of these it is adjusted */
+};
+
+struct model {
+	const char *name, *summary;
+	const struct section *section;    /* its own keys in the configuration, or NULL */
+	bool nonblocking;                 /* it needs its listeners so */
+	struct plan (*plan)(const struct config *);
+	/* of an elastic pool: how many workers to add (or, negative, to retire), by how many there are; else NULL */
+	int (*adjust)(const struct config *, int all, int idle);
+	/* serves until the worker is told to stop; runs in a process of its own */
+	void (*serve)(struct worker *);
+};
+
+/* The rows, ended by NULL. */
+extern const struct model *const models[];
+
+/* The row of that name, or NULL. */
+const struct model *model_find(const char *name);
+
+/* What the configuration has to know of models and protocols. */
+const struct config_schema *model_schema(void);
+
+/* A model's own keys, as the struct that its section describes. */
+const void *model_keys(const struct config *, const struct section *);
+
+extern const struct model model_iterative, model_fork, model_thread, model_prefork, model_threadpool, model_event;
+
+#endif

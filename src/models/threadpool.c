@@ -1,0 +1,79 @@
+/*
+ * threadpool.c - a fixed pool of threads in one process; each serves one connection after another (UNP, chapter 30.11).
+ *
+ * Every thread blocks in accept, as the workers of prefork do: no queue of ours, no lock, and the kernel wakes one.
+ */
+#include <pthread.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "models/model.h"
+#include "server/pump.h"
+
+struct threadpool_keys {
+	int64_t threads;
+};
+
+static const struct key keys[] = {
+	{ .name = "threadpool.threads", .type = KEY_NUMBER, .offset = offsetof(struct threadpool_keys, threads),
+	  .value = "16", .least = 1, .most = 10000, .help = "Threads that serve, each one connection at a time." },
+	{ .name = NULL },
+};
+
+static const struct section section = { "threadpool", keys, sizeof(struct threadpool_keys), NULL };
+
+enum { STACK_SIZE = 65536 };
+
+static struct worker *self;
+
+/* Who is to wait in the backlog is not accepted, so there is no use for more threads than connections. */
+static struct plan plan(const struct config *config)
+{
+	const struct threadpool_keys *own = model_keys(config, &section);
+	int64_t most = config->max_connections < own->threads ? config->max_connections : own->threads;
+	uint32_t threads = (uint32_t)(config->over_limit == OVER_LIMIT_WAIT ? most : own->threads);
+
+	return (struct plan){ .workers = 1, .most_workers = 1, .conversations = threads, .acceptors = threads,
+		              .capacity = (uint32_t)most };
+}
+
+static void *serve_in_thread(void *number)
+{
+	struct connection connection;
+
+	worker_join(self);
+	while (worker_accept(self, &connection)) {
+		pump_converse(self, &connection, (uint32_t)(uintptr_t)number);
+		worker_close(self, &connection);
+	}
+	return NULL;
+}
+
+static void serve(struct worker *worker)
+{
+	uint32_t threads = plan(worker->config).acceptors, started;
+	pthread_t *thread = worker_reserve(threads * sizeof *thread);
+	pthread_attr_t attributes;
+	int error = 0;
+
+	self = worker;
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	for (started = 1; started < threads && error == 0; started++)
+		error = pthread_create(&thread[started], &attributes, serve_in_thread, (void *)(uintptr_t)started);
+	if (error != 0) {
+		started--;
+		log_warning("%u of %u threads started: %s", started, threads, strerror(error));
+	}
+	serve_in_thread(NULL);
+	while (--started > 0)
+		pthread_join(thread[started], NULL);
+}
+
+const struct model model_threadpool = {
+	.name = "threadpool",
+	.summary = "a fixed pool of threads in one process, each serving one connection after another",
+	.section = &section,
+	.plan = plan,
+	.serve = serve,
+};

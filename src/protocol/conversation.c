@@ -1,0 +1,129 @@
+/*
+ * conversation.c - one connection's dialogue: bytes in, bytes out.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "protocol/conversation.h"
+
+static bool append(struct bytes *out, struct span words)
+{
+	if (words.len > out->size - out->len) {
+		assert(out->len > 0);
+		return false;
+	}
+	memcpy(out->at + out->len, words.at, words.len);
+	out->len += (uint32_t)words.len;
+	return true;
+}
+
+static enum conversation_state finish(struct conversation *c, enum conversation_state state)
+{
+	c->over = (uint8_t)state;
+	return state;
+}
+
+/* Ends with the protocol's last words, or without a word where it has none. */
+static enum conversation_state dismiss(struct conversation *c, struct span words, struct bytes *out)
+{
+	if (words.len == 0)
+		return finish(c, CONVERSATION_CLOSE);
+	return append(out, words) ? finish(c, CONVERSATION_LINGER) : CONVERSATION_FLUSH;
+}
+
+/* Answers requests from in->at + *used on until input, room or payment is missing; moves *used along. */
+static enum conversation_state answer_all(struct conversation *c, const struct bytes *in, uint32_t *used,
+                                          struct bytes *out, uint64_t now_us)
+{
+	const struct service *service = c->service;
+	const struct protocol *protocol = service->protocol;
+	size_t most = protocol->limited ? service->max_question_length : out->size;
+	/* without a limit the count of questions may wrap, to 0 too */
+	bool counted = protocol->limited && service->max_questions > 0;
+
+	while (*used < in->len) {
+		const char *at = in->at + *used;
+		struct frame frame = protocol->frame(at, in->len - *used, most);
+		struct span request;
+
+		*used += (uint32_t)frame.begin;
+		if (frame.end == 0) {
+			if (in->len - *used < most)
+				break;
+			return dismiss(c, protocol->too_long, out);
+		}
+		if (service->costly && !c->paid)
+			return CONVERSATION_PAY;
+		request = (struct span){ at + frame.begin, frame.end - frame.begin };
+		if (!append(out, protocol->answer(service->data, request)))
+			return CONVERSATION_FLUSH;
+		*used += (uint32_t)request.len;
+		c->asking = c->paid = false;
+		c->since_us = now_us;
+		c->questions++;
+		if (counted && c->questions >= service->max_questions) {
+			*used = in->len;
+			return finish(c, CONVERSATION_LINGER);
+		}
+	}
+	return CONVERSATION_READ;
+}
+
+void conversation_init(struct conversation *c, const struct service *service, uint64_t now_us)
+{
+	*c = (struct conversation){ .service = service, .since_us = now_us };
+}
+
+enum conversation_state conversation_answer(struct conversation *c, struct bytes *in, struct bytes *out,
+                                            uint64_t now_us)
+{
+	enum conversation_state state;
+	uint32_t used = 0;
+
+	if (c->over) {
+		in->len = 0;
+		return c->over;
+	}
+	state = answer_all(c, in, &used, out, now_us);
+	in->len -= used;
+	if (used > 0 && in->len > 0)
+		memmove(in->at, in->at + used, in->len);
+	if (state != CONVERSATION_READ)
+		return state;
+	if (c->ended)
+		return finish(c, CONVERSATION_CLOSE);
+	if (in->len > 0 && !c->asking) {
+		c->asking = true;
+		c->since_us = now_us;
+	}
+	return CONVERSATION_READ;
+}
+
+void conversation_end(struct conversation *c)
+{
+	c->ended = true;
+}
+
+void conversation_paid(struct conversation *c)
+{
+	c->paid = true;
+}
+
+void conversation_resume(struct conversation *c, uint64_t now_us)
+{
+	c->since_us = now_us;
+}
+
+uint64_t conversation_deadline_us(const struct conversation *c)
+{
+	return c->since_us + (c->asking ? c->service->question_us : c->service->idle_us);
+}
+
+enum conversation_state conversation_expire(struct conversation *c, struct bytes *out, uint64_t now_us)
+{
+	if (now_us < conversation_deadline_us(c))
+		return CONVERSATION_READ;
+	if (!c->asking)
+		return finish(c, CONVERSATION_CLOSE);
+	return dismiss(c, c->service->protocol->too_slow, out);
+}

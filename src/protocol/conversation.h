@@ -1,0 +1,92 @@
+/*
+ * conversation.h - one connection's dialogue: bytes in, bytes out.
+ *
+ * The one place that knows framing, limits and deadlines.  No file descriptor, no clock (time is an
+ * argument), no allocation: a pump (blocking or event-driven) lends it buffers, moves the bytes, and does
+ * what it asks for.
+ */
+#ifndef PROTOCOL_CONVERSATION_H
+#define PROTOCOL_CONVERSATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "protocol/protocol.h"
+
+/* A buffer that a pump lends: len bytes at `at` are filled, there is room for size. */
+struct bytes {
+	char *at;
+	uint32_t len, size;
+};
+
+/* What all conversations of one listener share; const while any of them lives. */
+struct service {
+	const struct protocol *protocol;
+	const void *data;                 /* the protocol's: its table */
+	uint32_t max_question_length;     /* bytes, the '?' counted */
+	uint32_t max_questions;           /* per conversation; 0: no limit */
+	uint64_t question_us, idle_us;    /* the two deadlines */
+	bool costly;                      /* each answer must be paid for first: see CONVERSATION_PAY */
+};
+
+enum {
+	CONVERSATION_IN = 16384,          /* a pump's input buffer: at least this and max_question_length */
+	CONVERSATION_OUT = 16384,         /* its output buffer: this and the longest answer; so any fits */
+};
+
+enum conversation_state {
+	CONVERSATION_READ,                /* all requests are answered: send what is in out, then read more */
+	CONVERSATION_FLUSH,               /* no room for the next answer: send out, call again; do not read */
+	CONVERSATION_PAY,                 /* send out, let a cost pass, say conversation_paid(), call again */
+	CONVERSATION_LINGER,              /* send out, end the output, drop input to its end (bounded) */
+	CONVERSATION_CLOSE,               /* send out, close */
+};
+
+/* Zero but for the service is a fresh one; conversation_init() does that. */
+struct conversation {
+	const struct service *service;
+	uint64_t since_us;                /* when the present wait began: for a question's end or for any */
+	uint32_t questions;               /* answered so far, wrapping */
+	bool asking;                      /* a question has begun */
+	bool paid;                        /* the next answer's cost has passed */
+	bool ended;                       /* the client has ended its input */
+	uint8_t over;                     /* CONVERSATION_LINGER or _CLOSE once that was said, else 0 */
+};
+
+void conversation_init(struct conversation *, const struct service *, uint64_t now_us);
+
+/*
+ * Answers what is complete in `in` and removes it, appends the answers to `out`, and says what comes next.
+ * The bytes that stay in `in` (moved to its front) are an unfinished question or, at FLUSH and PAY, also
+ * complete ones; at READ there is always room in `in` for more.  What stays at CLOSE is the unfinished
+ * question that the client's end cut off, at LINGER the one that was too long: good for a log line.  Called
+ * again after that it drops `in` and repeats itself.  A protocol without a greatest length is not subject to
+ * max_questions either.  Never blocks.
+ */
+enum conversation_state conversation_answer(struct conversation *, struct bytes *in, struct bytes *out,
+                                            uint64_t now_us);
+
+/* The client's input has ended: later calls still answer complete requests, but not an unfinished one. */
+void conversation_end(struct conversation *);
+
+/* The cost that PAY asked for has passed. */
+void conversation_paid(struct conversation *);
+
+/*
+ * Reading starts again after output (or a cost) held it up: the present wait begins now, since a deadline
+ * runs only while the server reads.  To be called only when something was answered since the last READ: else
+ * a client could renew its deadline.
+ */
+void conversation_resume(struct conversation *, uint64_t now_us);
+
+/* When the present wait ends: an absolute time in us. */
+uint64_t conversation_deadline_us(const struct conversation *);
+
+/*
+ * Judges the wait at READ, after the pump has read what was already received: READ while there is time left;
+ * LINGER with the protocol's last word in out when a question took too long (FLUSH when it finds no room
+ * there: send and judge again); CLOSE when the connection was idle for too long.
+ */
+enum conversation_state conversation_expire(struct conversation *, struct bytes *out, uint64_t now_us);
+
+#endif

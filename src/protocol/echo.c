@@ -1,0 +1,24 @@
+/*
+ * echo.c - the echo protocol: bytes come back as they were.
+ */
+#include "protocol/protocol.h"
+
+static struct frame frame_bytes(const char *at, size_t len, size_t most)
+{
+	(void)at;
+	return (struct frame){ 0, len < most ? len : most };
+}
+
+static struct span answer_bytes(const void *data, struct span request)
+{
+	(void)data;
+	return request;
+}
+
+const struct protocol protocol_echo = {
+	.name = "echo",
+	.summary = "sends every byte back",
+	.limited = false,
+	.frame = frame_bytes,
+	.answer = answer_bytes,
+};

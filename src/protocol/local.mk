@@ -1,0 +1,7 @@
+noinst_LIBRARIES += libprotocol.a
+libprotocol_a_SOURCES = \
+	%D%/aphorism.c \
+	%D%/conversation.c %D%/conversation.h \
+	%D%/echo.c \
+	%D%/protocol.c %D%/protocol.h \
+	%D%/table.c %D%/table.h

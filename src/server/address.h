@@ -1,0 +1,31 @@
+/*
+ * address.h - socket addresses as people write them; names of hosts are not among them.
+ */
+#ifndef SERVER_ADDRESS_H
+#define SERVER_ADDRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+struct address {
+	struct sockaddr_storage sockaddr;
+	socklen_t len;
+	bool any;                         /* "*": the IPv6 any address, which is to take IPv4 too */
+};
+
+/*
+ * Parses 127.0.0.1:1060, [::1]:1060, *:1060 or unix:/absolute/path.  An IPv4 address in its IPv6 form becomes
+ * IPv4. Returns NULL, or the reason (static).  All bytes of the sockaddr are set, so that two of them can be
+ * compared.
+ */
+const char *address_parse(struct address *, const char *text);
+
+/*
+ * Writes 127.0.0.1:1060, [::1]:1060, *:1060 for the IPv6 any address, an IPv4 address in its IPv6 form as
+ * IPv4, unix:/path, or unix: alone for a socket without a name (whose sun_path must begin with a NUL).
+ * Returns `to`.
+ */
+const char *address_format(char *to, size_t size, const struct sockaddr *);
+
+#endif

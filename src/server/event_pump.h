@@ -1,0 +1,45 @@
+/*
+ * event_pump.h - the pump for many connections in one thread: non-blocking sockets, one epoll set.
+ *
+ * The model's loop owns the set and the listeners; this is what becomes of a connection between two events.  An idle
+ * connection holds 64 bytes here and 64 in the scoreboard, and no buffer: all share one pair, and only what is left
+ * over (half a question, answers that the client does not take) is parked on the heap.
+ */
+#ifndef SERVER_EVENT_PUMP_H
+#define SERVER_EVENT_PUMP_H
+
+#include <sys/epoll.h>
+
+#include "server/worker.h"
+
+struct event_connection;
+
+struct event_pump {
+	struct worker *worker;
+	struct event_connection *at;      /* by seat */
+	int set;                          /* epoll; connections carry their seat's number as data */
+	uint32_t open;                    /* connections */
+	uint32_t lowest, highest;         /* seats that were ever used */
+	uint32_t first_due, last_due;     /* the queue of those that pay work.delay, by seat */
+	uint32_t leaving;                 /* connections whose last bytes are on their way during a drain */
+	uint64_t now_us;                  /* when the last wait ended */
+	uint64_t look_us, tick_us;        /* when time-outs are looked at next; how often at most */
+	struct bytes in, out;
+};
+
+/* Opens the set.  Returns 0, or a sysexits code after logging the reason. */
+int event_pump_open(struct event_pump *, struct worker *);
+
+/* Waits for events until until_us (0: as long as nothing is due) and what the pump's own time-outs allow; as epoll_wait(2). */
+int event_pump_wait(struct event_pump *, struct epoll_event *, int most, uint64_t until_us);
+
+/* Takes over a connection that worker_accept_now() gave. */
+void event_pump_add(struct event_pump *, const struct connection *);
+
+/* Does what an event on the connection of that seat allows.  Never blocks. */
+void event_pump_handle(struct event_pump *, uint32_t seat, uint32_t events);
+
+/* Does what is due by now: delayed answers, time-outs, the ends of drained connections. */
+void event_pump_tick(struct event_pump *);
+
+#endif

@@ -1,0 +1,203 @@
+/*
+ * listener.c - binding, and what connections inherit.
+ */
+#include "server/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "server/address.h"
+
+static int status_of(int error)
+{
+	switch (error) {
+	case EADDRINUSE:
+	case EADDRNOTAVAIL:
+		return EX_UNAVAILABLE;
+	case EACCES:
+	case EPERM:
+	case EROFS:
+	case ENOENT:
+		return EX_NOPERM;
+	default:
+		return EX_OSERR;
+	}
+}
+
+static const char *unix_path(const struct address *address)
+{
+	return ((const struct sockaddr_un *)(const void *)&address->sockaddr)->sun_path;
+}
+
+/* A socket file that refuses connections was left by a crash; one that answers, or is no socket, is in use. */
+static bool remove_stale(const struct address *address)
+{
+	struct stat st;
+	int fd, refused;
+
+	if (lstat(unix_path(address), &st) < 0)
+		return errno == ENOENT;
+	if (!S_ISSOCK(st.st_mode) || (fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0) {
+		errno = EADDRINUSE;
+		return false;
+	}
+	refused = connect(fd, (const struct sockaddr *)&address->sockaddr, address->len) < 0 && errno == ECONNREFUSED;
+	close(fd);
+	if (!refused) {
+		errno = EADDRINUSE;
+		return false;
+	}
+	return unlink(unix_path(address)) == 0 || errno == ENOENT;
+}
+
+static int bind_unix(struct listener *listener, const struct address *address, mode_t mode)
+{
+	struct stat st;
+	mode_t mask;
+	int rc;
+
+	if (!remove_stale(address))
+		return -1;
+	mask = umask(0777);           /* nobody connects before the mode is what was asked for */
+	rc = bind(listener->fd, (const struct sockaddr *)&address->sockaddr, address->len);
+	umask(mask);
+	if (rc < 0)
+		return -1;
+	if (chmod(unix_path(address), mode) < 0 || lstat(unix_path(address), &st) < 0) {
+		int error = errno;
+
+		unlink(unix_path(address));
+		errno = error;
+		return -1;
+	}
+	listener->device = st.st_dev;
+	listener->inode = st.st_ino;
+	return 0;
+}
+
+static int bind_inet(struct listener *listener, const struct address *address)
+{
+	int one = 1, only = !address->any;
+
+	setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	setsockopt(listener->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);     /* inherited by each connection */
+	if (listener->family == AF_INET6)
+		setsockopt(listener->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
+	return bind(listener->fd, (const struct sockaddr *)&address->sockaddr, address->len);
+}
+
+/* `*` means IPv6 that takes IPv4 too; on a host without IPv6 it means IPv4 alone. */
+static int open_socket(struct address *address)
+{
+	int fd = socket(address->sockaddr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 && errno == EAFNOSUPPORT && address->any) {
+		struct sockaddr_in in = { .sin_family = AF_INET };
+
+		in.sin_port = ((struct sockaddr_in6 *)(void *)&address->sockaddr)->sin6_port;
+		memcpy(&address->sockaddr, &in, sizeof in);
+		address->len = sizeof in;
+		fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	}
+	return fd;
+}
+
+static int open_and_bind(struct listener *listener, const struct config_listen *listen_at, int backlog)
+{
+	struct sockaddr_storage bound;
+	socklen_t len = sizeof bound;
+	struct address address;
+
+	if (address_parse(&address, listen_at->address) != NULL) {
+		errno = EINVAL;
+		return -1;
+	}
+	if ((listener->fd = open_socket(&address)) < 0)
+		return -1;
+	listener->family = address.sockaddr.ss_family;
+	if (listener->family == AF_UNIX ? bind_unix(listener, &address, (mode_t)listen_at->mode) < 0
+	                                : bind_inet(listener, &address) < 0)
+		return -1;
+	if (listen(listener->fd, backlog) < 0 || getsockname(listener->fd, (struct sockaddr *)&bound, &len) < 0)
+		return -1;
+	address_format(listener->address, sizeof listener->address, (struct sockaddr *)&bound);
+	return 0;
+}
+
+struct listener *listener_open(const struct config_listen *listen_at, int backlog, int *status, char *reason)
+{
+	struct listener *listener = calloc(1, sizeof *listener);
+
+	if (listener) {
+		listener->fd = -1;
+		snprintf(listener->asked, sizeof listener->asked, "%s", listen_at->address);
+	}
+	if (!listener || open_and_bind(listener, listen_at, backlog) < 0) {
+		*status = status_of(errno);
+		snprintf(reason, LISTENER_REASON, "can't listen on %s: %s", listen_at->address, strerror(errno));
+		listener_close(listener);
+		return NULL;
+	}
+	return listener;
+}
+
+void listener_close(struct listener *listener)
+{
+	struct stat st;
+
+	if (!listener)
+		return;
+	if (listener->inode && lstat(listener->address + strlen("unix:"), &st) == 0 && st.st_dev == listener->device &&
+	    st.st_ino == listener->inode)
+		unlink(listener->address + strlen("unix:"));
+	if (listener->fd >= 0)
+		close(listener->fd);
+	free(listener);
+}
+
+bool listener_serves(const struct listener *listener, const struct config_listen *listen_at)
+{
+	return strcmp(listener->asked, listen_at->address) == 0 || strcmp(listener->address, listen_at->address) == 0;
+}
+
+static struct timeval timeval_of(int64_t us)
+{
+	return (struct timeval){ us / CLOCK_S, us % CLOCK_S };
+}
+
+void listener_set_timeouts(int fd, const struct config *config)
+{
+	struct timeval idle = timeval_of(config->idle_us);
+	struct timeval part = timeval_of((config->write_us + LISTENER_WRITE_PARTS - 1) / LISTENER_WRITE_PARTS);
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof idle);
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &part, sizeof part);
+}
+
+void listener_tune(const struct listener *listener, const struct config *config, const struct config_listen *listen_at)
+{
+	if (listener->family == AF_UNIX && chmod(listener->address + strlen("unix:"), (mode_t)listen_at->mode) < 0)
+		log_warning("can't change the mode of %s: %s", listener->address, strerror(errno));
+	listen(listener->fd, (int)config->backlog);       /* again: only the backlog changes */
+	listener_set_timeouts(listener->fd, config);
+}
+
+void listener_nonblocking(int fd, bool on)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags >= 0 && !(flags & O_NONBLOCK) == on)
+		fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
+}

@@ -1,0 +1,51 @@
+/*
+ * listener.h - a socket that takes connections.  The supervisor owns it for life, workers inherit it.
+ */
+#ifndef SERVER_LISTENER_H
+#define SERVER_LISTENER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "server/config.h"
+
+struct listener {
+	int fd;
+	int family;
+	unsigned users;                   /* generations that list it */
+	char asked[CONFIG_ADDRESS];       /* as the configuration says it */
+	char address[CONFIG_ADDRESS];     /* as bound, with the real port */
+	dev_t device;                     /* of a UNIX socket's file: so that only our own is removed */
+	ino_t inode;
+};
+
+enum {
+	LISTENER_REASON = 256,
+	LISTENER_WRITE_PARTS = 4,         /* send times out after this part of timeouts.write, so that progress can be seen */
+};
+
+/*
+ * Binds and listens.  Returns a listener with no users, to be closed by listener_close(); or NULL with a sysexits code in
+ * *status and the address and the reason in reason[LISTENER_REASON].  A UNIX socket that nobody answers on is replaced.
+ * Never blocks.
+ */
+struct listener *listener_open(const struct config_listen *, int backlog, int *status, char *reason);
+
+/* Closes, and removes a UNIX socket's file if it is still ours. */
+void listener_close(struct listener *);
+
+/* Is it what this entry of a configuration asks for? */
+bool listener_serves(const struct listener *, const struct config_listen *);
+
+/*
+ * Sets what a reload may have changed: the backlog, a UNIX socket's permissions, and the time-outs that TCP connections
+ * inherit from it at no cost (UNIX ones do not): idle for input, a part of write for output.
+ */
+void listener_set_timeouts(int fd, const struct config *);
+void listener_tune(const struct listener *, const struct config *, const struct config_listen *);
+
+/* Sets or clears O_NONBLOCK, which belongs to the open socket that all processes share.  Async-signal-safe. */
+void listener_nonblocking(int fd, bool);
+
+#endif

@@ -1,0 +1,17 @@
+noinst_LIBRARIES += libserver.a
+libserver_a_SOURCES = \
+	%D%/access.c %D%/access.h \
+	%D%/address.c %D%/address.h \
+	%D%/config.c %D%/config.h \
+	%D%/config_check.c \
+	%D%/config_dump.c \
+	%D%/config_keys.c \
+	%D%/config_parts.h \
+	%D%/config_scan.c \
+	%D%/config_text.c \
+	%D%/config_value.c \
+	%D%/event_pump.c %D%/event_pump.h \
+	%D%/listener.c %D%/listener.h \
+	%D%/pump.c %D%/pump.h \
+	%D%/scoreboard.c %D%/scoreboard.h \
+	%D%/worker.c %D%/worker.h

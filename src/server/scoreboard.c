@@ -1,0 +1,162 @@
+/*
+ * scoreboard.c - seats and rows in shared memory.
+ */
+#include "server/scoreboard.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "server/address.h"
+
+static size_t seats_at(uint32_t workers)
+{
+	return (sizeof(struct scoreboard) + 63) / 64 * 64 + workers * sizeof(struct worker_row);
+}
+
+static size_t board_size(uint32_t seats, uint32_t workers)
+{
+	return seats_at(workers) + seats * sizeof(struct seat);
+}
+
+struct scoreboard *scoreboard_new(uint32_t seats, uint32_t workers)
+{
+	struct scoreboard *board = mmap(NULL, board_size(seats, workers), PROT_READ | PROT_WRITE,
+	                                MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (board == MAP_FAILED)
+		return NULL;
+	board->seats = seats;
+	board->workers = workers;
+	board->row = (struct worker_row *)(void *)((char *)board + seats_at(0));
+	board->seat = (struct seat *)(void *)((char *)board + seats_at(workers));
+	return board;
+}
+
+void scoreboard_free(struct scoreboard *board)
+{
+	if (board)
+		munmap(board, board_size(board->seats, board->workers));
+}
+
+int scoreboard_take(struct scoreboard *board, uint32_t worker, uint32_t hint)
+{
+	uint32_t n = hint < board->seats ? hint : 0;
+
+	for (uint32_t i = 0; i < board->seats; i++, n = n + 1 < board->seats ? n + 1 : 0) {
+		uint32_t nobody = 0;
+
+		if (atomic_load_explicit(&board->seat[n].owner, memory_order_relaxed) == 0 &&
+		    atomic_compare_exchange_strong(&board->seat[n].owner, &nobody, worker + 1))
+			return (int)n;
+	}
+	return -1;
+}
+
+void scoreboard_leave(struct scoreboard *board, uint32_t seat)
+{
+	atomic_store_explicit(&board->seat[seat].family, 0, memory_order_relaxed);
+	atomic_store_explicit(&board->seat[seat].source, 0, memory_order_relaxed);
+	atomic_store_explicit(&board->seat[seat].owner, 0, memory_order_release);
+}
+
+static bool is_mapped(const uint8_t address[16])
+{
+	static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
+
+	return memcmp(address, prefix, sizeof prefix) == 0;
+}
+
+uint32_t scoreboard_evict(struct scoreboard *board, uint32_t worker)
+{
+	uint32_t evicted = 0;
+
+	for (uint32_t n = 0; n < board->seats; n++) {
+		if (atomic_load_explicit(&board->seat[n].owner, memory_order_relaxed) != worker + 1)
+			continue;
+		scoreboard_leave(board, n);
+		evicted++;
+	}
+	return evicted;
+}
+
+/*
+ * Seats are counted that were taken before ours.  The source is in place before the turn is drawn, so of two that
+ * come at once the later sees the earlier; one that has not drawn its turn yet counts as earlier: that errs by refusing.
+ */
+static bool source_has_room(struct scoreboard *board, struct seat *mine, uint64_t source, uint32_t limit)
+{
+	uint32_t earlier = 0, turn;
+
+	atomic_store(&mine->turn, atomic_load(&board->turns));
+	atomic_store(&mine->source, source);
+	turn = atomic_fetch_add(&board->turns, 1) + 1;
+	atomic_store(&mine->turn, turn);
+	for (uint32_t n = 0; n < board->seats && earlier < limit; n++) {
+		struct seat *other = &board->seat[n];
+
+		if (other != mine && atomic_load(&other->source) == source &&
+		    (int32_t)(turn - atomic_load(&other->turn)) > 0)
+			earlier++;
+	}
+	return earlier < limit;
+}
+
+bool scoreboard_seat_peer(struct scoreboard *board, uint32_t n, const struct sockaddr *peer, uint32_t limit)
+{
+	struct seat *seat = &board->seat[n];
+	uint64_t source = 0;
+
+	memset(seat->address, 0, sizeof seat->address);
+	seat->port = 0;
+	if (peer->sa_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)peer;
+
+		memset(seat->address + 10, 0xff, 2);
+		memcpy(seat->address + 12, &in->sin_addr, 4);
+		seat->port = in->sin_port;
+	} else if (peer->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)peer;
+
+		memcpy(seat->address, &in6->sin6_addr, 16);
+		seat->port = in6->sin6_port;
+	}
+	atomic_store_explicit(&seat->family, peer->sa_family, memory_order_relaxed);
+	if (limit == 0 || peer->sa_family == AF_UNIX)
+		return true;
+	if (is_mapped(seat->address)) {
+		memcpy((char *)&source + 4, seat->address + 12, 4);
+		source |= 1;
+	} else {
+		memcpy(&source, seat->address, 8);
+		source = ~source;     /* never 0: no source has a prefix of ones */
+	}
+	return source_has_room(board, seat, source, limit);
+}
+
+const char *scoreboard_peer(const struct seat *seat, char *to, size_t size)
+{
+	struct sockaddr_in6 peer = { .sin6_family = AF_INET6, .sin6_port = seat->port };
+	struct sockaddr unix_peer = { .sa_family = AF_UNIX };
+
+	memcpy(&peer.sin6_addr, seat->address, 16);
+	address_format(to, size, seat->family == AF_UNIX ? &unix_peer : (const struct sockaddr *)(const void *)&peer);
+	return to;
+}
+
+void scoreboard_sum(const struct scoreboard *board, struct scoreboard_totals *totals)
+{
+	for (uint32_t n = 0; n < board->seats; n++) {
+		const struct seat *seat = &board->seat[n];
+
+		totals->connections += atomic_load_explicit(&seat->connections, memory_order_relaxed);
+		totals->questions += atomic_load_explicit(&seat->questions, memory_order_relaxed);
+		totals->timeouts += atomic_load_explicit(&seat->timeouts, memory_order_relaxed);
+		totals->seated += atomic_load_explicit(&seat->family, memory_order_relaxed) != 0;
+	}
+	for (uint32_t n = 0; n < board->workers; n++) {
+		totals->refused += atomic_load_explicit(&board->row[n].refused, memory_order_relaxed);
+		totals->denied += atomic_load_explicit(&board->row[n].denied, memory_order_relaxed);
+	}
+}

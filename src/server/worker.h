@@ -1,0 +1,152 @@
+/*
+ * worker.h - the process that serves: where it takes connections from, and how it is told to stop.
+ *
+ * A model's serve() is a loop over these functions, which any thread of the worker may call.  Stopping costs nothing per question: a signal handler puts an end to everything that blocks.
+ *   - Each open connection is shut down for reading: a blocked recv returns, what was received is still delivered, and
+ *     since the state is level-triggered nothing is lost between a test and a sleep.
+ *   - Each listener's descriptor is replaced by /dev/null (dup2): from then on every accept fails at once.  Where the
+ *     listener's queue has no heir, at a final stop, it is made non-blocking instead and taken to its end.
+ *   - Threads that may be blocked in accept are sent a signal that does nothing but interrupt.
+ */
+#ifndef SERVER_WORKER_H
+#define SERVER_WORKER_H
+
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "protocol/conversation.h"
+#include "server/config.h"
+#include "server/scoreboard.h"
+
+/* How far a worker is on its way out; it only ever rises. */
+enum worker_phase {
+	PHASE_SERVES,
+	PHASE_RETIRES,                    /* finishes the connections that it holds at their own pace, takes none */
+	PHASE_DRAINS,                     /* finishes what was received, takes none: a new generation serves on */
+	PHASE_STOPS,                      /* the same, but takes what is queued: nobody else will */
+};
+
+/* What the supervisor sends to a worker's process group. */
+enum worker_signal {
+	SIGNAL_RETIRE = SIGUSR1,
+	SIGNAL_DRAIN = SIGHUP,
+	SIGNAL_STOP = SIGTERM,
+	SIGNAL_LOOK = SIGWINCH,           /* look whether connections are queued: see worker_looks() */
+	SIGNAL_ORPHAN = SIGUSR2,          /* from the kernel: the supervisor is dead */
+};
+
+enum { WORKER_CUT = 75 };                 /* exit status: the drain's time was over, connections were cut */
+
+enum { WORKER_NO_SEAT = UINT32_MAX };
+
+struct worker_listener {
+	int fd;                           /* the stop handler may replace it */
+	int watched;                      /* a dup for epoll, which follows the open socket and not the number; or -1 */
+	int family;
+	struct service service;
+};
+
+struct worker {
+	const struct config *config;
+	const char *model;
+	uint32_t number;
+	struct scoreboard *board;
+	pid_t supervisor;
+	struct worker_listener listeners[CONFIG_LISTENERS];
+	int listener_count;
+	int devnull;
+	int supervisor_told;              /* an eventfd: the supervisor is to look at the scoreboard */
+
+	uint32_t in_size, out_size;       /* of the buffers that a conversation needs */
+	char *buffers;                    /* a pair for each conversation that can go on at once */
+	_Atomic int phase;                /* enum worker_phase */
+	_Atomic int *fds;                 /* per seat: the connection that sits there, 0 for none */
+	_Atomic uint32_t hint;            /* the seat to try first: the one that was left last */
+	_Atomic uint32_t busy;            /* connections being served */
+	_Atomic uint64_t answered;        /* in connections that have ended */
+	int ready_set;                    /* epoll over several listeners; -1 for one */
+	int wake;                         /* an eventfd, readable from the first stop on */
+	int look;                         /* an eventfd, readable when SIGNAL_LOOK has come */
+	_Atomic int *acceptors;           /* ids of threads that may block in accept; the handler interrupts them */
+	_Atomic int acceptor_count;
+	_Atomic bool wanted;              /* somebody waits for a vacancy: a seat, a descriptor */
+	sem_t vacancy;
+};
+
+/* A connection that was taken: its descriptor, its seat, what is served there, and that seat's count when it began. */
+struct connection {
+	int fd;
+	uint32_t seat;
+	int family;
+	const struct service *service;
+	uint64_t questions_before;
+};
+
+/*
+ * Makes ready to serve: buffers for so many conversations at once, signal handlers, the watch over several listeners.
+ * The caller has filled in the members down to supervisor_told; acceptors is the number of threads that will call
+ * worker_accept().  Returns 0, or a sysexits code after logging the reason.
+ */
+int worker_open(struct worker *, uint32_t conversations, int acceptors, size_t longest_answer);
+
+/* Tells the supervisor that this worker is ready, and idle. */
+void worker_ready(struct worker *);
+
+/*
+ * Zeroed memory of this process, of which only the pages that are touched cost anything; never freed.  Ends the process
+ * with EX_OSERR, logged, when there is none.
+ */
+void *worker_reserve(size_t size);
+
+/* Says that the calling thread may block in worker_accept(): the stop handler then interrupts it. */
+void worker_join(struct worker *);
+
+/*
+ * Waits for the next connection that may be served and takes a seat for it.  Returns false when the worker is to end.
+ * Denies, refuses, and waits out shortages on its own.  The connection is to be ended by worker_close().
+ */
+bool worker_accept(struct worker *, struct connection *);
+
+/*
+ * The same without waiting, from one listener: 1 with a connection, 0 when none is queued, -1 when none can be taken now
+ * (no seat, no descriptor): it pays to try again at the next close or 100 ms later.
+ */
+int worker_accept_now(struct worker *, int listener, struct connection *);
+
+/*
+ * EPOLLEXCLUSIVE wakes one worker for a connection.  One that is on its way out may have been the one, and the connection
+ * would stay queued until the next came.  So a worker that no longer listens says so here, the supervisor passes
+ * SIGNAL_LOOK on to those that do, and they look at their listeners whatever they were told.
+ */
+void worker_listens_no_more(struct worker *);
+
+/* Clears worker->look, when that was found readable. */
+void worker_looks(struct worker *);
+
+/* Ends a connection: closes it, then leaves its seat. */
+void worker_close(struct worker *, struct connection *);
+
+/* Closes this process's descriptor of a connection that a child serves from now on; its seat stays taken. */
+void worker_hand_over(struct worker *, struct connection *);
+
+/* Leaves the seat of a connection that ended elsewhere.  Async-signal-safe. */
+void worker_leave(struct worker *, const struct connection *);
+
+/* In a child process that is to serve one connection: follows the supervisor, and a stop that had begun before. */
+void worker_become_child(struct worker *);
+
+/* One line at level info about what a client did, with the bytes that it left unfinished, escaped (may be NULL). */
+void worker_note(const struct worker *, const struct connection *, const char *what, const struct bytes *unfinished);
+
+/* Waits until no connection is being served; bounded by the drain's time once a stop has begun. */
+void worker_wait_for_all(struct worker *);
+
+static inline int worker_phase(const struct worker *worker)
+{
+	return atomic_load_explicit(&worker->phase, memory_order_acquire);
+}
+
+#endif

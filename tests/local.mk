@@ -1,0 +1,36 @@
+include %D%/unit/local.mk
+
+# What the tests find in their environment.  APHORISMD_... would be read by the daemon, hence the prefix.
+AM_TESTS_ENVIRONMENT = \
+	TEST_APHORISMD='$(abs_top_builddir)/aphorismd'; export TEST_APHORISMD; \
+	TEST_APHORISM='$(abs_top_builddir)/aphorism'; export TEST_APHORISM; \
+	TEST_APHORISMCTL='$(abs_top_builddir)/aphorismctl'; export TEST_APHORISMCTL; \
+	TEST_ETC='$(abs_top_srcdir)/etc'; export TEST_ETC; \
+	TEST_SRCDIR='$(abs_top_srcdir)'; export TEST_SRCDIR; \
+	TEST_PYTHON='$(PYTHON)'; export TEST_PYTHON;
+# where the system tests show their progress
+AM_TESTS_FD_REDIRECT = 9>&2
+
+test_scripts = \
+	%D%/check-system \
+	%D%/check-layers \
+	%D%/check-models \
+	%D%/check-manual
+TESTS += $(test_scripts)
+EXTRA_DIST += $(test_scripts) %D%/system
+
+if !HAVE_CHECK
+check_DATA += missing-check
+endif
+if !HAVE_PYTEST
+check_DATA += missing-pytest
+endif
+missing-check:
+	@echo "make check: the unit tests need the library Check: install it (Debian: check) and configure again" >&2; exit 1
+missing-pytest:
+	@echo "make check: the system tests need a python3 with pytest and pytest-xdist:" \
+		"install them (Debian: python3-pytest python3-pytest-xdist) and configure again" >&2; exit 1
+.PHONY: missing-check missing-pytest
+
+dist-hook:
+	find "$(distdir)/tests" -name __pycache__ -prune -exec rm -rf {} +

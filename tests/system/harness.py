@@ -1,0 +1,485 @@
+"""Runs the programs under test as a user would, talks to them, and leaves nothing behind.
+
+Every wait has a limit and ends with the event it waits for.  The test process is a subreaper, so that a daemon that
+has left its launcher, and whatever is orphaned, stay below it and are found and ended by their pids.
+"""
+
+import ctypes
+import functools
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import protocol_model
+
+TOP = Path(__file__).resolve().parents[2]
+APHORISMD = os.environ.get("TEST_APHORISMD") or str(TOP / "aphorismd")
+APHORISM = os.environ.get("TEST_APHORISM") or str(TOP / "aphorism")
+APHORISMCTL = os.environ.get("TEST_APHORISMCTL") or str(TOP / "aphorismctl")
+ETC = Path(os.environ.get("TEST_ETC") or TOP / "etc")
+
+ROOT = os.geteuid() == 0
+LIMIT = float(os.environ.get("TEST_LIMIT", 30))     # seconds that anything may take
+SLACK = float(os.environ.get("TEST_SLACK", 4))      # seconds that a deadline may be late on a busy machine
+SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion .* failed")
+
+PR_SET_CHILD_SUBREAPER = 36
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def environment(**more):
+    """The surroundings of a program under test: ours without the daemon's own variables."""
+    own = {k: v for k, v in os.environ.items() if not k.startswith("APHORISMD_") and k != "XDG_RUNTIME_DIR"}
+    return {**own, **more}
+
+
+def until(what, condition, limit=LIMIT):
+    """Polls until the condition holds, and returns its value."""
+    end = time.monotonic() + limit
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"{what}: not within {limit:g} s"
+        time.sleep(0.01)
+
+
+def run(*command, limit=LIMIT, as_nobody=False, **more):
+    """A program to its end: exit status, standard output, standard error."""
+    command = [str(word) for word in command]
+    if as_nobody and ROOT:
+        command = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *command]
+    more.setdefault("env", environment())
+    more.setdefault("stdin", subprocess.DEVNULL)
+    return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=limit, **more)
+
+
+@functools.cache
+def models():
+    """The names that the program itself lists."""
+    listed = run(APHORISMD, "--list-models")
+    assert listed.returncode == 0, listed.stderr
+    return [line.split()[0] for line in listed.stdout.splitlines()]
+
+
+# How many clients a model can hold at once, where that is less than a test would ask for.
+HOLDS = {"iterative": 1}
+
+
+def holds(model, wanted):
+    return min(wanted, HOLDS.get(model, wanted))
+
+
+# Processes
+
+class Process:
+    """A line of /proc/PID/stat."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        stat = Path(f"/proc/{pid}/stat").read_bytes().decode(errors="replace")
+        self.name = stat[stat.index("(") + 1:stat.rindex(")")]
+        fields = stat[stat.rindex(")") + 2:].split()
+        self.state, self.ppid, self.session = fields[0], int(fields[1]), int(fields[3])
+        ticks = os.sysconf("SC_CLK_TCK")
+        self.cpu = sum(map(int, fields[11:15])) / ticks     # its own and its dead children's, seconds
+
+    def __repr__(self):
+        return f"{self.pid} ({self.name}) {self.state}"
+
+    def status(self, key):
+        """The words behind a key of /proc/PID/status."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith(key + ":"):
+                return line.split()[1:]
+        return []
+
+    def title(self):
+        return Path(f"/proc/{self.pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+
+    def memory(self):
+        """Bytes that it alone pays for: its share of what is shared counts in part."""
+        for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+        return 0
+
+
+def process(pid):
+    try:
+        return Process(pid)
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def descendants(root):
+    """Everything below a process that still runs: zombies do not."""
+    found = {p.pid: p for p in map(process, (int(n) for n in os.listdir("/proc") if n.isdigit())) if p}
+    below, more = set(), {root}
+    while more:
+        below |= more
+        more = {p.pid for p in found.values() if p.ppid in more} - below
+    return [found[pid] for pid in sorted(below - {root}) if found[pid].state not in "ZX"]
+
+
+def strays():
+    """Whatever still runs below this test process."""
+    return descendants(os.getpid())
+
+
+def reap(keep=()):
+    """Collects what has died below us, except children that a Popen waits for."""
+    for name in os.listdir("/proc"):
+        p = process(int(name)) if name.isdigit() else None
+        if p and p.ppid == os.getpid() and p.state == "Z" and p.pid not in keep:
+            try:
+                os.waitpid(p.pid, os.WNOHANG)
+            except ChildProcessError:
+                pass
+
+
+def nothing_left(keep=()):
+    """Fails when something still runs after a while."""
+    until("the end of all processes", lambda: not strays())
+    reap(keep)
+
+
+def end_all(keep=()):
+    """The broom after a failed test: by pid, and only below this test process."""
+    for p in strays():
+        try:
+            os.kill(p.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    nothing_left(keep)
+
+
+def owners(client):
+    """The processes that hold the server's end of a TCP connection (IPv4)."""
+    ours, theirs = client.socket.getsockname()[1], client.socket.getpeername()[1]
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        words = line.split()
+        if int(words[1].split(":")[1], 16) == theirs and int(words[2].split(":")[1], 16) == ours:
+            link = f"socket:[{words[9]}]"
+            return [p for p in strays() if link in open_files(p.pid).values()]
+    return []
+
+
+def open_files(pid):
+    """Descriptor -> what it points to."""
+    found = {}
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                found[int(name)] = os.readlink(f"/proc/{pid}/fd/{name}")
+            except FileNotFoundError:
+                pass
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return found
+
+
+# Configuration
+
+class Raw(str):
+    """A value that stands in the file as it is."""
+
+
+def libconfig(settings):
+    """Dotted keys -> a configuration file; a list becomes an array, a tuple a list, a dict a group."""
+    tree = {}
+    for key, value in settings.items():
+        *path, last = key.split(".")
+        group = tree
+        for name in path:
+            group = group.setdefault(name, {})
+        if value is not None:
+            group[last] = value
+    return "".join(f"{key} = {rendered(value)};\n" for key, value in tree.items())
+
+
+def rendered(value):
+    if isinstance(value, Raw):
+        return str(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (str, Path)):
+        return '"%s"' % str(value).replace("\\", "\\\\").replace('"', '\\"')
+    if isinstance(value, dict):
+        return "{ " + " ".join(f"{k} = {rendered(v)};" for k, v in value.items()) + " }"
+    if isinstance(value, (list, tuple)):
+        inside = ", ".join(map(rendered, value))
+        return f"[{inside}]" if isinstance(value, list) else f"({inside})"
+    return str(value)
+
+
+def make_place():
+    """A folder with a short name that everybody may enter."""
+    place = Path(tempfile.mkdtemp(prefix="aphorismd-"))
+    place.chmod(0o755)
+    return place
+
+
+class Daemon:
+    """One aphorismd in the foreground, with its own folder, configuration, table and control socket."""
+
+    def __init__(self, place, model=None, table=protocol_model.THREE, options=(), env=None, as_nobody=False,
+                 listen=("127.0.0.1:0",), **settings):
+        self.place, self.process, self.lines, self.addresses = Path(place), None, [], []
+        self.options, self.env, self.as_nobody = list(options), env or {}, as_nobody
+        self.config, self.table = self.place / "aphorismd.conf", self.place / "table.aphorisms"
+        self.control = self.place / "control"
+        self.settings = {
+            "model": model, "listen": tuple(listen), "aphorisms": self.table.name,
+            "process.user": "nobody" if ROOT and not as_nobody else None,
+            "log.level": "info", "control.socket": self.control,
+        }
+        self.write(table=table, **settings)
+        self.news = threading.Condition()
+
+    def write(self, table=None, **settings):
+        """The configuration and the table on disk; __ stands for the . of a key."""
+        for key, value in settings.items():
+            self.settings[key.replace("__", ".")] = value
+        self.config.write_text(libconfig(self.settings))
+        if table is not None:
+            self.table.write_bytes(protocol_model.text(table) if isinstance(table, dict) else table)
+
+    def start(self):
+        self.launch()
+        wanted = len(self.settings["listen"])
+        for number in range(wanted):
+            self.addresses.append(self.wait_for(r"listening on (\S+)", number=number).group(1).rstrip(",;"))
+        return self
+
+    def launch(self):
+        """Starts it and does not wait for anything."""
+        command = [APHORISMD, "-f", "-c", str(self.config), *self.options]
+        if self.as_nobody and ROOT:
+            command = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *command]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, env=environment(**self.env), cwd=self.place)
+        threading.Thread(target=self.collect, daemon=True).start()
+
+    def collect(self):
+        for line in self.process.stdout:
+            with self.news:
+                self.lines.append(line.decode(errors="replace").rstrip("\n"))
+                self.news.notify_all()
+        with self.news:
+            self.lines.append("(end of log)")
+            self.news.notify_all()
+
+    def matches(self, pattern, since=0):
+        return [m for m in (re.search(pattern, line) for line in self.lines[since:]) if m]
+
+    def wait_for(self, pattern, since=0, number=0, limit=LIMIT):
+        """The match of the pattern in a line of the log, the first one or a later one."""
+        def settled():
+            return len(self.matches(pattern, since)) > number or self.lines[-1:] == ["(end of log)"]
+
+        with self.news:
+            self.news.wait_for(settled, limit)
+            found = self.matches(pattern, since)
+        assert len(found) > number, f"no line {pattern!r} in the log:\n" + "\n".join(self.lines[-30:])
+        return found[number]
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def address(self):
+        return self.addresses[0]
+
+    def connect(self, number=0, **more):
+        return Client(self.addresses[number], **more)
+
+    def ask(self, question=b"Beautiful is better than?", **more):
+        """One question on a connection of its own; asked again when a reload has ended that before the answer."""
+        return until("an answer", lambda: self.ask_once(question, **more))
+
+    def ask_once(self, question, **more):
+        with self.connect(**more) as client:
+            client.send(question)
+            return client.rest or client.socket.recv(1, socket.MSG_PEEK) and client.answer()
+
+    def processes(self):
+        return descendants(self.pid)
+
+    def workers(self):
+        """The supervisor's own children."""
+        return [p for p in self.processes() if p.ppid == self.pid]
+
+    def memory(self):
+        total = 0
+        for p in self.processes():
+            try:
+                total += p.memory()
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+        return total
+
+    def cpu(self):
+        return sum(p.cpu for p in self.processes())
+
+    def signal(self, number):
+        os.kill(self.pid, number)
+
+    def ctl(self, *words, **more):
+        return run(APHORISMCTL, "-s", self.control, *words, **more)
+
+    def reload(self, table=None, **settings):
+        """Writes what has changed and reloads: the result of aphorismctl."""
+        self.write(table=table, **settings)
+        return self.ctl("reload", limit=2 * LIMIT)
+
+    def reloaded(self, table=None, **settings):
+        """A reload that must succeed."""
+        result = self.reload(table, **settings)
+        assert result.returncode == 0, result.stdout + result.stderr
+
+    def wait(self, limit=LIMIT):
+        """Its exit status."""
+        return self.process.wait(limit)
+
+    def stop(self, limit=LIMIT):
+        self.signal(signal.SIGTERM)
+        assert self.wait(limit) == 0
+
+    def kill(self):
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def finish(self):
+        """The end of a test: a daemon that still runs must stop as it should."""
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.stop()
+        assert self.wait() not in (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS)
+
+    def report(self):
+        """Shows the log, and fails when a sanitizer or an assertion has spoken."""
+        print("\n".join(self.lines[-100:]))
+        assert not self.matches(SANITIZER)
+
+
+# Clients
+
+def parse(address):
+    """`127.0.0.1:1060`, `[::1]:1060`, `*:1060`, `unix:/path` -> family and socket address."""
+    if address.startswith("unix:"):
+        return socket.AF_UNIX, address[5:]
+    host, port = address.rsplit(":", 1)
+    if host.startswith("["):
+        return socket.AF_INET6, (host[1:-1], int(port))
+    return socket.AF_INET, ("127.0.0.1" if host in ("*", "0.0.0.0") else host, int(port))
+
+
+def port(address):
+    return int(address.rsplit(":", 1)[1])
+
+
+class Client:
+    """One connection; nothing it does takes longer than the limit."""
+
+    def __init__(self, address, source=None, receive_buffer=None, limit=LIMIT):
+        family, to = parse(address)
+        self.socket, self.rest = socket.socket(family, socket.SOCK_STREAM), b""
+        self.socket.settimeout(limit)
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if source:
+            self.socket.bind((source, 0))
+        self.socket.connect(to)
+        if family != socket.AF_UNIX:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def answer(self):
+        """The next answer, up to its full stop."""
+        while b"." not in self.rest:
+            more = self.socket.recv(65536)
+            assert more, f"end of stream instead of an answer, after {self.rest!r}"
+            self.rest += more
+        answer, _, self.rest = self.rest.partition(b".")
+        return answer + b"."
+
+    def ask(self, question):
+        self.send(question)
+        return self.answer()
+
+    def take(self, count):
+        """Exactly that many bytes."""
+        parts, got = [self.rest], len(self.rest)
+        while got < count:
+            parts.append(self.socket.recv(1 << 20))
+            got += len(parts[-1])
+            assert parts[-1], f"end of stream after {got} of {count} bytes"
+        whole = b"".join(parts)
+        self.rest = whole[count:]
+        return whole[:count]
+
+    def everything(self):
+        """All bytes up to the end of the stream."""
+        parts = [self.rest]
+        while parts[-1] or len(parts) == 1:
+            parts.append(self.socket.recv(65536))
+        self.rest = b""
+        return b"".join(parts)
+
+    def silent(self, seconds):
+        """Whether nothing at all comes for so long."""
+        before = self.socket.gettimeout()
+        self.socket.settimeout(seconds)
+        try:
+            return not self.rest and self.socket.recv(1, socket.MSG_PEEK) is None
+        except TimeoutError:
+            return True
+        finally:
+            self.socket.settimeout(before)
+
+    def half_close(self):
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        self.socket.close()
+
+    def reset(self):
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+
+def talk(address, pieces, **more):
+    """Sends pieces, ends the input, returns all that comes back."""
+    with Client(address, **more) as client:
+        for piece in pieces:
+            client.send(piece)
+        client.half_close()
+        return client.everything()
+
+
+def nobody():
+    return pwd.getpwnam("nobody")
+
+
+def remove(place):
+    shutil.rmtree(place, ignore_errors=True)

@@ -1,0 +1,222 @@
+"""The control socket and aphorismctl."""
+
+import grp
+import json
+import os
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from harness import APHORISMCTL, APHORISMD, LIMIT, ROOT, Client, Daemon, nobody, nothing_left, run, until
+
+
+def test_ping_and_version(daemon):
+    d = daemon()
+    result = d.ctl("ping")
+    assert (result.returncode, result.stdout) == (0, "pong\n")
+    result = d.ctl("version")
+    assert result.returncode == 0 and "0.1.0" in result.stdout
+
+
+def test_status(daemon, model, place):
+    d = daemon(model, listen=("127.0.0.1:0", f"unix:{place}/s"))
+    result = d.ctl("status")
+    assert result.returncode == 0
+    for word in (model, d.addresses[0], f"unix:{place}/s", str(d.pid)):
+        assert word in result.stdout
+    found = json.loads(d.ctl("--json", "status").stdout)
+    assert found["ok"] is True and found["listening"] == d.addresses
+    assert found["model"] == model
+
+
+def test_json_of_failures(daemon):
+    d = daemon()
+    d.config.write_text("backlog = 4294967376;\nmodel = 5;\n")
+    result = d.ctl("--json", "reload")
+    found = json.loads(result.stdout)
+    assert result.returncode == found["exit"] == 78 and found["ok"] is False
+    assert len(found["error"]) == 2 and all(f"{d.config}:" in line for line in found["error"])
+
+
+def test_reload_waits_for_the_new_generation(daemon, model):
+    d = daemon(model)
+    for count in (1, 2, 1, 3):
+        d.reloaded(max_questions_per_connection=count)
+
+        def answers():
+            with d.connect() as client:
+                client.send(b"Simple is better than?" * 5)
+                return client.everything() == b"Complex." * count
+        until("the new limit", answers)
+
+
+@pytest.mark.parametrize("words", [("stop",), ("stop", "--now")])
+def test_stop_waits_for_the_end(daemon, model, words):
+    d = daemon(model)
+    with d.connect() as client:
+        assert client.ask(b"Simple is better than?") == b"Complex."
+        result = d.ctl(*words)
+        assert result.returncode == 0, result.stderr
+        nothing_left_but_zombies(d)
+        assert d.wait() == 0
+
+
+def nothing_left_but_zombies(d):
+    """When aphorismctl returns, the daemon is gone: not merely about to go."""
+    until("the supervisor's end", lambda: d.process.poll() is not None, 1)
+    nothing_left()
+
+
+def test_stop_answers_what_is_owed_and_now_does_not_wait(daemon):
+    d = daemon(work__delay="500ms")
+    with d.connect() as client:
+        client.send(b"Simple is better than?")
+        time.sleep(0.1)
+        assert d.ctl("stop").returncode == 0
+        assert client.everything() == b"Complex."
+    d = daemon(work__delay="60s")
+    with d.connect() as client:
+        client.send(b"Simple is better than?")
+        begin = time.monotonic()
+        assert d.ctl("stop", "--now").returncode == 0
+        assert time.monotonic() - begin < LIMIT / 2
+
+
+def test_nobody_there(place):
+    result = run(APHORISMCTL, "-s", place / "missing", "ping")
+    assert result.returncode == 69 and str(place / "missing") in result.stderr
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(f"{place}/stale")
+    assert run(APHORISMCTL, "-s", place / "stale", "ping").returncode == 69
+
+
+@pytest.mark.parametrize("words", [(), ("pign",), ("ping", "more"), ("--now", "ping"), ("--no-such",)])
+def test_usage(place, words):
+    assert run(APHORISMCTL, "-s", place / "control", *words).returncode == 64
+
+
+def test_help():
+    result = run(APHORISMCTL, "--help")
+    assert result.returncode == 0 and "reload" in result.stdout
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can be somebody else")
+def test_a_peer_without_rights(daemon):
+    """Root and the daemon's group only: others are told so, or can not even connect."""
+    d = daemon(process__user="daemon")
+    assert d.ctl("ping", as_nobody=True).returncode == 77
+    assert d.ctl("stop", as_nobody=True).returncode == 77
+    d.control.chmod(0o777)
+    assert d.ctl("ping", as_nobody=True).returncode == 77
+    assert d.ctl("stop", as_nobody=True).returncode == 77
+    assert d.ask() == b"Ugly."
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can be somebody else")
+def test_a_peer_of_the_daemons_group(daemon):
+    d = daemon(process__user="daemon", process__group=grp.getgrgid(nobody().pw_gid).gr_name)
+    assert d.ctl("ping", as_nobody=True).returncode == 0
+
+
+def say(d, data, end=True):
+    """Raw bytes to the control socket, and what comes back."""
+    with Client(f"unix:{d.control}") as client:
+        try:
+            client.send(data)
+            if end:
+                client.half_close()
+            return client.everything()
+        except (BrokenPipeError, ConnectionResetError):
+            return b""
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", b"pign\n", b"ping", b"ping more\n", b"x" * 100000, b"x" * 100000 + b"\n",
+                                  b"\0\xff\n", b"reload now\n" * 3], ids=lambda data: repr(data)[:30])
+def test_odd_command_lines(daemon, data):
+    d = daemon()
+    got = say(d, data)
+    assert b"end 0" not in got
+    if data == b"pign\n":
+        assert b"end 64\n" in got
+    assert d.ctl("ping").returncode == 0 and d.ask() == b"Ugly."
+
+
+def test_idle_control_clients_do_not_hold_the_supervisor(daemon):
+    d = daemon()
+    idle = [connect(d) for _ in range(100)]
+    for client in idle[::2]:
+        try:
+            client.send(b"stat")
+        except OSError:
+            pass
+    begin = time.monotonic()
+    d.reloaded()
+    os.kill(d.workers()[0].pid, 9)
+    until("service", lambda: d.ask() == b"Ugly.")
+    assert time.monotonic() - begin < LIMIT
+    for client in idle:
+        client.close()
+    until("an answer", lambda: d.ctl("ping").returncode == 0)
+
+
+def connect(d):
+    """A client of the control socket, as soon as there is room for it."""
+    one = socket.socket(socket.AF_UNIX)
+    one.settimeout(LIMIT)
+
+    def connected():
+        try:
+            one.connect(str(d.control))
+        except BlockingIOError:
+            return False
+        return True
+    until("a connection", connected)
+    return one
+
+
+def test_a_control_client_that_does_not_read(daemon):
+    d = daemon()
+    deaf = connect(d)
+    deaf.settimeout(1)
+    try:
+        for _ in range(1000):
+            deaf.send(b"status\n" * 100)
+    except OSError:
+        pass
+    assert d.ask() == b"Ugly."
+    deaf.close()
+    assert d.ctl("ping").returncode == 0
+
+
+def test_reloads_at_once(daemon):
+    """Each of them is told how it went."""
+    d = daemon()
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda _: d.ctl("reload", limit=2 * LIMIT), range(8)))
+    assert [r.returncode for r in results] == [0] * 8, [r.stderr for r in results]
+
+
+def test_a_stale_socket_is_replaced_and_a_living_one_is_not(daemon, place):
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(f"{place}/control")
+    d = daemon()
+    assert d.ctl("ping").returncode == 0
+    result = run(APHORISMD, "-f", "-c", d.config)
+    assert result.returncode == 73 and f"{place}/control" in result.stderr
+    assert d.ctl("ping").returncode == 0
+
+
+def test_something_else_in_the_sockets_place(place):
+    d = Daemon(place)
+    (place / "control").write_text("precious")
+    result = run(APHORISMD, "-f", "-c", d.config)
+    assert result.returncode == 73
+    assert (place / "control").read_text() == "precious"
+
+
+def test_no_control_socket(daemon, place):
+    d = daemon(control__socket="")
+    assert d.ask() == b"Ugly."
+    assert sorted(p.name for p in place.iterdir()) == ["aphorismd.conf", "table.aphorisms"]
