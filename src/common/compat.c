@@ -1,10 +1,6 @@
 /*
  * compat.c - what not every system has.
  */
-#ifdef HAVE_CONFIG_H
-#include "config.h"
-#endif
-
 #include "common/compat.h"
 
 #include <errno.h>

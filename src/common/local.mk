@@ -3,7 +3,6 @@ libcommon_a_SOURCES = \
 	%D%/clock.h \
 	%D%/compat.c %D%/compat.h \
 	%D%/cpus.c %D%/cpus.h \
-	%D%/cpus.c %D%/cpus.h \
 	%D%/dial.c %D%/dial.h \
 	%D%/log.c %D%/log.h \
 	%D%/nearest.c %D%/nearest.h \

@@ -159,7 +159,6 @@ static void serve(struct worker *worker)
 
 	if (event_pump_open(&loop.pump, worker) != 0)
 		exit(EXIT_FAILURE);
-	worker_join(worker);
 	watch(&loop, worker->wake, EPOLLIN, WAKE);
 	watch(&loop, worker->look, EPOLLIN, LOOK);
 	listen_to_all(&loop, true);

@@ -5,7 +5,6 @@
  * connection, most of it page tables.
  */
 #include <errno.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,7 +17,6 @@ static pid_t *pids;
 static struct connection *connections;
 static uint32_t highest;
 
-static struct worker *self;
 static volatile sig_atomic_t crashed;
 static volatile pid_t unknown;            /* a child that ended before fork() had told us its number */
 
@@ -34,7 +32,7 @@ static bool forget(pid_t pid)
 		if (pids[seat] != pid)
 			continue;
 		pids[seat] = 0;
-		worker_leave(self, &connections[seat]);
+		worker_leave(connections[seat].worker, &connections[seat]);
 		return true;
 	}
 	return false;
@@ -68,7 +66,6 @@ static void note_crashes(void)
 
 static void serve_in_child(struct worker *worker, struct connection *connection)
 {
-	static struct log_limit limit;
 	uint32_t seat = connection->seat;
 	pid_t pid;
 
@@ -83,8 +80,7 @@ static void serve_in_child(struct worker *worker, struct connection *connection)
 		_exit(0);         /* which closes; the seat is the parent's to leave */
 	}
 	if (pid < 0) {
-		log_limited(&limit, LOG_WARNING, "can't fork: %s; a connection is closed", strerror(errno));
-		worker_close(worker, connection);
+		worker_give_up(worker, connection, "can't fork", errno);
 		return;
 	}
 	pids[seat] = pid;
@@ -98,12 +94,10 @@ static void serve(struct worker *worker)
 	struct sigaction action = { .sa_handler = on_child, .sa_flags = SA_NOCLDSTOP };
 	struct connection connection;
 
-	self = worker;
 	pids = worker_reserve(worker->board->seats * sizeof *pids);
 	connections = worker_reserve(worker->board->seats * sizeof *connections);
 	sigfillset(&action.sa_mask);
 	sigaction(SIGCHLD, &action, NULL);
-	worker_join(worker);
 	while (worker_accept(worker, &connection)) {
 		serve_in_child(worker, &connection);
 		note_crashes();

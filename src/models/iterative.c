@@ -16,7 +16,6 @@ static void serve(struct worker *worker)
 {
 	struct connection connection;
 
-	worker_join(worker);
 	while (worker_accept(worker, &connection)) {
 		pump_converse(worker, &connection, 0);
 		worker_close(worker, &connection);

@@ -3,7 +3,6 @@
  *
  * Every thread blocks in accept, as the workers of prefork do: no queue of ours, no lock, and the kernel wakes one.
  */
-#include <pthread.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -22,8 +21,6 @@ static const struct key keys[] = {
 
 static const struct section section = { "threadpool", keys, sizeof(struct threadpool_keys), NULL };
 
-enum { STACK_SIZE = 65536 };
-
 static struct worker *self;
 
 /* Who is to wait in the backlog is not accepted, so there is no use for more threads than connections. */
@@ -41,7 +38,8 @@ static void *serve_in_thread(void *number)
 {
 	struct connection connection;
 
-	worker_join(self);
+	if (number)
+		worker_join(self);
 	while (worker_accept(self, &connection)) {
 		pump_converse(self, &connection, (uint32_t)(uintptr_t)number);
 		worker_close(self, &connection);
@@ -53,14 +51,11 @@ static void serve(struct worker *worker)
 {
 	uint32_t threads = plan(worker->config).acceptors, started;
 	pthread_t *thread = worker_reserve(threads * sizeof *thread);
-	pthread_attr_t attributes;
 	int error = 0;
 
 	self = worker;
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK_SIZE);
 	for (started = 1; started < threads && error == 0; started++)
-		error = pthread_create(&thread[started], &attributes, serve_in_thread, (void *)(uintptr_t)started);
+		error = worker_start_thread(&thread[started], false, serve_in_thread, (void *)(uintptr_t)started);
 	if (error != 0) {
 		started--;
 		log_warning("%u of %u threads started: %s", started, threads, strerror(error));

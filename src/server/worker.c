@@ -29,6 +29,7 @@ enum {
 	ORPHAN_DRAIN_US = 800 * CLOCK_MS,
 	SHORTAGE_PAUSE_US = 100 * CLOCK_MS,
 	POLL_MS = 1000,
+	STACK_SIZE = 65536,
 	WAKE = CONFIG_LISTENERS, LOOK,    /* beside the listeners' numbers, what an event can be about */
 };
 
@@ -236,11 +237,22 @@ int worker_open(struct worker *worker, uint32_t conversations, int acceptors, si
 	}
 	proctitle_set("aphorismd: %s %u: ", worker->model, worker->number);
 	proctitle_mark();
+	worker_join(worker);
 	handle_signals();
 	follow_supervisor();
 	if (getppid() != worker->supervisor)
 		raise(SIGNAL_ORPHAN);     /* it died before we asked to be told */
 	return 0;
+}
+
+int worker_start_thread(pthread_t *thread, bool detached, void *(*run)(void *), void *given)
+{
+	pthread_attr_t attributes;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	pthread_attr_setdetachstate(&attributes, detached ? PTHREAD_CREATE_DETACHED : PTHREAD_CREATE_JOINABLE);
+	return pthread_create(thread, &attributes, run, given);
 }
 
 void worker_join(struct worker *worker)
@@ -556,6 +568,7 @@ bool worker_accept(struct worker *worker, struct connection *connection)
 	struct sockaddr_storage peer;
 	int number;
 
+	connection->worker = worker;
 	connection->seat = WORKER_NO_SEAT;
 	for (;;) {
 		int phase = worker_phase(worker);
@@ -581,6 +594,7 @@ int worker_accept_now(struct worker *worker, int number, struct connection *conn
 	struct sockaddr_storage peer;
 	int error;
 
+	connection->worker = worker;
 	connection->seat = WORKER_NO_SEAT;
 	for (;;) {
 		if (connection->seat == WORKER_NO_SEAT && !refuses && !take_seat(worker, connection)) {
@@ -625,6 +639,12 @@ void worker_close(struct worker *worker, struct connection *connection)
 {
 	worker_hand_over(worker, connection);
 	worker_leave(worker, connection);
+}
+
+void worker_give_up(struct worker *worker, struct connection *connection, const char *what, int error)
+{
+	log_limited(&shortage_limit, LOG_WARNING, "%s: %s; a connection is closed", what, strerror(error));
+	worker_close(worker, connection);
 }
 
 void worker_note(const struct worker *worker, const struct connection *connection, const char *what,

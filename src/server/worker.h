@@ -11,6 +11,7 @@
 #ifndef SERVER_WORKER_H
 #define SERVER_WORKER_H
 
+#include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -78,6 +79,7 @@ struct worker {
 
 /* A connection that was taken: its descriptor, its seat, what is served there, and that seat's count when it began. */
 struct connection {
+	struct worker *worker;
 	int fd;
 	uint32_t seat;
 	int family;
@@ -88,7 +90,7 @@ struct connection {
 /*
  * Makes ready to serve: buffers for so many conversations at once, signal handlers, the watch over several listeners.
  * The caller has filled in the members down to supervisor_told; acceptors is the number of threads that will call
- * worker_accept().  Returns 0, or a sysexits code after logging the reason.
+ * worker_accept(), the caller's among them.  Returns 0, or a sysexits code after logging the reason.
  */
 int worker_open(struct worker *, uint32_t conversations, int acceptors, size_t longest_answer);
 
@@ -101,7 +103,10 @@ void worker_ready(struct worker *);
  */
 void *worker_reserve(size_t size);
 
-/* Says that the calling thread may block in worker_accept(): the stop handler then interrupts it. */
+/* Starts a thread with a small stack; returns an error number as pthread_create(3) does. */
+int worker_start_thread(pthread_t *, bool detached, void *(*run)(void *), void *given);
+
+/* Says that the calling thread, not the process's first, may block in worker_accept(): the stop handler then interrupts it. */
 void worker_join(struct worker *);
 
 /*
@@ -128,6 +133,9 @@ void worker_looks(struct worker *);
 
 /* Ends a connection: closes it, then leaves its seat. */
 void worker_close(struct worker *, struct connection *);
+
+/* Ends a connection that can't be served for want of a process or a thread, with a rate-limited warning. */
+void worker_give_up(struct worker *, struct connection *, const char *what, int error);
 
 /* Closes this process's descriptor of a connection that a child serves from now on; its seat stays taken. */
 void worker_hand_over(struct worker *, struct connection *);

@@ -76,14 +76,15 @@ int main(int argc, char **argv)
 	Suite *suite = suite_create("proctitle");
 	TCase *tcase = tcase_create("proctitle");
 	SRunner *runner = srunner_create(suite);
+	const char *room = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
 	char *copy = strdup(argv[0]);
 	int failed;
 
-	/* The variable has to be there from the start, and something that the title can be as long as. */
+	/* What the title overwrites has to be there from the start: an argument, and variables. */
 	if (!getenv("PROCTITLE_TEST")) {
 		setenv("PROCTITLE_TEST", "kept", 1);
-		setenv("PROCTITLE_ROOM", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 1);
-		execv("/proc/self/exe", argv);
+		setenv("PROCTITLE_ROOM", room, 1);
+		execl("/proc/self/exe", argv[0], room, NULL);
 		return 99;
 	}
 	name_before = copy;
