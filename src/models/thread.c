@@ -27,18 +27,18 @@ static void *converse(void *given)
 
 static void serve(struct worker *worker)
 {
-	struct connection connection;
+	struct connection taken;
 	pthread_t thread;
 
 	handed_over = worker_reserve(worker->board->seats * sizeof *handed_over);
-	while (worker_accept(worker, &connection)) {
-		struct connection *given = &handed_over[connection.seat];
+	while (worker_accept(worker, &taken)) {
+		struct connection *given = &handed_over[taken.seat];
 		int error;
 
-		*given = connection;
+		*given = taken;
 		error = worker_start_thread(&thread, true, converse, given);
 		if (error != 0)
-			worker_give_up(worker, &connection, "can't start a thread", error);
+			worker_give_up(worker, &taken, "can't start a thread", error);
 	}
 	worker_wait_for_all(worker);
 }

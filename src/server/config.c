@@ -52,7 +52,7 @@ void config_error(struct loader *loader, const struct origin *origin, const char
 	if (origin->kind == ORIGIN_ENVIRONMENT)
 		snprintf(line, room, "environment: %s: ", config_variable(variable, key));
 	else if (origin->kind == ORIGIN_FILE)
-		snprintf(line, room, key ? "%s:%u: %s: " : "%s:%u: ", origin->file, origin->line, key);
+		snprintf(line, room, *key ? "%s:%u: %s: " : "%s:%u: ", origin->file, origin->line, key);
 	else
 		snprintf(line, room, "%s: %s: ", origin->kind == ORIGIN_OPTION ? "option" : "default", key);
 	len = strlen(line);
@@ -184,7 +184,7 @@ static int load_file(struct loader *loader, const struct config_sources *sources
 
 		loader->incomplete = true;
 		if (!loader->scan->broken)
-			config_error(loader, &origin, NULL, "%s", config_error_text(&config));
+			config_error(loader, &origin, "", "%s", config_error_text(&config));
 	}
 	take_group(loader, config_root_setting(&config), "");
 	config_destroy(&config);

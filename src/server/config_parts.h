@@ -110,7 +110,7 @@ void config_value_text(struct loader *, struct slot *, const char *text, enum or
 /* Makes a path absolute by the configuration file's folder.  Returns false when it does not fit. */
 bool config_path(const struct loader *, char *to, size_t size, const char *path);
 
-/* Reports an error at a place; the key's name may be NULL. */
+/* Reports an error at a place; the key's name may be empty. */
 void config_error(struct loader *, const struct origin *, const char *key, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 

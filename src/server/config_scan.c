@@ -57,7 +57,7 @@ static void broken(struct reader *reader, uint32_t line, const char *reason)
 
 	scan->broken = true;
 	if (scan->loader)
-		config_error(scan->loader, &here, NULL, "%s", reason);
+		config_error(scan->loader, &here, "", "%s", reason);
 }
 
 /* There is room: CONFIG_TEXT bounds what is read, and nothing grows to twice its size. */
