@@ -32,7 +32,7 @@ const struct config_schema *model_schema(void)
 		if (models[i]->section)
 			sections[count++] = models[i]->section;
 	}
-	for (size_t i = 0; protocols[i] && i < ROWS - 1; i++)
+	for (size_t i = 0; i < ROWS - 1 && protocols[i]; i++)
 		protocol_names[i] = protocols[i]->name;
 	return &schema;
 }

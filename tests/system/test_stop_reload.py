@@ -70,6 +70,18 @@ def test_stop_pays_the_cost_of_what_is_owed(daemon, model):
     assert d.wait() == 0
 
 
+def test_a_client_that_has_left_holds_up_no_stop(daemon, model):
+    """Nobody waits for the arrival of an answer whose client is gone."""
+    d = daemon(model, work__delay="300ms")
+    for _ in range(3):
+        with d.connect() as client:
+            client.send(b"Simple is better than?")
+    begin = time.monotonic()
+    d.signal(signal.SIGTERM)
+    assert d.wait() == 0
+    assert time.monotonic() - begin < SLACK
+
+
 def test_an_idle_daemon_stops_at_once(daemon, model):
     d = daemon(model)
     with d.connect() as client:
@@ -410,6 +422,7 @@ def test_the_worker_of_the_fork_model_dies(daemon):
     [worker] = d.workers()
     assert {child.ppid for child in children} == {worker.pid}
     os.kill(worker.pid, signal.SIGKILL)
+    until("its end", lambda: worker.pid not in [p.pid for p in d.processes()])
     until("a new worker", lambda: d.ask(b"Simple is better than?") == b"Complex.")
     for client in clients:
         client.close()
