@@ -30,8 +30,12 @@ struct pump {
 
 int pump_unsent(int fd)
 {
+	struct pollfd gone = { .fd = fd };
 	int unsent = 0;
 
+	/* the count of a connection that was reset stays what it was; our side of it is open, so HUP can only mean that */
+	if (poll(&gone, 1, 0) > 0)
+		return 0;
 	return ioctl(fd, SIOCOUTQ, &unsent) < 0 ? 0 : unsent;
 }
 

@@ -20,7 +20,7 @@ void pump_converse(struct worker *, struct connection *, uint32_t n);
 /* Lets the simulated computation of one answer (work.cpu) pass: burns that much of this thread's CPU time. */
 void pump_compute(const struct config *);
 
-/* Bytes that the client's side has not taken yet. */
+/* Bytes that the client's side has not taken yet; 0 when it never will. */
 int pump_unsent(int fd);
 
 /* Notes why the conversation said LINGER: for the log, and for the count of time-outs. */

@@ -240,9 +240,9 @@ class TestPrivileges:
     def test_another_group(self, daemon):
         d = daemon(process__group="daemon")
         assert d.ask() == b"Ugly."
-        for worker in d.workers():
-            assert worker.status("Gid") == ["1"] * 4
-            assert set(worker.status("Groups")) <= {"1"}
+        # a spare worker that was forked just now is on its way there
+        until("group 1 in all workers", lambda: all(
+            worker.status("Gid") == ["1"] * 4 and set(worker.status("Groups")) <= {"1"} for worker in d.workers()))
 
     def test_no_user_keeps_root_with_a_warning(self, daemon):
         d = daemon(process__user="")
@@ -255,8 +255,8 @@ class TestPrivileges:
         old = {worker.pid for worker in d.workers()}
         d.reloaded()
         until("the new generation", lambda: not old & {worker.pid for worker in d.workers()})
-        for worker in d.workers():
-            assert worker.status("Uid") == [str(nobody().pw_uid)] * 4
+        until("no rights in all workers", lambda: all(
+            worker.status("Uid") == [str(nobody().pw_uid)] * 4 for worker in d.workers()))
 
 
 def test_in_the_foreground_as_an_ordinary_user(daemon, model):
