@@ -15,7 +15,7 @@
 #include "common/cpus.h"
 #include "common/log.h"
 #include "models/model.h"
-#include "server/event_pump.h"
+#include "server/event_connection.h"
 
 enum {
 	EVENTS = 256,                     /* handled between two waits */
@@ -144,7 +144,7 @@ static void handle(struct loop *loop, const struct epoll_event *event)
 	uint32_t what = event->data.u32;
 
 	if (what < LISTENERS_AT)
-		event_pump_handle(&loop->pump, what, event->events);
+		event_connection_handle(&loop->pump, what, event->events);
 	else if (what == LOOK)
 		look_again(loop);
 	else if (what != WAKE && loop->listening)

@@ -1,368 +1,38 @@
 /*
- * event_pump.c - what becomes of a connection between two events.
+ * event_pump.c - many connections in one thread: the set, and time.
  *
- * Level-triggered, one recv and one send per event, no timer call per question: deadlines are compared on a coarse tick.
+ * Level-triggered, no timer call per question: deadlines are compared on a coarse tick.
  */
 #include "server/event_pump.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/compat.h"
 #include "common/log.h"
+#include "server/event_connection.h"
 #include "server/pump.h"
 
-enum event_state {
-	EVENT_NONE,
-	EVENT_READS,
-	EVENT_WRITES,                     /* the client has to take what is parked; nothing is read meanwhile */
-	EVENT_PAYS,                       /* an answer waits until it is due */
-	EVENT_LINGERS,                    /* dropping input until the client's end */
-	EVENT_LEAVES,                     /* drained: closes when the last byte has arrived */
-};
+enum { LEAVE_CHECK_US = 2 * CLOCK_MS };
 
-enum { NOBODY = UINT32_MAX, LEAVE_CHECK_US = 2 * CLOCK_MS };
-
-/* What is left of input and output between two events. */
-struct parked {
-	uint32_t in_len, out_len;
-	char bytes[];
-};
-
-struct event_connection {
-	struct conversation conversation;
-	struct parked *parked;
-	uint64_t until_us;                /* PAYS: due; LINGERS: end; WRITES, LEAVES: dropped unless a byte is taken by then */
-	uint32_t next;                    /* PAYS: who is due after this one */
-	int unsent;                       /* WRITES, LEAVES: what the client had not taken; LINGERS: bytes dropped */
-	uint8_t state, family;
-};
-_Static_assert(sizeof(struct event_connection) <= 64, "an idle connection is to cost no more than a cache line");
-
-/* ---- one connection ---- */
-
-static struct connection connection_of(const struct event_pump *pump, uint32_t seat)
-{
-	const struct event_connection *c = &pump->at[seat];
-	uint64_t questions = atomic_load_explicit(&pump->worker->board->seat[seat].questions, memory_order_relaxed);
-
-	return (struct connection){
-		.fd = pump->worker->fds[seat],
-		.seat = seat,
-		.family = c->family,
-		.service = c->conversation.service,
-		.questions_before = questions - c->conversation.questions,
-	};
-}
-
-static uint32_t interest(enum event_state state)
-{
-	return state == EVENT_READS || state == EVENT_LINGERS ? EPOLLIN : state == EVENT_WRITES ? EPOLLOUT : 0;
-}
-
-static void unwatch(struct event_pump *pump, uint32_t seat)
-{
-	epoll_ctl(pump->set, EPOLL_CTL_DEL, pump->worker->fds[seat], NULL);
-}
-
-static void become(struct event_pump *pump, uint32_t seat, enum event_state state)
-{
-	struct event_connection *c = &pump->at[seat];
-	struct epoll_event event = { .events = interest(state), .data.u32 = seat };
-
-	if (interest(state) != interest(c->state))
-		epoll_ctl(pump->set, EPOLL_CTL_MOD, pump->worker->fds[seat], &event);
-	if (c->state == EVENT_LEAVES)
-		pump->leaving--;
-	if (state == EVENT_LEAVES)
-		pump->leaving++;
-	c->state = (uint8_t)state;
-}
-
-/* Time-outs are looked at no later than this. */
-static void look_by(struct event_pump *pump, uint64_t us)
-{
-	if (us < pump->look_us)
-		pump->look_us = us;
-}
-
-static void close_connection(struct event_pump *pump, uint32_t seat)
-{
-	struct event_connection *c = &pump->at[seat];
-	struct connection connection = connection_of(pump, seat);
-
-	if (c->state == EVENT_LEAVES)
-		pump->leaving--;
-	free(c->parked);
-	memset(c, 0, sizeof *c);
-	pump->open--;
-	worker_close(pump->worker, &connection);
-}
-
-static void note(struct event_pump *pump, uint32_t seat, const char *what)
-{
-	struct connection connection = connection_of(pump, seat);
-
-	worker_note(pump->worker, &connection, what, NULL);
-}
-
-/* The connection is cut off for a reason on the client's side: a time-out. */
-static void time_out(struct event_pump *pump, uint32_t seat, const char *what)
-{
-	struct connection connection = connection_of(pump, seat);
-
-	pump_note_timeout(pump->worker, &connection, what);
-	close_connection(pump, seat);
-}
-
-/* ---- parking ---- */
-
-/* Keeps what the shared buffers hold from `sent` on for this connection.  False without memory: it is closed. */
-static bool park(struct event_pump *pump, uint32_t seat, uint32_t sent)
-{
-	struct event_connection *c = &pump->at[seat];
-	uint32_t out_len = pump->out.len - sent;
-
-	if (pump->in.len + out_len == 0)
-		return true;
-	if (!(c->parked = malloc(sizeof *c->parked + pump->in.len + out_len))) {
-		log_error("out of memory: a connection is closed");
-		close_connection(pump, seat);
-		return false;
-	}
-	c->parked->in_len = pump->in.len;
-	c->parked->out_len = out_len;
-	memcpy(c->parked->bytes, pump->in.at, pump->in.len);
-	memcpy(c->parked->bytes + pump->in.len, pump->out.at + sent, out_len);
-	return true;
-}
-
-/* Puts what was parked into the shared buffers. */
-static void unpark(struct event_pump *pump, struct event_connection *c)
-{
-	pump->in.len = pump->out.len = 0;
-	if (!c->parked)
-		return;
-	pump->in.len = c->parked->in_len;
-	pump->out.len = c->parked->out_len;
-	memcpy(pump->in.at, c->parked->bytes, pump->in.len);
-	memcpy(pump->out.at, c->parked->bytes + pump->in.len, pump->out.len);
-	free(c->parked);
-	c->parked = NULL;
-}
-
-/* ---- the conversation goes on ---- */
-
-/* Sends what the output buffer holds.  False when that is not all: the rest is parked, or the connection closed. */
-static bool send_out(struct event_pump *pump, uint32_t seat)
-{
-	struct event_connection *c = &pump->at[seat];
-	int fd = pump->worker->fds[seat];
-	ssize_t n = send(fd, pump->out.at, pump->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-	if (n == (ssize_t)pump->out.len) {
-		pump->out.len = 0;
-		conversation_resume(&c->conversation, pump->now_us);
-		return true;
-	}
-	if (n < 0 && errno != EAGAIN && errno != EINTR) {
-		note(pump, seat, "gone before its answer");
-		close_connection(pump, seat);
-		return false;
-	}
-	if (!park(pump, seat, n > 0 ? (uint32_t)n : 0))
-		return false;
-	if (n > 0 || c->state != EVENT_WRITES) {
-		c->unsent = pump_unsent(fd);
-		c->until_us = pump->now_us + (uint64_t)pump->worker->config->write_us;
-		look_by(pump, c->until_us);
-	}
-	become(pump, seat, EVENT_WRITES);
-	return false;
-}
-
-/* Computes now; the delay is a place in the queue, which needs no order since it is the same for all. */
-static bool pay_at_once(struct event_pump *pump, uint32_t seat)
-{
-	struct event_connection *c = &pump->at[seat];
-	int64_t delay_us = pump->worker->config->delay_us;
-
-	pump_compute(pump->worker->config);
-	if (delay_us == 0) {
-		conversation_paid(&c->conversation);
-		return true;
-	}
-	if (!park(pump, seat, 0))
-		return false;
-	c->until_us = clock_now_us() + (uint64_t)delay_us;
-	c->next = NOBODY;
-	if (pump->first_due == NOBODY)
-		pump->first_due = seat;
-	else
-		pump->at[pump->last_due].next = seat;
-	pump->last_due = seat;
-	become(pump, seat, EVENT_PAYS);
-	return false;
-}
-
-/* See end_drained() of the blocking pump: here the wait for the last byte's arrival is a state. */
-static void finish(struct event_pump *pump, uint32_t seat)
-{
-	struct event_connection *c = &pump->at[seat];
-	int fd = pump->worker->fds[seat];
-
-	if (worker_phase(pump->worker) >= PHASE_DRAINS && (c->unsent = pump_unsent(fd)) > 0) {
-		become(pump, seat, EVENT_LEAVES);
-		unwatch(pump, seat);
-		c->until_us = pump->now_us + (uint64_t)pump->worker->config->write_us;
-		return;
-	}
-	if (worker_phase(pump->worker) >= PHASE_DRAINS)
-		shutdown(fd, SHUT_WR);
-	close_connection(pump, seat);
-}
-
-static void linger(struct event_pump *pump, uint32_t seat)
-{
-	struct event_connection *c = &pump->at[seat];
-
-	shutdown(pump->worker->fds[seat], SHUT_WR);
-	c->unsent = 0;
-	c->until_us = pump->now_us + PUMP_LINGER_US;
-	look_by(pump, c->until_us);
-	become(pump, seat, EVENT_LINGERS);
-}
-
-/* Answers what the input buffer holds, as far as the client takes the answers; then waits for the next event. */
-static void go_on(struct event_pump *pump, uint32_t seat)
-{
-	struct event_connection *c = &pump->at[seat];
-	struct seat *shared = &pump->worker->board->seat[seat];
-
-	for (;;) {
-		uint32_t answered = c->conversation.questions;
-		bool was_over = c->conversation.over != 0;
-		enum conversation_state state = conversation_answer(&c->conversation, &pump->in, &pump->out, pump->now_us);
-		struct connection connection = connection_of(pump, seat);
-
-		if (c->conversation.questions != answered)
-			scoreboard_add(&shared->questions, c->conversation.questions - answered);
-		if (state == CONVERSATION_LINGER && !was_over)
-			pump_note_end(pump->worker, &connection, &c->conversation, &pump->in, false);
-		else if (state == CONVERSATION_CLOSE && !was_over)
-			pump_note_close(pump->worker, &connection, &c->conversation, &pump->in);
-		if (pump->out.len > 0 && !send_out(pump, seat))
-			return;
-		switch (state) {
-		case CONVERSATION_FLUSH:
-			continue;
-		case CONVERSATION_PAY:
-			if (pay_at_once(pump, seat))
-				continue;
-			return;
-		case CONVERSATION_LINGER:
-			linger(pump, seat);
-			return;
-		case CONVERSATION_CLOSE:
-			finish(pump, seat);
-			return;
-		case CONVERSATION_READ:
-			if (!park(pump, seat, 0))
-				return;
-			become(pump, seat, EVENT_READS);
-			if (c->conversation.asking)
-				look_by(pump, conversation_deadline_us(&c->conversation));
-			return;
-		}
-	}
-}
-
-/* Reads once and answers; false when there was nothing to read. */
-static bool read_once(struct event_pump *pump, uint32_t seat)
-{
-	struct event_connection *c = &pump->at[seat];
-	ssize_t n;
-
-	unpark(pump, c);
-	n = recv(pump->worker->fds[seat], pump->in.at + pump->in.len, pump->in.size - pump->in.len, MSG_DONTWAIT);
-	if (n > 0) {
-		pump->in.len += (uint32_t)n;
-	} else if (n == 0) {
-		conversation_end(&c->conversation);
-	} else if (errno == EAGAIN || errno == EINTR) {
-		park(pump, seat, 0);
-		return false;
-	} else {
-		note(pump, seat, "connection lost");
-		close_connection(pump, seat);
-		return true;
-	}
-	go_on(pump, seat);
-	return true;
-}
-
-/* Sends what was parked, then answers what was held back meanwhile. */
-static void write_once(struct event_pump *pump, uint32_t seat)
-{
-	unpark(pump, &pump->at[seat]);
-	if (pump->out.len == 0 || send_out(pump, seat))
-		go_on(pump, seat);
-}
-
-static void drop_input(struct event_pump *pump, uint32_t seat)
-{
-	struct event_connection *c = &pump->at[seat];
-	ssize_t n = recv(pump->worker->fds[seat], pump->in.at, pump->in.size, MSG_DONTWAIT);
-
-	if (n > 0)
-		c->unsent += (int)n;
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) || c->unsent >= PUMP_LINGER_BYTES)
-		close_connection(pump, seat);
-}
-
-void event_pump_handle(struct event_pump *pump, uint32_t seat, uint32_t events)
-{
-	switch (pump->at[seat].state) {
-	case EVENT_READS:
-		read_once(pump, seat);
-		break;
-	case EVENT_WRITES:
-		write_once(pump, seat);
-		break;
-	case EVENT_LINGERS:
-		drop_input(pump, seat);
-		break;
-	case EVENT_PAYS:
-		if (events & (EPOLLERR | EPOLLHUP))
-			unwatch(pump, seat);      /* it would be reported for ever; the send will find out */
-		break;
-	default:
-		break;            /* closed by an event earlier in this round */
-	}
-}
+/* ---- connections ---- */
 
 void event_pump_add(struct event_pump *pump, const struct connection *connection)
 {
-	struct event_connection *c = &pump->at[connection->seat];
 	struct epoll_event event = { .events = EPOLLIN, .data.u32 = connection->seat };
 
-	conversation_init(&c->conversation, connection->service, pump->now_us);
-	c->state = EVENT_READS;
-	c->family = (uint8_t)connection->family;
 	pump->open++;
 	if (connection->seat < pump->lowest)
 		pump->lowest = connection->seat;
 	if (connection->seat > pump->highest)
 		pump->highest = connection->seat;
-	look_by(pump, conversation_deadline_us(&c->conversation));
+	event_connection_begin(pump, connection);
 	if (epoll_ctl(pump->set, EPOLL_CTL_ADD, connection->fd, &event) < 0) {
 		log_error("can't watch a connection: %s", strerror(errno));
-		close_connection(pump, connection->seat);
+		event_connection_close(pump, connection->seat);
 	}
 }
 
@@ -372,38 +42,12 @@ static void pay_what_is_due(struct event_pump *pump)
 {
 	uint64_t now_us = clock_now_us();
 
-	while (pump->first_due != NOBODY && pump->at[pump->first_due].until_us <= now_us) {
+	while (pump->first_due != EVENT_NOBODY && pump->at[pump->first_due].until_us <= now_us) {
 		uint32_t seat = pump->first_due;
-		struct event_connection *c = &pump->at[seat];
 
-		pump->first_due = c->next;
-		conversation_paid(&c->conversation);
-		become(pump, seat, EVENT_READS);
-		unpark(pump, c);
-		go_on(pump, seat);
+		pump->first_due = pump->at[seat].next;
+		event_connection_paid(pump, seat);
 	}
-}
-
-/* The deadline of a read is over: what was received by now still counts, then it is judged. */
-static void expire(struct event_pump *pump, uint32_t seat)
-{
-	struct event_connection *c = &pump->at[seat];
-	struct connection connection;
-	enum conversation_state state;
-
-	while (c->state == EVENT_READS && conversation_deadline_us(&c->conversation) <= pump->now_us)
-		if (!read_once(pump, seat))
-			break;
-	if (c->state != EVENT_READS)
-		return;
-	unpark(pump, c);
-	state = conversation_expire(&c->conversation, &pump->out, pump->now_us);
-	connection = connection_of(pump, seat);
-	if (state == CONVERSATION_LINGER)
-		pump_note_end(pump->worker, &connection, &c->conversation, &pump->in, true);
-	else if (state == CONVERSATION_CLOSE)
-		pump_note_close(pump->worker, &connection, &c->conversation, &pump->in);
-	go_on(pump, seat);
 }
 
 /* No byte was taken since the last look: time is up; else it begins anew. */
@@ -426,17 +70,17 @@ static uint64_t look_at(struct event_pump *pump, uint32_t seat)
 	switch (c->state) {
 	case EVENT_READS:
 		if (conversation_deadline_us(&c->conversation) <= pump->now_us)
-			expire(pump, seat);
+			event_connection_expire(pump, seat);
 		return c->state == EVENT_READS ? conversation_deadline_us(&c->conversation) : pump->look_us;
 	case EVENT_WRITES:
 		if (c->until_us <= pump->now_us && is_stuck(pump, seat)) {
-			time_out(pump, seat, "takes no answer: time-out");
+			event_connection_time_out(pump, seat, "takes no answer: time-out");
 			return UINT64_MAX;
 		}
 		return c->until_us;
 	case EVENT_LINGERS:
 		if (c->until_us <= pump->now_us) {
-			close_connection(pump, seat);
+			event_connection_close(pump, seat);
 			return UINT64_MAX;
 		}
 		return c->until_us;
@@ -450,7 +94,7 @@ static void look_at_all(struct event_pump *pump)
 	pump->look_us = UINT64_MAX;
 	for (uint32_t seat = pump->lowest; seat <= pump->highest && pump->open > 0; seat++)
 		if (pump->at[seat].state != EVENT_NONE)
-			look_by(pump, look_at(pump, seat));
+			event_pump_look_by(pump, look_at(pump, seat));
 	if (pump->look_us < pump->now_us + pump->tick_us)
 		pump->look_us = pump->now_us + pump->tick_us;
 }
@@ -464,16 +108,16 @@ static void let_go(struct event_pump *pump)
 			continue;
 		if (pump_unsent(pump->worker->fds[seat]) == 0) {
 			shutdown(pump->worker->fds[seat], SHUT_WR);
-			close_connection(pump, seat);
+			event_connection_close(pump, seat);
 		} else if (c->until_us <= pump->now_us && is_stuck(pump, seat)) {
-			close_connection(pump, seat);
+			event_connection_close(pump, seat);
 		}
 	}
 }
 
 void event_pump_tick(struct event_pump *pump)
 {
-	if (pump->first_due != NOBODY)
+	if (pump->first_due != EVENT_NOBODY)
 		pay_what_is_due(pump);
 	if (pump->look_us <= pump->now_us)
 		look_at_all(pump);
@@ -490,7 +134,7 @@ int event_pump_wait(struct event_pump *pump, struct epoll_event *events, int mos
 		until = pump->look_us;
 	if (pump->leaving > 0 && pump->now_us + LEAVE_CHECK_US < until)
 		until = pump->now_us + LEAVE_CHECK_US;
-	if (pump->first_due != NOBODY && pump->at[pump->first_due].until_us < until)
+	if (pump->first_due != EVENT_NOBODY && pump->at[pump->first_due].until_us < until)
 		until = pump->at[pump->first_due].until_us;
 	n = until == UINT64_MAX ? epoll_wait(pump->set, events, most, -1) : compat_epoll_wait(pump->set, events, most, until);
 	pump->now_us = clock_coarse_us();
@@ -511,7 +155,7 @@ int event_pump_open(struct event_pump *pump, struct worker *worker)
 		.at = worker_reserve(worker->board->seats * sizeof *pump->at),
 		.set = epoll_create1(EPOLL_CLOEXEC),
 		.lowest = worker->board->seats,
-		.first_due = NOBODY,
+		.first_due = EVENT_NOBODY,
 		.now_us = clock_coarse_us(),
 		.look_us = UINT64_MAX,
 		.tick_us = (uint64_t)(shortest_us < 8 * CLOCK_S ? shortest_us / 8 : CLOCK_S),

@@ -27,6 +27,13 @@ struct event_pump {
 	struct bytes in, out;
 };
 
+/* Time-outs are to be looked at no later than this. */
+static inline void event_pump_look_by(struct event_pump *pump, uint64_t us)
+{
+	if (us < pump->look_us)
+		pump->look_us = us;
+}
+
 /* Opens the set.  Returns 0, or a sysexits code after logging the reason. */
 int event_pump_open(struct event_pump *, struct worker *);
 
@@ -35,9 +42,6 @@ int event_pump_wait(struct event_pump *, struct epoll_event *, int most, uint64_
 
 /* Takes over a connection that worker_accept_now() gave. */
 void event_pump_add(struct event_pump *, const struct connection *);
-
-/* Does what an event on the connection of that seat allows.  Never blocks. */
-void event_pump_handle(struct event_pump *, uint32_t seat, uint32_t events);
 
 /* Does what is due by now: delayed answers, time-outs, the ends of drained connections. */
 void event_pump_tick(struct event_pump *);

@@ -10,8 +10,11 @@ libserver_a_SOURCES = \
 	%D%/config_scan.c \
 	%D%/config_text.c \
 	%D%/config_value.c \
+	%D%/event_connection.c %D%/event_connection.h \
 	%D%/event_pump.c %D%/event_pump.h \
 	%D%/listener.c %D%/listener.h \
 	%D%/pump.c %D%/pump.h \
 	%D%/scoreboard.c %D%/scoreboard.h \
-	%D%/worker.c %D%/worker.h
+	%D%/worker.c %D%/worker.h \
+	%D%/worker_accept.c %D%/worker_parts.h \
+	%D%/worker_stop.c

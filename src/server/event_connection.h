@@ -1,0 +1,48 @@
+/*
+ * event_connection.h - one connection of the event pump: a conversation, and what two events leave between them.
+ *
+ * A connection is named by its seat.  Nothing here blocks; each call may end with the connection closed.
+ */
+#ifndef SERVER_EVENT_CONNECTION_H
+#define SERVER_EVENT_CONNECTION_H
+
+#include "server/event_pump.h"
+
+enum event_state {
+	EVENT_NONE,
+	EVENT_READS,
+	EVENT_WRITES,                     /* the client has to take what is parked; nothing is read meanwhile */
+	EVENT_PAYS,                       /* an answer waits until it is due */
+	EVENT_LINGERS,                    /* dropping input until the client's end */
+	EVENT_LEAVES,                     /* drained: closes when the last byte has arrived */
+};
+
+enum { EVENT_NOBODY = UINT32_MAX };
+
+struct event_connection {
+	struct conversation conversation;
+	struct parked *parked;            /* what is left of input and output; NULL for nothing */
+	uint64_t until_us;                /* PAYS: due; LINGERS: end; WRITES, LEAVES: dropped unless a byte is taken by then */
+	uint32_t next;                    /* PAYS: who is due after this one */
+	int unsent;                       /* WRITES, LEAVES: what the client had not taken; LINGERS: bytes dropped */
+	uint8_t state, family;
+};
+_Static_assert(sizeof(struct event_connection) <= 64, "an idle connection is to cost no more than a cache line");
+
+/* A conversation begins; to watch the connection is the caller's. */
+void event_connection_begin(struct event_pump *, const struct connection *);
+
+/* Does what an event allows. */
+void event_connection_handle(struct event_pump *, uint32_t seat, uint32_t events);
+
+/* PAYS: the answer is due. */
+void event_connection_paid(struct event_pump *, uint32_t seat);
+
+/* READS: the deadline is over.  What was received by now still counts, then the conversation is judged. */
+void event_connection_expire(struct event_pump *, uint32_t seat);
+
+/* Closes it, without a word; the second also counts and logs that it was cut off for the client's sake. */
+void event_connection_close(struct event_pump *, uint32_t seat);
+void event_connection_time_out(struct event_pump *, uint32_t seat, const char *what);
+
+#endif

@@ -1,0 +1,293 @@
+/*
+ * worker_accept.c - taking connections: from which listener, whether there is a seat, whether they may come in.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "server/access.h"
+#include "server/listener.h"
+#include "server/worker_parts.h"
+
+enum {
+	POLL_MS = 1000,
+	WAKE = CONFIG_LISTENERS, LOOK,    /* beside the listeners' numbers, what an event can be about */
+};
+
+static struct log_limit seats_limit, shortage_limit, source_limit;
+
+/* ---- seats and shortages ---- */
+
+static bool take_seat(struct worker *worker, struct connection *connection)
+{
+	int n = scoreboard_take(worker->board, worker->number, atomic_load_explicit(&worker->hint, memory_order_relaxed));
+
+	if (n < 0)
+		return false;
+	connection->seat = (uint32_t)n;
+	atomic_store_explicit(&worker->hint, (uint32_t)n + 1, memory_order_relaxed);
+	return true;
+}
+
+static void give_back(struct worker *worker, struct connection *connection)
+{
+	if (connection->seat == WORKER_NO_SEAT)
+		return;
+	worker_free_seat(worker, connection->seat);
+	connection->seat = WORKER_NO_SEAT;
+}
+
+/* To wait in the backlog is what over_limit = "wait" means: nothing is accepted before there is a seat for it. */
+static bool wait_for_seat(struct worker *worker, struct connection *connection)
+{
+	while (!take_seat(worker, connection)) {
+		int phase = worker_phase(worker);
+
+		if (phase == PHASE_RETIRES)
+			return false;
+		atomic_store(&worker->wanted, true);
+		if (take_seat(worker, connection))
+			return true;      /* it was left before we said that we want one */
+		if (phase == PHASE_SERVES)
+			log_limited(&seats_limit, LOG_WARNING, "max_connections (%u) reached: clients wait",
+			            worker->board->seats);
+		worker_wait_for_vacancy(worker);
+	}
+	return true;
+}
+
+/* accept(2) has many errors that only say that one connection came to nothing. */
+static bool is_passing(int error)
+{
+	static const int passing[] = { EINTR, EAGAIN, ECONNABORTED, ECONNRESET, EPROTO, ENOPROTOOPT, EHOSTDOWN, ENONET,
+		                       EHOSTUNREACH, ENETDOWN, ENETUNREACH, EOPNOTSUPP, ETIMEDOUT, EPERM, ENOTSOCK };
+
+	for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
+		if (passing[i] == error)
+			return true;
+	return false;
+}
+
+static void note_shortage(int error)
+{
+	log_limited(&shortage_limit, LOG_WARNING, "can't accept connections: %s; trying on", strerror(error));
+}
+
+/* ---- admission ---- */
+
+static void refuse(struct worker *worker, int fd, const struct service *service)
+{
+	struct span word = service->protocol->too_busy;
+	char unread[4096];
+
+	atomic_fetch_add_explicit(&worker->board->row[worker->number].refused, 1, memory_order_relaxed);
+	if (word.len > 0 && send(fd, word.at, word.len, MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
+		shutdown(fd, SHUT_WR);
+		/* what the client has sent already would turn the close into a reset, which destroys the word */
+		while (recv(fd, unread, sizeof unread, MSG_DONTWAIT) == sizeof unread)
+			;
+	}
+	close(fd);
+}
+
+static bool is_allowed(struct worker *worker, const struct sockaddr *peer)
+{
+	if (access_allows(&worker->config->allow, &worker->config->deny, peer))
+		return true;
+	atomic_fetch_add_explicit(&worker->board->row[worker->number].denied, 1, memory_order_relaxed);
+	return false;
+}
+
+static void begin(struct worker *worker, struct connection *connection)
+{
+	struct seat *seat = &worker->board->seat[connection->seat];
+
+	connection->questions_before = atomic_load_explicit(&seat->questions, memory_order_relaxed);
+	scoreboard_add(&seat->connections, 1);
+	worker_count_busy(worker);
+	atomic_store(&worker->fds[connection->seat], connection->fd);
+	/* stored first, tested then: a stop that did not see the descriptor is seen here */
+	if (worker_phase(worker) >= PHASE_DRAINS)
+		shutdown(connection->fd, SHUT_RD);
+}
+
+/* Decides on a connection before a byte of it is read.  Returns false when it was turned away. */
+static bool admit(struct worker *worker, struct worker_listener *listener, struct connection *connection,
+                  const struct sockaddr *peer)
+{
+	connection->service = &listener->service;
+	connection->family = listener->family;
+	if (!is_allowed(worker, peer)) {
+		close(connection->fd);
+		return false;
+	}
+	if (connection->seat == WORKER_NO_SEAT && !take_seat(worker, connection)) {
+		log_limited(&seats_limit, LOG_WARNING, "max_connections (%u) reached: clients are refused",
+		            worker->board->seats);
+		refuse(worker, connection->fd, connection->service);
+		return false;
+	}
+	if (!scoreboard_seat_peer(worker->board, connection->seat, peer,
+	                          (uint32_t)worker->config->max_connections_per_source)) {
+		char name[CONFIG_ADDRESS];
+
+		log_limited(&source_limit, LOG_WARNING, "%s refused: max_connections_per_source (%d) reached",
+		            scoreboard_peer(&worker->board->seat[connection->seat], name, sizeof name),
+		            (int)worker->config->max_connections_per_source);
+		refuse(worker, connection->fd, connection->service);
+		give_back(worker, connection);
+		return false;
+	}
+	if (connection->family == AF_UNIX)
+		listener_set_timeouts(connection->fd, worker->config);
+	begin(worker, connection);
+	return true;
+}
+
+/* ---- taking connections ---- */
+
+static int watch(int set, int fd, uint32_t events, uint32_t number)
+{
+	struct epoll_event event = { .events = events, .data.u32 = number };
+
+	return epoll_ctl(set, EPOLL_CTL_ADD, fd, &event);
+}
+
+/* One set per worker, and only where there is more than one listener: EPOLLEXCLUSIVE wakes one worker per connection. */
+int worker_watch_listeners(struct worker *worker)
+{
+	if ((worker->ready_set = epoll_create1(EPOLL_CLOEXEC)) < 0)
+		return -1;
+	for (int i = 0; i < worker->listener_count; i++)
+		if (watch(worker->ready_set, worker->listeners[i].watched, EPOLLIN | EPOLLEXCLUSIVE, (uint32_t)i) < 0)
+			return -1;
+	if (watch(worker->ready_set, worker->wake, EPOLLIN, WAKE) < 0)
+		return -1;
+	return watch(worker->ready_set, worker->look, EPOLLIN, LOOK);
+}
+
+static int take(struct worker_listener *listener, struct sockaddr_storage *peer, int flags)
+{
+	socklen_t len = sizeof *peer;     /* anew each time: accept changes it */
+
+	/* the peer's name from here, since getpeername() has none any more after a reset */
+	return accept4(listener->fd, (struct sockaddr *)peer, &len, SOCK_CLOEXEC | flags);
+}
+
+/* At the end, from whatever listener still has a queue that is ours; -1 when all are empty. */
+static int take_queued(struct worker *worker, struct sockaddr_storage *peer, int *number)
+{
+	for (int i = 0; i < worker->listener_count; i++) {
+		int fd;
+
+		while ((fd = take(&worker->listeners[i], peer, 0)) < 0 && errno != EAGAIN && errno != ENOTSOCK)
+			if (!is_passing(errno))
+				worker_wait_for_vacancy(worker);
+		*number = i;
+		if (fd >= 0)
+			return fd;
+	}
+	return -1;
+}
+
+/* To watch a listener anew is to learn whether connections are queued, whoever was told of them. */
+static void look_again(struct worker *worker)
+{
+	worker_looks(worker);
+	for (int i = 0; i < worker->listener_count; i++) {
+		epoll_ctl(worker->ready_set, EPOLL_CTL_DEL, worker->listeners[i].watched, NULL);
+		watch(worker->ready_set, worker->listeners[i].watched, EPOLLIN | EPOLLEXCLUSIVE, (uint32_t)i);
+	}
+}
+
+/*
+ * Blocks in accept itself, which wakes one worker for one connection, where there is one listener.  EAGAIN may mean the
+ * idle time-out, which accept has inherited too, or that an event generation has the listener non-blocking.
+ */
+static int take_next(struct worker *worker, struct sockaddr_storage *peer, int *number)
+{
+	struct epoll_event ready = { .data.u32 = 0 };
+	int fd;
+
+	if (worker->ready_set >= 0 && epoll_wait(worker->ready_set, &ready, 1, -1) < 1)
+		return -1;
+	if (ready.data.u32 == LOOK)
+		look_again(worker);
+	if (ready.data.u32 >= (uint32_t)worker->listener_count)
+		return -1;
+	*number = (int)ready.data.u32;
+	fd = take(&worker->listeners[*number], peer, 0);
+	if (fd >= 0)
+		return fd;
+	if (errno == EAGAIN && worker->ready_set < 0) {
+		struct pollfd listener = { .fd = worker->listeners[0].fd, .events = POLLIN };
+		int flags = fcntl(listener.fd, F_GETFL);
+
+		if (flags >= 0 && flags & O_NONBLOCK)
+			poll(&listener, 1, POLL_MS);
+	} else if (!is_passing(errno)) {
+		note_shortage(errno);
+		atomic_store(&worker->wanted, true);
+		worker_wait_for_vacancy(worker);
+	}
+	return -1;
+}
+
+bool worker_accept(struct worker *worker, struct connection *connection)
+{
+	bool refuses = worker->config->over_limit == OVER_LIMIT_REFUSE;
+	struct sockaddr_storage peer;
+	int number;
+
+	connection->worker = worker;
+	connection->seat = WORKER_NO_SEAT;
+	for (;;) {
+		int phase = worker_phase(worker);
+
+		if (phase == PHASE_RETIRES ||
+		    (connection->seat == WORKER_NO_SEAT && !refuses && !wait_for_seat(worker, connection)))
+			break;
+		connection->fd = phase >= PHASE_DRAINS ? take_queued(worker, &peer, &number)
+		                                       : take_next(worker, &peer, &number);
+		if (connection->fd >= 0 && admit(worker, &worker->listeners[number], connection, (struct sockaddr *)&peer))
+			return true;
+		if (connection->fd < 0 && phase >= PHASE_DRAINS)
+			break;
+	}
+	give_back(worker, connection);
+	worker_listens_no_more(worker);
+	return false;
+}
+
+int worker_accept_now(struct worker *worker, int number, struct connection *connection)
+{
+	bool refuses = worker->config->over_limit == OVER_LIMIT_REFUSE;
+	struct sockaddr_storage peer;
+	int error;
+
+	connection->worker = worker;
+	connection->seat = WORKER_NO_SEAT;
+	for (;;) {
+		if (connection->seat == WORKER_NO_SEAT && !refuses && !take_seat(worker, connection)) {
+			log_limited(&seats_limit, LOG_WARNING, "max_connections (%u) reached: clients wait",
+			            worker->board->seats);
+			return -1;
+		}
+		connection->fd = take(&worker->listeners[number], &peer, SOCK_NONBLOCK);
+		if (connection->fd >= 0 && admit(worker, &worker->listeners[number], connection, (struct sockaddr *)&peer))
+			return 1;
+		if (connection->fd < 0 && (errno == EAGAIN || errno == ENOTSOCK || !is_passing(errno)))
+			break;
+	}
+	error = errno;
+	give_back(worker, connection);
+	if (error == EAGAIN || error == ENOTSOCK)
+		return 0;
+	note_shortage(error);
+	return -1;
+}

@@ -1,0 +1,161 @@
+/*
+ * worker_stop.c - what ends a worker: signal handlers, async-signal-safe throughout.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "server/listener.h"
+#include "server/worker_parts.h"
+
+enum {
+	SIGNAL_INTERRUPT = SIGURG,        /* does nothing but end a blocked accept */
+	ORPHAN_DRAIN_US = 800 * CLOCK_MS,
+};
+
+static struct worker *self;               /* for the handlers; set once before they are */
+static _Atomic bool orphaned;
+
+/* setitimer() is a plain system call on Linux; unlike a POSIX timer it needs no preparation in each child. */
+static void limit_drain(int64_t drain_us)
+{
+	struct itimerval end = { .it_value = { drain_us / CLOCK_S, drain_us % CLOCK_S } };
+
+	setitimer(ITIMER_REAL, &end, NULL);
+}
+
+/* A listener without an heir is taken to the end of its queue; from any other nothing more is taken. */
+static void release_listeners(enum worker_phase phase)
+{
+	for (int i = 0; i < self->listener_count; i++) {
+		bool heirless = phase == PHASE_STOPS ||
+		                (phase == PHASE_DRAINS && atomic_load(&self->board->removed) >> i & 1);
+
+		if (heirless)
+			listener_nonblocking(self->listeners[i].fd, true);
+		else
+			dup2(self->devnull, self->listeners[i].fd);
+	}
+}
+
+static void rise_to(enum worker_phase phase)
+{
+	uint64_t one = 1;
+	int pid = getpid(), me = gettid();
+
+	if (worker_phase(self) >= (int)phase)
+		return;
+	atomic_store(&self->phase, phase);
+	release_listeners(phase);
+	if (phase >= PHASE_DRAINS) {
+		if (!orphaned)
+			limit_drain(self->config->drain_us);
+		for (uint32_t n = 0; n < self->board->seats; n++) {
+			int fd = atomic_load(&self->fds[n]);
+
+			if (fd > 0)
+				shutdown(fd, SHUT_RD);
+		}
+	}
+	if (write(self->wake, &one, sizeof one) < 0)
+		return;           /* it is full: readable, which is all that matters */
+	sem_post(&self->vacancy);
+	for (int i = 0; i < atomic_load(&self->acceptor_count); i++)
+		if (self->acceptors[i] != me)
+			tgkill(pid, self->acceptors[i], SIGNAL_INTERRUPT);
+}
+
+static void on_phase(int signal)
+{
+	int error = errno;
+
+	rise_to(signal == SIGNAL_STOP ? PHASE_STOPS : signal == SIGNAL_DRAIN ? PHASE_DRAINS : PHASE_RETIRES);
+	errno = error;
+}
+
+/*
+ * The kernel sends this when the parent has gone.  A child of a fork worker that died is adopted by the supervisor and
+ * goes on; when it is the supervisor that died, the leader of the group passes the word on to its children.
+ */
+static void on_orphan(int signal)
+{
+	int error = errno;
+
+	if (getppid() != self->supervisor && !orphaned) {
+		orphaned = true;
+		limit_drain(self->config->drain_us < ORPHAN_DRAIN_US ? self->config->drain_us : ORPHAN_DRAIN_US);
+		rise_to(PHASE_STOPS);
+		if (getpgrp() == getpid())
+			kill(0, signal);
+	}
+	errno = error;
+}
+
+static void on_drain_end(int signal)
+{
+	(void)signal;
+	_exit(WORKER_CUT);
+}
+
+static void on_look(int signal)
+{
+	uint64_t one = 1;
+	int error = errno;
+
+	(void)signal;
+	if (write(self->look, &one, sizeof one) < 0)
+		errno = error;    /* full is readable too */
+}
+
+static void on_interrupt(int signal)
+{
+	(void)signal;
+}
+
+static void handle(int signal, void (*handler)(int))
+{
+	struct sigaction action = { .sa_handler = handler };      /* without SA_RESTART: accept is to return */
+
+	sigfillset(&action.sa_mask);
+	sigaction(signal, &action, NULL);
+}
+
+/* The kernel's word that the parent has died; asked for after each change of credentials and each fork, which clear it. */
+static void follow_supervisor(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGNAL_ORPHAN);
+}
+
+void worker_handle_signals(struct worker *worker)
+{
+	sigset_t none;
+
+	self = worker;
+	handle(SIGNAL_RETIRE, on_phase);
+	handle(SIGNAL_DRAIN, on_phase);
+	handle(SIGNAL_STOP, on_phase);
+	handle(SIGNAL_ORPHAN, on_orphan);
+	handle(SIGNAL_LOOK, on_look);
+	handle(SIGALRM, on_drain_end);
+	handle(SIGNAL_INTERRUPT, on_interrupt);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGQUIT, SIG_DFL);
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	follow_supervisor();
+	if (getppid() != worker->supervisor)
+		raise(SIGNAL_ORPHAN);     /* it died before we asked to be told */
+}
+
+void worker_become_child(struct worker *worker)
+{
+	follow_supervisor();
+	if (worker_phase(worker) >= PHASE_DRAINS)
+		limit_drain(orphaned ? ORPHAN_DRAIN_US : worker->config->drain_us);   /* fork leaves the timer behind */
+}
