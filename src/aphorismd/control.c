@@ -63,7 +63,7 @@ void control_close(bool ours)
 	if (listener && ours)
 		listener_close(listener);
 	else if (listener)
-		close(listener->fd);
+		listener_forget(listener);
 	listener = NULL;
 }
 
@@ -153,7 +153,7 @@ static void take_clients(uint64_t now_us)
 	}
 }
 
-static void read_command(unsigned i, control_command *command)
+static void read_command(unsigned i, control_command *command, void *arg)
 {
 	struct client *client = &clients[i];
 	ssize_t n = recv(client->fd, client->line + client->len, sizeof client->line - 1 - client->len, 0);
@@ -175,21 +175,21 @@ static void read_command(unsigned i, control_command *command)
 		if (end > client->line && end[-1] == '\r')
 			end[-1] = '\0';
 		client->len = 0;
-		command(i, is_text ? client->line : "");
+		command(arg, i, is_text ? client->line : "");
 	} else if (client->len == sizeof client->line - 1) {
 		control_say(i, "error command too long");
 		control_end(i, EX_USAGE);
 	}
 }
 
-void control_serve(uint64_t now_us, control_command *command)
+void control_serve(uint64_t now_us, control_command *command, void *arg)
 {
 	if (!listener)
 		return;
 	take_clients(now_us);
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++) {
 		if (clients[i].fd > 0)
-			read_command(i, command);
+			read_command(i, command, arg);
 		if (clients[i].fd > 0 && clients[i].deadline_us <= now_us)
 			drop(&clients[i]);
 	}

@@ -32,9 +32,9 @@ int control_poll(struct pollfd *);
 /* When a client's time is over; UINT64_MAX for never. */
 uint64_t control_due_us(void);
 
-/* Takes clients and commands, drops who is late; each whole command is given to the function. */
-typedef void control_command(unsigned client, const char *command);
-void control_serve(uint64_t now_us, control_command *);
+/* Takes clients and commands, drops who is late; each whole command is given to the function, with arg. */
+typedef void control_command(void *arg, unsigned client, const char *command);
+void control_serve(uint64_t now_us, control_command *, void *arg);
 
 /* Says a line, printf-like, without a newline. */
 void control_say(unsigned client, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -95,7 +95,7 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	int status;
 
 	setpgid(0, 0);
-	generation->surroundings->forget(generation);
+	generation->surroundings->forget(generation->surroundings->supervisor, generation);
 	snprintf(prefix, sizeof prefix, "%s %u: ", generation->model->name, number);
 	log_prefix(prefix);
 	worker.config = generation->image.config;

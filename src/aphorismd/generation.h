@@ -30,7 +30,8 @@ struct generation;
 struct surroundings {
 	const struct privileges *privileges;
 	int devnull, told;                /* the latter an eventfd that workers write to */
-	void (*forget)(const struct generation *);        /* closes, in a worker, what is not its generation's */
+	void (*forget)(void *supervisor, const struct generation *);      /* closes, in a worker, what is not its generation's */
+	void *supervisor;
 };
 
 struct member {

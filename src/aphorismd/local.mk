@@ -9,5 +9,9 @@ aphorismd_SOURCES = \
 	%D%/options.c %D%/options.h \
 	%D%/pidfile.c %D%/pidfile.h \
 	%D%/privileges.c %D%/privileges.h \
-	%D%/supervisor.c %D%/supervisor.h
+	%D%/supervisor.c %D%/supervisor.h %D%/supervisor_parts.h \
+	%D%/supervisor_listeners.c \
+	%D%/supervisor_reload.c \
+	%D%/supervisor_setup.c \
+	%D%/supervisor_status.c
 aphorismd_LDADD = libmodels.a libserver.a libprotocol.a libcommon.a $(LIBCONFIG_LIBS)

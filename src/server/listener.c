@@ -153,6 +153,13 @@ struct listener *listener_open(const struct config_listen *listen_at, int backlo
 	return listener;
 }
 
+void listener_forget(struct listener *listener)
+{
+	if (listener->fd >= 0)
+		close(listener->fd);
+	free(listener);
+}
+
 void listener_close(struct listener *listener)
 {
 	struct stat st;
@@ -162,9 +169,7 @@ void listener_close(struct listener *listener)
 	if (listener->inode && lstat(listener->address + strlen("unix:"), &st) == 0 && st.st_dev == listener->device &&
 	    st.st_ino == listener->inode)
 		unlink(listener->address + strlen("unix:"));
-	if (listener->fd >= 0)
-		close(listener->fd);
-	free(listener);
+	listener_forget(listener);
 }
 
 bool listener_serves(const struct listener *listener, const struct config_listen *listen_at)

@@ -13,7 +13,6 @@
 struct listener {
 	int fd;
 	int family;
-	unsigned users;                   /* generations that list it */
 	char asked[CONFIG_ADDRESS];       /* as the configuration says it */
 	char address[CONFIG_ADDRESS];     /* as bound, with the real port */
 	dev_t device;                     /* of a UNIX socket's file: so that only our own is removed */
@@ -26,7 +25,7 @@ enum {
 };
 
 /*
- * Binds and listens.  Returns a listener with no users, to be closed by listener_close(); or NULL with a sysexits code in
+ * Binds and listens.  Returns a listener, to be closed by listener_close(); or NULL with a sysexits code in
  * *status and the address and the reason in reason[LISTENER_REASON].  A UNIX socket that nobody answers on is replaced.
  * Never blocks.
  */
@@ -34,6 +33,9 @@ struct listener *listener_open(const struct config_listen *, int backlog, int *s
 
 /* Closes, and removes a UNIX socket's file if it is still ours. */
 void listener_close(struct listener *);
+
+/* Closes this process's descriptor of what another process goes on with. */
+void listener_forget(struct listener *);
 
 /* Is it what this entry of a configuration asks for? */
 bool listener_serves(const struct listener *, const struct config_listen *);

@@ -1,0 +1,102 @@
+/*
+ * supervisor_listeners.c - the sockets that all generations share.
+ */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "aphorismd/supervisor_parts.h"
+#include "common/log.h"
+
+static bool is_listed(const struct generation *generation, const struct listener *listener)
+{
+	if (generation)
+		for (int64_t i = 0; i < generation->image.config->listeners; i++)
+			if (generation->listeners[i] == listener)
+				return true;
+	return false;
+}
+
+void supervisor_set_blocking(struct supervisor *s)
+{
+	const struct generation *generations[] = { s->next, s->current, s->old };
+
+	for (size_t i = 0; i < s->listener_count; i++) {
+		bool nonblocking = false;
+
+		for (size_t k = 0; k < 3; k++)
+			nonblocking |= is_listed(generations[k], s->listeners[i]) &&
+			               (generations[k]->model->nonblocking || generations[k]->image.config->listeners > 1);
+		listener_nonblocking(s->listeners[i]->fd, nonblocking);
+	}
+}
+
+void supervisor_close_unlisted(struct supervisor *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->listener_count; i++) {
+		if (is_listed(s->current, s->listeners[i]) || is_listed(s->next, s->listeners[i]))
+			s->listeners[kept++] = s->listeners[i];
+		else
+			listener_close(s->listeners[i]);
+	}
+	s->listener_count = kept;
+}
+
+void supervisor_forget_unlisted(struct supervisor *s, const struct generation *generation)
+{
+	for (size_t i = 0; i < s->listener_count; i++)
+		if (!is_listed(generation, s->listeners[i]))
+			close(s->listeners[i]->fd);
+}
+
+static struct listener *find_listener(struct supervisor *s, const struct config_listen *at,
+                                      struct listener *const *taken, int64_t count)
+{
+	for (size_t i = 0; i < s->listener_count; i++) {
+		bool is_taken = false;
+
+		for (int64_t k = 0; k < count; k++)
+			is_taken |= taken[k] == s->listeners[i];
+		if (!is_taken && listener_serves(s->listeners[i], at))
+			return s->listeners[i];
+	}
+	return NULL;
+}
+
+int supervisor_open_listeners(struct supervisor *s, const struct config *config, struct listener **listeners)
+{
+	char reason[LISTENER_REASON];
+	int status;
+
+	for (int64_t i = 0; i < config->listeners; i++) {
+		listeners[i] = find_listener(s, &config->listen[i], listeners, i);
+		if (listeners[i])
+			continue;
+		listeners[i] = listener_open(&config->listen[i], (int)config->backlog, &status, reason);
+		if (!listeners[i]) {
+			supervisor_complain(s, status, "%s", reason);
+			snprintf(s->loader.text, sizeof s->loader.text, "error %s\n", reason);
+			return status;
+		}
+		s->listeners[s->listener_count++] = listeners[i];
+	}
+	return 0;
+}
+
+void supervisor_mark_removed(struct supervisor *s)
+{
+	uint64_t removed = 0;
+
+	for (int64_t i = 0; i < s->old->image.config->listeners; i++)
+		if (!is_listed(s->current, s->old->listeners[i]))
+			removed |= (uint64_t)1 << i;
+	atomic_store(&s->old->board->removed, removed);
+}
+
+void supervisor_announce_listeners(struct supervisor *s)
+{
+	for (int64_t i = 0; i < s->current->image.config->listeners; i++)
+		if (!is_listed(s->old, s->current->listeners[i]))
+			log_message(LOG_ALWAYS | LOG_NOTICE, "listening on %s", s->current->listeners[i]->address);
+}

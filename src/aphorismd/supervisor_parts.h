@@ -1,0 +1,107 @@
+/*
+ * supervisor_parts.h - what the files of the supervisor share among themselves.
+ *
+ *   supervisor.c             the loop, signals, stop
+ *   supervisor_setup.c       what a start does once
+ *   supervisor_reload.c      from one generation to the next
+ *   supervisor_listeners.c   the sockets that all generations share
+ *   supervisor_status.c      how the daemon is
+ */
+#ifndef APHORISMD_SUPERVISOR_PARTS_H
+#define APHORISMD_SUPERVISOR_PARTS_H
+
+#include <limits.h>
+
+#include "aphorismd/generation.h"
+#include "aphorismd/loader.h"
+#include "aphorismd/options.h"
+
+/* How far a reload has come. */
+enum step {
+	STEP_NONE,
+	STEP_LOADS,                       /* the loader is reading */
+	STEP_WAITS,                       /* the generation before last has not left yet */
+	STEP_STARTS,                      /* the new generation is starting */
+};
+
+enum { STOP_AT_ONCE = 2 };
+
+struct supervisor {
+	const struct options *options;
+	int launcher, devnull, signals, told, pidfile;
+	char pidfile_path[PATH_MAX], control_path[CONFIG_ADDRESS];
+	struct privileges privileges;
+	struct surroundings surroundings;
+	uint64_t started_us;
+	bool to_syslog;                   /* messages do not reach the terminal */
+
+	enum step step;
+	bool again;                       /* another reload was asked for meanwhile */
+	bool look;                        /* a worker has ceased to listen: see worker_listens_no_more() */
+	struct loader loader;
+	struct image image;               /* loaded, not yet a generation's */
+	struct generation *next, *current, *old;
+	struct listener *listeners[2 * CONFIG_LISTENERS];     /* all that are open */
+	size_t listener_count;
+	uint32_t generations, reloads, failed_reloads;
+	struct scoreboard_totals before;  /* of generations that have left */
+
+	int stopping;                     /* how many times we were told, or STOP_AT_ONCE */
+	int status;                       /* to exit with */
+};
+
+/* ---- supervisor.c ---- */
+
+/* Stops gracefully (1), or at once (STOP_AT_ONCE, or when told a second time). */
+void supervisor_stop(struct supervisor *, int urgency);
+
+/* ---- supervisor_setup.c ---- */
+
+/* Resolves the user, locks the pidfile, opens log and control socket.  Returns 0, or a sysexits code, complained about. */
+int supervisor_set_up(struct supervisor *, const struct config *);
+
+void supervisor_open_log(struct supervisor *, const struct config *);
+
+/*
+ * Logs an error.  Before the daemon is ready somebody may wait at a terminal for the reason, even if messages go to syslog
+ * already: then also there, and the status is to exit with.
+ */
+void supervisor_complain(struct supervisor *, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* What the loader found: to the log, and to a terminal as it is. */
+void supervisor_tell_reports(struct supervisor *);
+
+/* ---- supervisor_reload.c ---- */
+
+/* Starts a reload, or notes that another one is wanted after the one that is under way. */
+void supervisor_begin_reload(struct supervisor *);
+
+/* Takes the steps of the reload that can be taken now. */
+void supervisor_advance_reload(struct supervisor *, uint64_t now_us);
+
+/* ---- supervisor_listeners.c ---- */
+
+/* A listener for each entry of the configuration: the one that is open, or a new one.  0, or a sysexits code, complained about. */
+int supervisor_open_listeners(struct supervisor *, const struct config *, struct listener **listeners);
+
+/* O_NONBLOCK belongs to the open socket: set while any generation needs it, cleared when the last of those has left. */
+void supervisor_set_blocking(struct supervisor *);
+
+/* Closes what neither the present nor the coming generation lists.  The old one holds its own descriptors. */
+void supervisor_close_unlisted(struct supervisor *);
+
+/* Closes, in a worker of that generation, what it does not list: a listener held open would seem to be served for ever. */
+void supervisor_forget_unlisted(struct supervisor *, const struct generation *);
+
+/* Tells the old generation which of its listeners the present one does not have: their queues are its to finish. */
+void supervisor_mark_removed(struct supervisor *);
+
+/* Logs "listening on ADDRESS" for those that the old generation did not have. */
+void supervisor_announce_listeners(struct supervisor *);
+
+/* ---- supervisor_status.c ---- */
+
+void supervisor_log_statistics(struct supervisor *);
+void supervisor_say_status(struct supervisor *, unsigned client);
+
+#endif

@@ -1,0 +1,171 @@
+/*
+ * supervisor_reload.c - from one generation to the next.
+ *
+ * A start is the first reload: load, then open what is new, then start a generation, then, once it is ready, let it take
+ * the place of the one before.  Whatever fails on the way leaves everything as it was.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "aphorismd/control.h"
+#include "aphorismd/daemonize.h"
+#include "aphorismd/supervisor_parts.h"
+#include "common/clock.h"
+#include "common/log.h"
+
+void supervisor_begin_reload(struct supervisor *s)
+{
+	if (s->stopping)
+		return;
+	if (s->step != STEP_NONE) {
+		s->again = true;           /* requests that come meanwhile are one */
+		return;
+	}
+	s->again = false;
+	if (loader_start(&s->loader, s->options, !s->current || s->current->image.config->aphorisms[0] == '\0') == 0)
+		s->step = STEP_LOADS;
+	else
+		s->status = EX_OSERR;
+}
+
+static void end_reload(struct supervisor *s, int status)
+{
+	s->step = STEP_NONE;
+	image_unmap(&s->image);
+	control_happened(CONTROL_RELOAD, s->loader.text, status);
+	s->loader.text[0] = '\0';
+	if (status == 0)
+		s->reloads++;
+	else
+		s->failed_reloads++;
+	if (status != 0 && !s->current)
+		supervisor_stop(s, STOP_AT_ONCE);       /* nothing to go on with: this was the start */
+	else if (status != 0)
+		log_error("reload failed: generation %u goes on with the old configuration", s->current->number);
+	if (s->again)
+		supervisor_begin_reload(s);
+}
+
+static void fail_reload(struct supervisor *s, int status)
+{
+	if (!s->current)
+		s->status = status;
+	end_reload(s, status);
+}
+
+/* Keys whose change only a restart can carry out; NULL when none has changed. */
+static const char *restart_only(const struct config *old, const struct config *new)
+{
+	return strcmp(old->user, new->user) != 0 || old->set.user != new->set.user ? "process.user" :
+	       strcmp(old->group, new->group) != 0     ? "process.group" :
+	       strcmp(old->pidfile, new->pidfile) != 0 ? "process.pidfile" :
+	       old->sandbox != new->sandbox            ? "process.sandbox" :
+	       strcmp(old->control, new->control) != 0 ? "control.socket" : NULL;
+}
+
+static int object(struct supervisor *s, const char *key, const char *why)
+{
+	snprintf(s->loader.text, sizeof s->loader.text, "error %s: %s\n", key, why);
+	supervisor_tell_reports(s);
+	return EX_CONFIG;
+}
+
+static void take_image(struct supervisor *s)
+{
+	const char *key;
+	int status = loader_finish(&s->loader, &s->image);
+
+	supervisor_tell_reports(s);
+	if (status == 0 && s->image.config->log_target == TARGET_STDERR && !s->options->foreground)
+		status = object(s, "log.target", "a daemon has no standard error");
+	else if (status == 0 && s->current && (key = restart_only(s->current->image.config, s->image.config)) != NULL)
+		status = object(s, key, "changes at a restart only");
+	if (status == 0 && !s->current)
+		status = supervisor_set_up(s, s->image.config);
+	if (status != 0)
+		fail_reload(s, status);
+	else
+		s->step = STEP_WAITS;
+}
+
+static void start_generation(struct supervisor *s)
+{
+	struct listener *listeners[CONFIG_LISTENERS];
+	const struct config *config = s->image.config;
+	int status = supervisor_open_listeners(s, config, listeners);
+
+	if (status == 0) {
+		s->next = generation_new(++s->generations, &s->image, listeners, &s->surroundings);
+		status = s->next ? 0 : EX_OSERR;
+	}
+	if (status != 0) {
+		supervisor_close_unlisted(s);
+		fail_reload(s, status);
+		return;
+	}
+	for (int64_t i = 0; i < config->listeners; i++)
+		listener_tune(listeners[i], config, &config->listen[i]);
+	supervisor_set_blocking(s);
+	supervisor_open_log(s, config);
+	s->step = STEP_STARTS;
+}
+
+static void replace_generation(struct supervisor *s, uint64_t now_us)
+{
+	s->old = s->current;
+	s->current = s->next;
+	s->next = NULL;
+	supervisor_announce_listeners(s);
+	if (s->old) {
+		supervisor_mark_removed(s);
+		generation_end(s->old, SIGNAL_DRAIN, now_us);
+		supervisor_close_unlisted(s);
+		log_notice("reloaded: generation %u, model %s", s->current->number, s->current->model->name);
+	} else {
+		log_info("generation %u, model %s", s->current->number, s->current->model->name);
+		if (s->privileges.drop)
+			privileges_reduce();
+		if (s->launcher >= 0)
+			daemonize_detach(s->devnull);
+		daemonize_ready(s->launcher, 0);
+		s->launcher = -1;
+	}
+	end_reload(s, 0);
+}
+
+static void discard_next(struct supervisor *s)
+{
+	int status = s->next->status;
+
+	supervisor_complain(s, status, "generation %u: its workers can't start (status %d)", s->next->number, status);
+	snprintf(s->loader.text, sizeof s->loader.text, "error the workers of the new configuration can't start: see the log\n");
+	generation_kill(s->next, clock_now_us());
+	s->old = s->next;                   /* it goes the way of all that drain; the step before made sure there is none */
+	s->next = NULL;
+	supervisor_close_unlisted(s);
+	if (s->current) {                  /* its sockets must be as it left them */
+		const struct config *config = s->current->image.config;
+
+		for (int64_t i = 0; i < config->listeners; i++)
+			listener_tune(s->current->listeners[i], config, &config->listen[i]);
+		supervisor_open_log(s, config);
+	}
+	fail_reload(s, status);
+}
+
+void supervisor_advance_reload(struct supervisor *s, uint64_t now_us)
+{
+	loader_check(&s->loader, now_us);
+	if (s->step == STEP_LOADS && s->loader.ended && !loader_read(&s->loader))
+		take_image(s);
+	if (s->step == STEP_WAITS && !s->old)
+		start_generation(s);
+	if (s->step != STEP_STARTS)
+		return;
+	generation_tend(s->next, now_us);
+	if (s->next->state == GENERATION_SERVES)
+		replace_generation(s, now_us);
+	else if (s->next->state == GENERATION_FAILED)
+		discard_next(s);
+}

@@ -1,0 +1,125 @@
+/*
+ * supervisor_setup.c - what a start does once: privileges, pidfile, log, control socket; and telling whoever started us.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "aphorismd/control.h"
+#include "aphorismd/pidfile.h"
+#include "aphorismd/supervisor_parts.h"
+#include "common/log.h"
+
+void supervisor_complain(struct supervisor *s, int status, const char *format, ...)
+{
+	char text[1024];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	log_error("%s", text);
+	if (!s->current && s->to_syslog)
+		fprintf(stderr, "aphorismd: %s\n", text);
+	if (!s->current)
+		s->status = status;
+}
+
+void supervisor_tell_reports(struct supervisor *s)
+{
+	char *text = strdup(s->loader.text), *rest = text, *line;
+
+	while (text && (line = strsep(&rest, "\n")) != NULL) {
+		bool error = strncmp(line, "error ", 6) == 0;
+		const char *what = strchr(line, ' ');
+
+		if (!what)
+			continue;
+		log_message(error ? LOG_ERR : LOG_NOTICE, "%s", what + 1);
+		if (!s->current && s->to_syslog)
+			fprintf(stderr, "%s\n", what + 1);
+	}
+	free(text);
+}
+
+void supervisor_open_log(struct supervisor *s, const struct config *config)
+{
+	s->to_syslog = config->log_target == TARGET_SYSLOG || !s->options->foreground;
+	log_open("aphorismd", s->to_syslog ? LOG_TO_SYSLOG : LOG_TO_STDERR, config_syslog_facility(config),
+	         config_syslog_level(config));
+}
+
+/*
+ * A file of ours: where it was asked for; else at its default place, in a folder that is made if only that is missing, and
+ * that an ordinary user has under XDG_RUNTIME_DIR.  "" is nowhere.
+ */
+static void place(char *to, size_t size, const char *value, bool is_set, const char *name, const char *what)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	char folder[PATH_MAX];
+	int len;
+
+	if (is_set) {
+		snprintf(to, size, "%s", value);
+		return;
+	}
+	len = geteuid() == 0 ? snprintf(to, size, "%s", value)
+	                     : snprintf(to, size, "%s/aphorismd/%s", runtime ? runtime : "", name);
+	if (len < 0 || (size_t)len >= size || (geteuid() != 0 && (!runtime || *runtime != '/'))) {
+		*to = '\0';
+		log_notice("no %s: XDG_RUNTIME_DIR is not set, or too long", what);
+		return;
+	}
+	snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(to, '/') - to), to);
+	if (mkdir(folder, geteuid() == 0 ? 0755 : 0700) < 0 && errno != EEXIST)
+		log_warning("can't make the folder %s: %s", folder, strerror(errno));
+}
+
+static int lock_pidfile(struct supervisor *s, const struct config *config)
+{
+	char reason[PIDFILE_REASON];
+
+	if (s->options->foreground && !config->set.pidfile)
+		return 0;
+	place(s->pidfile_path, sizeof s->pidfile_path, config->pidfile, config->set.pidfile, "aphorismd.pid", "pidfile");
+	if (s->pidfile_path[0] == '\0')
+		return 0;
+	if ((s->pidfile = pidfile_lock(s->pidfile_path, reason)) >= 0)
+		return 0;
+	supervisor_complain(s, EX_CANTCREAT, "%s", reason);
+	return EX_CANTCREAT;
+}
+
+static int open_control(struct supervisor *s, const struct config *config)
+{
+	char reason[CONTROL_REASON];
+	int status;
+
+	place(s->control_path, sizeof s->control_path, config->control, config->set.control, "control", "control socket");
+	if (s->control_path[0] == '\0')
+		return 0;
+	status = control_open(s->control_path, s->privileges.gid, reason);
+	if (status != 0)
+		supervisor_complain(s, status, "%s", reason);
+	return status;
+}
+
+int supervisor_set_up(struct supervisor *s, const struct config *config)
+{
+	char reason[PRIVILEGES_REASON];
+	int status = privileges_resolve(&s->privileges, config, reason);
+
+	if (status != 0) {
+		supervisor_complain(s, status, "%s", reason);
+		return status;
+	}
+	if ((status = lock_pidfile(s, config)) != 0)
+		return status;
+	supervisor_open_log(s, config);
+	return open_control(s, config);
+}
