@@ -1,8 +1,8 @@
 /*
  * control.h - the socket that aphorismctl talks to; see aphorismctl(8) for the protocol.
  *
- * Never blocks the supervisor: lines are short, time is limited, clients are few, and one that does not take its answer is
- * dropped.
+ * Never blocks the supervisor: lines are short, time is limited, clients are few, and one that does not take its
+ * answer is dropped.
  */
 #ifndef APHORISMD_CONTROL_H
 #define APHORISMD_CONTROL_H
@@ -18,8 +18,8 @@ enum { CONTROL_CLIENTS = 16, CONTROL_REASON = 320 };
 enum control_wait { CONTROL_NOTHING, CONTROL_RELOAD, CONTROL_EXIT };
 
 /*
- * Opens the socket at that path for root, ourselves and the members of that group.  Returns 0, or EX_CANTCREAT with the
- * reason.
+ * Opens the socket at that path for root, ourselves and the members of that group.  Returns 0, or EX_CANTCREAT with
+ * the reason.
  */
 int control_open(const char *path, gid_t group, char *reason);
 

@@ -201,7 +201,8 @@ static bool may_fork(struct generation *generation, uint64_t now_us)
 	uint64_t fresh = (now_us - generation->refill_us) / TOKEN_US;
 
 	if (generation->tokens < TOKENS && fresh > 0) {
-		generation->tokens = generation->tokens + fresh > TOKENS ? TOKENS : generation->tokens + (uint32_t)fresh;
+		fresh += generation->tokens;
+		generation->tokens = fresh > TOKENS ? TOKENS : (uint32_t)fresh;
 		generation->refill_us = now_us;
 	}
 	return now_us >= generation->fork_us && generation->tokens > 0;
@@ -315,7 +316,9 @@ uint64_t generation_due_us(const struct generation *generation, uint64_t now_us)
 
 /* ---- deaths ---- */
 
-/* A worker's row is free again when the last process of its group has left: children of a fork worker may outlive it. */
+/*
+ * A worker's row is free again when the last process of its group has left: children of a fork worker may outlive it.
+ */
 static void release_rows(struct generation *generation)
 {
 	for (uint32_t n = 0; n < generation->board->workers; n++) {
@@ -365,7 +368,8 @@ bool generation_reaped(struct generation *generation, pid_t pid, int status, uin
 		ours = member->dead = true;
 		atomic_store(&generation->board->row[n].state, WORKER_GONE);
 		if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_CUT)
-			log_warning("%s %u: the drain's time was over, connections were cut", generation->model->name, n);
+			log_warning("%s %u: the drain's time was over, connections were cut",
+			            generation->model->name, n);
 		else if (!WIFEXITED(status) || WEXITSTATUS(status) != EX_OK)
 			note_failure(generation, n, status, now_us);
 	}

@@ -1,8 +1,8 @@
 /*
  * generation.h - the workers of one configuration.
  *
- * Started, kept alive, adjusted in number, drained, all without knowing what the model does.  Process ids are kept here, in
- * the supervisor's own memory; what workers write into the scoreboard only steers how many there are.
+ * Started, kept alive, adjusted in number, drained, all without knowing what the model does.  Process ids are kept
+ * here, in the supervisor's own memory; what workers write into the scoreboard only steers how many there are.
  */
 #ifndef APHORISMD_GENERATION_H
 #define APHORISMD_GENERATION_H
@@ -30,7 +30,8 @@ struct generation;
 struct surroundings {
 	const struct privileges *privileges;
 	int devnull, told;                /* the latter an eventfd that workers write to */
-	void (*forget)(void *supervisor, const struct generation *);      /* closes, in a worker, what is not its generation's */
+	/* closes, in a worker, what is not its generation's */
+	void (*forget)(void *supervisor, const struct generation *);
 	void *supervisor;
 };
 
@@ -58,15 +59,16 @@ struct generation {
 };
 
 /*
- * A generation without workers.  Takes over the image; listeners stay the caller's, in the order of the configuration, and
- * outlive it.  NULL with a logged reason when there is no memory.
+ * A generation without workers.  Takes over the image; listeners stay the caller's, in the order of the configuration,
+ * and outlive it.  NULL with a logged reason when there is no memory.
  */
-struct generation *generation_new(uint32_t number, struct image *, struct listener *const *, const struct surroundings *);
+struct generation *generation_new(uint32_t number, struct image *, struct listener *const *,
+                                  const struct surroundings *);
 void generation_free(struct generation *);
 
 /*
- * Does what is due now: forks workers that are missing, retires those that are too many, sees who is ready, ends what is
- * late.  Never blocks.
+ * Does what is due now: forks workers that are missing, retires those that are too many, sees who is ready, ends what
+ * is late.  Never blocks.
  */
 void generation_tend(struct generation *, uint64_t now_us);
 

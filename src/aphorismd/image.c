@@ -140,7 +140,8 @@ int image_write(int memfd, const struct config *config, bool built_in, image_rep
 	if (fd < 0) {
 		if (errno != ENOENT || config->set.aphorisms || !built_in)
 			return fail(&reporter, EX_NOINPUT);
-		snprintf(text, sizeof text, "%s: not there: serving the three aphorisms that are built in", config->aphorisms);
+		snprintf(text, sizeof text, "%s: not there: serving the three aphorisms that are built in",
+		         config->aphorisms);
 		report(arg, false, text);
 	}
 	status = write_image(memfd, config, fd, size, &reporter);

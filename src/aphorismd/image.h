@@ -1,8 +1,8 @@
 /*
  * image.h - a configuration and its table as one sealed block of memory.
  *
- * The loader, a process of its own, fills a memfd and seals it; the supervisor maps it read-only and never parses; workers
- * inherit the mapping.  So the table is held once, whoever crashes, and an old one is gone with its last user.
+ * The loader, a process of its own, fills a memfd and seals it; the supervisor maps it read-only and never parses;
+ * workers inherit the mapping.  So the table is held once, whoever crashes, and an old one is gone with its last user.
  */
 #ifndef APHORISMD_IMAGE_H
 #define APHORISMD_IMAGE_H
@@ -23,8 +23,8 @@ struct image {
 typedef void image_report(void *arg, bool error, const char *line);
 
 /*
- * Fills and seals the memfd with a configuration and with the table that it names.  Reads that file; blocks.  Without a file
- * named by anybody and without the default one, the three aphorisms of the protocol are built in if allowed.
+ * Fills and seals the memfd with a configuration and with the table that it names.  Reads that file; blocks.  Without a
+ * file named by anybody and without the default one, the three aphorisms of the protocol are built in if allowed.
  * Returns 0, EX_NOINPUT, EX_CONFIG or EX_OSERR, after reporting.
  */
 int image_write(int memfd, const struct config *, bool built_in, image_report *, void *arg);

@@ -62,7 +62,8 @@ static void advise(const struct config *config, const struct options *options, s
 	}
 	if (options->action == ACTION_SERVE || capacity >= config->max_connections)
 		return;
-	snprintf(line, sizeof line, "max_connections: model %s serves %u at once, not %d; more clients wait in the backlog",
+	snprintf(line, sizeof line,
+	         "max_connections: model %s serves %u at once, not %d; more clients wait in the backlog",
 	         config->model, capacity, (int)config->max_connections);
 	report(reporting, false, line);
 }
@@ -168,7 +169,8 @@ void loader_ended(struct loader *loader, int wait_status)
 		snprintf(text, sizeof text, "the configuration could not be loaded within %d s", LIMIT_S);
 		add_error(loader, text);
 	} else if (WIFSIGNALED(wait_status)) {
-		snprintf(text, sizeof text, "the configuration could not be loaded: %s", strsignal(WTERMSIG(wait_status)));
+		snprintf(text, sizeof text, "the configuration could not be loaded: %s",
+		         strsignal(WTERMSIG(wait_status)));
 		add_error(loader, text);
 	} else if (loader->status != 0 && loader->len == 0) {
 		add_error(loader, "the configuration could not be loaded");

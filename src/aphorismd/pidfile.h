@@ -7,7 +7,8 @@
 enum { PIDFILE_REASON = 256 };
 
 /*
- * Creates, locks and writes the pidfile; to be called after the last fork, since the lock belongs to the process.  Returns a descriptor to keep open for life, or -1 with the reason.
+ * Creates, locks and writes the pidfile; to be called after the last fork, since the lock belongs to the
+ * process.  Returns a descriptor to keep open for life, or -1 with the reason.
  */
 int pidfile_lock(const char *path, char *reason);
 

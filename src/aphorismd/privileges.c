@@ -119,7 +119,8 @@ void privileges_reduce(void)
 {
 	static const uint32_t kept = 1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_NET_BIND_SERVICE;
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { .effective = 0 } }, all[_LINUX_CAPABILITY_U32S_3];
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { .effective = 0 } };
+	struct __user_cap_data_struct all[_LINUX_CAPABILITY_U32S_3];
 
 	/* in a container we may have less than that */
 	if (syscall(SYS_capget, &header, all) == 0) {

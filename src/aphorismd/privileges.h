@@ -25,14 +25,14 @@ int privileges_resolve(struct privileges *, const struct config *, char *reason)
 
 /*
  * In a worker: gives up everything that serving needs not, for good, and verifies that it can't come back.  Raises the
- * process's readiness to be killed when memory runs out: rather a worker than the supervisor.  Returns 0, or EX_NOPERM,
- * logged.
+ * process's readiness to be killed when memory runs out: rather a worker than the supervisor.  Returns 0, or
+ * EX_NOPERM, logged.
  */
 int privileges_drop(const struct privileges *);
 
 /*
- * In the supervisor, once it has started as root: keeps the capabilities that a running daemon needs (to fork workers as
- * another user, to signal them, to bind low ports) and gives up the rest.  A failure is logged.
+ * In the supervisor, once it has started as root: keeps the capabilities that a running daemon needs (to fork workers
+ * as another user, to signal them, to bind low ports) and gives up the rest.  A failure is logged.
  */
 void privileges_reduce(void);
 

@@ -24,8 +24,9 @@ void supervisor_set_blocking(struct supervisor *s)
 		bool nonblocking = false;
 
 		for (size_t k = 0; k < 3; k++)
-			nonblocking |= is_listed(generations[k], s->listeners[i]) &&
-			               (generations[k]->model->nonblocking || generations[k]->image.config->listeners > 1);
+			if (is_listed(generations[k], s->listeners[i]))
+				nonblocking |= generations[k]->model->nonblocking ||
+				               generations[k]->image.config->listeners > 1;
 		listener_nonblocking(s->listeners[i]->fd, nonblocking);
 	}
 }

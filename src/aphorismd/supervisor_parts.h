@@ -57,16 +57,20 @@ void supervisor_stop(struct supervisor *, int urgency);
 
 /* ---- supervisor_setup.c ---- */
 
-/* Resolves the user, locks the pidfile, opens log and control socket.  Returns 0, or a sysexits code, complained about. */
+/*
+ * Resolves the user, locks the pidfile, opens log and control socket.  Returns 0, or a sysexits code, complained
+ * about.
+ */
 int supervisor_set_up(struct supervisor *, const struct config *);
 
 void supervisor_open_log(struct supervisor *, const struct config *);
 
 /*
- * Logs an error.  Before the daemon is ready somebody may wait at a terminal for the reason, even if messages go to syslog
- * already: then also there, and the status is to exit with.
+ * Logs an error.  Before the daemon is ready somebody may wait at a terminal for the reason, even if messages go to
+ * syslog already: then also there, and the status is to exit with.
  */
-void supervisor_complain(struct supervisor *, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void supervisor_complain(struct supervisor *, int status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* What the loader found: to the log, and to a terminal as it is. */
 void supervisor_tell_reports(struct supervisor *);
@@ -81,7 +85,10 @@ void supervisor_advance_reload(struct supervisor *, uint64_t now_us);
 
 /* ---- supervisor_listeners.c ---- */
 
-/* A listener for each entry of the configuration: the one that is open, or a new one.  0, or a sysexits code, complained about. */
+/*
+ * A listener for each entry of the configuration: the one that is open, or a new one.  0, or a sysexits code,
+ * complained about.
+ */
 int supervisor_open_listeners(struct supervisor *, const struct config *, struct listener **listeners);
 
 /* O_NONBLOCK belongs to the open socket: set while any generation needs it, cleared when the last of those has left. */
@@ -90,7 +97,10 @@ void supervisor_set_blocking(struct supervisor *);
 /* Closes what neither the present nor the coming generation lists.  The old one holds its own descriptors. */
 void supervisor_close_unlisted(struct supervisor *);
 
-/* Closes, in a worker of that generation, what it does not list: a listener held open would seem to be served for ever. */
+/*
+ * Closes, in a worker of that generation, what it does not list: a listener held open would seem to be served for
+ * ever.
+ */
 void supervisor_forget_unlisted(struct supervisor *, const struct generation *);
 
 /* Tells the old generation which of its listeners the present one does not have: their queues are its to finish. */

@@ -1,8 +1,8 @@
 /*
  * supervisor_reload.c - from one generation to the next.
  *
- * A start is the first reload: load, then open what is new, then start a generation, then, once it is ready, let it take
- * the place of the one before.  Whatever fails on the way leaves everything as it was.
+ * A start is the first reload: load, then open what is new, then start a generation, then, once it is ready, let it
+ * take the place of the one before.  Whatever fails on the way leaves everything as it was.
  */
 #include <stdio.h>
 #include <string.h>
@@ -139,9 +139,10 @@ static void discard_next(struct supervisor *s)
 	int status = s->next->status;
 
 	supervisor_complain(s, status, "generation %u: its workers can't start (status %d)", s->next->number, status);
-	snprintf(s->loader.text, sizeof s->loader.text, "error the workers of the new configuration can't start: see the log\n");
+	snprintf(s->loader.text, sizeof s->loader.text,
+	         "error the workers of the new configuration can't start: see the log\n");
 	generation_kill(s->next, clock_now_us());
-	s->old = s->next;                   /* it goes the way of all that drain; the step before made sure there is none */
+	s->old = s->next;         /* it goes the way of all that drain; the step before made sure there is none */
 	s->next = NULL;
 	supervisor_close_unlisted(s);
 	if (s->current) {                  /* its sockets must be as it left them */

@@ -1,5 +1,6 @@
 /*
- * supervisor_setup.c - what a start does once: privileges, pidfile, log, control socket; and telling whoever started us.
+ * supervisor_setup.c - what a start does once: privileges, pidfile, log, control socket; and telling whoever started
+ * us.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -55,8 +56,8 @@ void supervisor_open_log(struct supervisor *s, const struct config *config)
 }
 
 /*
- * A file of ours: where it was asked for; else at its default place, in a folder that is made if only that is missing, and
- * that an ordinary user has under XDG_RUNTIME_DIR.  "" is nowhere.
+ * A file of ours: where it was asked for; else at its default place, in a folder that is made if only that is
+ * missing, and that an ordinary user has under XDG_RUNTIME_DIR.  "" is nowhere.
  */
 static void place(char *to, size_t size, const char *value, bool is_set, const char *name, const char *what)
 {
@@ -86,7 +87,8 @@ static int lock_pidfile(struct supervisor *s, const struct config *config)
 
 	if (s->options->foreground && !config->set.pidfile)
 		return 0;
-	place(s->pidfile_path, sizeof s->pidfile_path, config->pidfile, config->set.pidfile, "aphorismd.pid", "pidfile");
+	place(s->pidfile_path, sizeof s->pidfile_path, config->pidfile, config->set.pidfile, "aphorismd.pid",
+	      "pidfile");
 	if (s->pidfile_path[0] == '\0')
 		return 0;
 	if ((s->pidfile = pidfile_lock(s->pidfile_path, reason)) >= 0)
@@ -100,7 +102,8 @@ static int open_control(struct supervisor *s, const struct config *config)
 	char reason[CONTROL_REASON];
 	int status;
 
-	place(s->control_path, sizeof s->control_path, config->control, config->set.control, "control", "control socket");
+	place(s->control_path, sizeof s->control_path, config->control, config->set.control, "control",
+	      "control socket");
 	if (s->control_path[0] == '\0')
 		return 0;
 	status = control_open(s->control_path, s->privileges.gid, reason);

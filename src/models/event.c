@@ -2,8 +2,8 @@
  * event.c - an event loop over non-blocking sockets, one per CPU (UNP, chapter 6; epoll(7)).
  *
  * One thread holds thousands of connections, and none of them may ever make it wait.  The workers share the listeners:
- * EPOLLEXCLUSIVE wakes one of them, always the one at the head of the kernel's queue, so a worker that has taken a few
- * connections goes to its end.
+ * EPOLLEXCLUSIVE wakes one of them, always the one at the head of the kernel's queue, so a worker that has taken a
+ * few connections goes to its end.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -36,7 +36,8 @@ static const struct key keys[] = {
 	{ .name = "event.engine", .type = KEY_CHOICE, .offset = offsetof(struct event_keys, engine), .value = "auto",
 	  .choices = "auto|epoll|io_uring", .help = "What tells of events; auto is epoll." },
 	{ .name = "event.busy_poll", .type = KEY_DURATION, .offset = offsetof(struct event_keys, busy_poll_us),
-	  .value = "0us", .least = 0, .most = CLOCK_S, .help = "Ask for events this long before sleeping; burns a CPU." },
+	  .value = "0us", .least = 0, .most = CLOCK_S,
+	  .help = "Ask for events this long before sleeping; burns a CPU." },
 	{ .name = NULL },
 };
 

@@ -1,5 +1,5 @@
 /*
- * iterative.c - one process, one connection after another (UNP, chapter 30.5: the control of the experiment).
+ * iterative.c - one process, one connection after another (UNP, chapter 30.4: the control of the experiment).
  *
  * Nothing is cheaper, and nothing is more easily held up: whoever is served keeps all others waiting in the backlog.
  */

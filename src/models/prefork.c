@@ -1,8 +1,9 @@
 /*
  * prefork.c - a pool of processes made beforehand; each serves one connection after another (UNP, chapter 30.6).
  *
- * All of them block in accept on one listener, without a lock: the kernel wakes one.  The pool is elastic, as in Apache's
- * prefork: enough spare workers for the next burst, not many more.  A worker leaves after a number of connections if asked to.
+ * All of them block in accept on one listener, without a lock: the kernel wakes one.  The pool is elastic, as in
+ * Apache's prefork: enough spare workers for the next burst, not many more.  A worker leaves after a number of
+ * connections if asked to.
  */
 #include <unistd.h>
 

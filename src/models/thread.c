@@ -1,7 +1,7 @@
 /*
  * thread.c - a thread for each connection, in one process (UNP, chapter 30.10).
  *
- * Cheaper than a process by far, as simple to write; but a crash takes all handed_over along.
+ * Cheaper than a process by far, as simple to write; but a crash takes all connections along.
  */
 #include "models/model.h"
 #include "server/pump.h"
@@ -13,7 +13,8 @@ static struct plan plan(const struct config *config)
 {
 	uint32_t most = (uint32_t)config->max_connections;
 
-	return (struct plan){ .workers = 1, .most_workers = 1, .conversations = most, .acceptors = 1, .capacity = most };
+	return (struct plan){ .workers = 1, .most_workers = 1, .conversations = most, .acceptors = 1,
+		              .capacity = most };
 }
 
 static void *converse(void *given)

@@ -1,5 +1,6 @@
 /*
- * threadpool.c - a fixed pool of threads in one process; each serves one connection after another (UNP, chapter 30.11).
+ * threadpool.c - a fixed pool of threads in one process; each serves one connection after another (UNP, chapter
+ * 30.11).
  *
  * Every thread blocks in accept, as the workers of prefork do: no queue of ours, no lock, and the kernel wakes one.
  */

@@ -213,7 +213,8 @@ static void go_on(struct event_pump *pump, uint32_t seat)
 	for (;;) {
 		uint32_t answered = c->conversation.questions;
 		bool was_over = c->conversation.over != 0;
-		enum conversation_state state = conversation_answer(&c->conversation, &pump->in, &pump->out, pump->now_us);
+		enum conversation_state state = conversation_answer(&c->conversation, &pump->in, &pump->out,
+		                                                    pump->now_us);
 		struct connection connection = connection_of(pump, seat);
 
 		if (c->conversation.questions != answered)

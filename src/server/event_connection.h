@@ -22,7 +22,7 @@ enum { EVENT_NOBODY = UINT32_MAX };
 struct event_connection {
 	struct conversation conversation;
 	struct parked *parked;            /* what is left of input and output; NULL for nothing */
-	uint64_t until_us;                /* PAYS: due; LINGERS: end; WRITES, LEAVES: dropped unless a byte is taken by then */
+	uint64_t until_us;                /* PAYS: due; LINGERS: end; WRITES, LEAVES: cut unless a byte is taken */
 	uint32_t next;                    /* PAYS: who is due after this one */
 	int unsent;                       /* WRITES, LEAVES: what the client had not taken; LINGERS: bytes dropped */
 	uint8_t state, family;

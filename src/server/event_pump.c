@@ -136,7 +136,8 @@ int event_pump_wait(struct event_pump *pump, struct epoll_event *events, int mos
 		until = pump->now_us + LEAVE_CHECK_US;
 	if (pump->first_due != EVENT_NOBODY && pump->at[pump->first_due].until_us < until)
 		until = pump->at[pump->first_due].until_us;
-	n = until == UINT64_MAX ? epoll_wait(pump->set, events, most, -1) : compat_epoll_wait(pump->set, events, most, until);
+	n = until == UINT64_MAX ? epoll_wait(pump->set, events, most, -1)
+	                        : compat_epoll_wait(pump->set, events, most, until);
 	pump->now_us = clock_coarse_us();
 	return n;
 }

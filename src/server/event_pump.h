@@ -37,7 +37,10 @@ static inline void event_pump_look_by(struct event_pump *pump, uint64_t us)
 /* Opens the set.  Returns 0, or a sysexits code after logging the reason. */
 int event_pump_open(struct event_pump *, struct worker *);
 
-/* Waits for events until until_us (0: as long as nothing is due) and what the pump's own time-outs allow; as epoll_wait(2). */
+/*
+ * Waits for events until until_us (0: as long as nothing is due) and what the pump's own time-outs allow; as
+ * epoll_wait(2).
+ */
 int event_pump_wait(struct event_pump *, struct epoll_event *, int most, uint64_t until_us);
 
 /* Takes over a connection that worker_accept_now() gave. */

@@ -21,13 +21,13 @@ struct listener {
 
 enum {
 	LISTENER_REASON = 256,
-	LISTENER_WRITE_PARTS = 4,         /* send times out after this part of timeouts.write, so that progress can be seen */
+	LISTENER_WRITE_PARTS = 4,         /* send times out after this part of timeouts.write, to see progress */
 };
 
 /*
- * Binds and listens.  Returns a listener, to be closed by listener_close(); or NULL with a sysexits code in
- * *status and the address and the reason in reason[LISTENER_REASON].  A UNIX socket that nobody answers on is replaced.
- * Never blocks.
+ * Binds and listens.  Returns a listener, to be closed by listener_close(); or NULL with a sysexits code in *status
+ * and the address and the reason in reason[LISTENER_REASON].  A UNIX socket that nobody answers on is replaced. Never
+ * blocks.
  */
 struct listener *listener_open(const struct config_listen *, int backlog, int *status, char *reason);
 
@@ -41,8 +41,8 @@ void listener_forget(struct listener *);
 bool listener_serves(const struct listener *, const struct config_listen *);
 
 /*
- * Sets what a reload may have changed: the backlog, a UNIX socket's permissions, and the time-outs that TCP connections
- * inherit from it at no cost (UNIX ones do not): idle for input, a part of write for output.
+ * Sets what a reload may have changed: the backlog, a UNIX socket's permissions, and the time-outs that TCP
+ * connections inherit from it at no cost (UNIX ones do not): idle for input, a part of write for output.
  */
 void listener_set_timeouts(int fd, const struct config *);
 void listener_tune(const struct listener *, const struct config *, const struct config_listen *);

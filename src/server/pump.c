@@ -1,8 +1,8 @@
 /*
  * pump.c - the blocking pump: recv, answer, send.
  *
- * On a connection that behaves, a question costs one recv and one send: time-outs are the socket's own (inherited from
- * the listener), and a stop ends a blocked recv from outside (worker.h).
+ * On a connection that behaves, a question costs one recv and one send: time-outs are the socket's own (inherited
+ * from the listener), and a stop ends a blocked recv from outside (worker.h).
  */
 #include "server/pump.h"
 
@@ -33,7 +33,7 @@ int pump_unsent(int fd)
 	struct pollfd gone = { .fd = fd };
 	int unsent = 0;
 
-	/* the count of a connection that was reset stays what it was; our side of it is open, so HUP can only mean that */
+	/* the count of a connection that was reset stays; our side is open, so HUP can only mean a reset */
 	if (poll(&gone, 1, 0) > 0)
 		return 0;
 	return ioctl(fd, SIOCOUTQ, &unsent) < 0 ? 0 : unsent;
@@ -101,8 +101,8 @@ static bool wait_for_input(int fd, uint64_t until_us)
 }
 
 /*
- * Sends all of the output.  False when the client is gone, or took no byte for the whole of timeouts.write: send times out
- * after a part of that, since the queue may shrink long before there is room for more.
+ * Sends all of the output.  False when the client is gone, or took no byte for the whole of timeouts.write: send times
+ * out after a part of that, since the queue may shrink long before there is room for more.
  */
 static bool flush(struct pump *pump)
 {
@@ -147,7 +147,8 @@ static bool fill(struct pump *pump, enum conversation_state *state)
 	for (;;) {
 		bool absolute = c->asking || c->since_us != pump->now_us;
 		bool in_time = !absolute || wait_for_input(fd, conversation_deadline_us(c));
-		ssize_t n = recv(fd, pump->in.at + pump->in.len, pump->in.size - pump->in.len, absolute ? MSG_DONTWAIT : 0);
+		ssize_t n = recv(fd, pump->in.at + pump->in.len, pump->in.size - pump->in.len,
+		                 absolute ? MSG_DONTWAIT : 0);
 		int error = errno;
 
 		pump->now_us = clock_coarse_us();
@@ -199,9 +200,9 @@ static void linger(struct pump *pump)
 }
 
 /*
- * The end of a connection that we cut for reading.  The client may go on sending, and unread input makes close() send a
- * reset that destroys answers on their way: so they must have arrived before.  Nothing more is read, or a busy client
- * could hold the drain to its end.
+ * The end of a connection that we cut for reading.  The client may go on sending, and unread input makes close() send
+ * a reset that destroys answers on their way: so they must have arrived before.  Nothing more is read, or a busy
+ * client could hold the drain to its end.
  */
 static void end_drained(struct pump *pump)
 {

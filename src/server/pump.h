@@ -12,8 +12,8 @@ enum {
 };
 
 /*
- * Serves a connection to its end with the worker's n-th pair of buffers; to close it is the caller's.  Blocks; bounded by
- * the time-outs of the configuration and, once a stop has begun, by the end of the drain.
+ * Serves a connection to its end with the worker's n-th pair of buffers; to close it is the caller's.  Blocks; bounded
+ * by the time-outs of the configuration and, once a stop has begun, by the end of the drain.
  */
 void pump_converse(struct worker *, struct connection *, uint32_t n);
 

@@ -82,8 +82,8 @@ uint32_t scoreboard_evict(struct scoreboard *board, uint32_t worker)
 }
 
 /*
- * Seats are counted that were taken before ours.  The source is in place before the turn is drawn, so of two that
- * come at once the later sees the earlier; one that has not drawn its turn yet counts as earlier: that errs by refusing.
+ * Seats are counted that were taken before ours.  The source is in place before the turn is drawn, so of two that come
+ * at once the later sees the earlier; one that has not drawn its turn yet counts as earlier: that errs by refusing.
  */
 static bool source_has_room(struct scoreboard *board, struct seat *mine, uint64_t source, uint32_t limit)
 {

@@ -2,9 +2,9 @@
  * scoreboard.h - what the processes of one generation share: who sits where, who is idle, what was done.
  *
  * One anonymous shared mapping, a cache line per seat and per worker, written without locks.  A seat is the right to
- * serve one connection: there are max_connections of them, so the limit holds over all workers whatever the model, and
- * the supervisor frees the seats of a worker that died.  Nothing here says whom to signal: the supervisor takes process
- * ids from its own memory alone, and counts from here only within configured caps.
+ * serve one connection: there are max_connections of them, so the limit holds over all workers whatever the model,
+ * and the supervisor frees the seats of a worker that died.  Nothing here says whom to signal: the supervisor takes
+ * process ids from its own memory alone, and counts from here only within configured caps.
  */
 #ifndef SERVER_SCOREBOARD_H
 #define SERVER_SCOREBOARD_H
@@ -38,7 +38,7 @@ struct scoreboard {
 	_Atomic int32_t idle;                     /* a hint: the supervisor recounts */
 	_Atomic uint32_t told;                    /* the supervisor has been told and has not looked yet */
 	_Atomic uint32_t turns;
-	_Atomic uint64_t removed;                 /* bit i: listener i has no successor, its queue is to be taken at a drain */
+	_Atomic uint64_t removed;                 /* bit i: listener i has no heir, its queue is taken at a drain */
 	struct worker_row *row;
 	struct seat *seat;
 };
@@ -48,7 +48,10 @@ struct scoreboard_totals {
 	uint32_t seated;                          /* connections that are open now */
 };
 
-/* A fresh scoreboard of that many seats and workers, or NULL (errno).  Unmapped by scoreboard_free(), in the supervisor only. */
+/*
+ * A fresh scoreboard of that many seats and workers, or NULL (errno).  Unmapped by scoreboard_free(), in the
+ * supervisor only.
+ */
 struct scoreboard *scoreboard_new(uint32_t seats, uint32_t workers);
 void scoreboard_free(struct scoreboard *);
 
@@ -60,8 +63,8 @@ void scoreboard_leave(struct scoreboard *, uint32_t seat);
 uint32_t scoreboard_evict(struct scoreboard *, uint32_t worker);
 
 /*
- * Notes who sits there.  Returns false when, with limit > 0, the peer's source (an IPv4 address or an IPv6 /64) already
- * holds that many seats; the caller then leaves the seat.  UNIX peers have no source.
+ * Notes who sits there.  Returns false when, with limit > 0, the peer's source (an IPv4 address or an IPv6 /64)
+ * already holds that many seats; the caller then leaves the seat.  UNIX peers have no source.
  */
 bool scoreboard_seat_peer(struct scoreboard *, uint32_t seat, const struct sockaddr *, uint32_t limit);
 

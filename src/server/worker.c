@@ -184,7 +184,8 @@ void worker_free_seat(struct worker *worker, uint32_t seat)
 
 void worker_leave(struct worker *worker, const struct connection *connection)
 {
-	uint64_t questions = atomic_load_explicit(&worker->board->seat[connection->seat].questions, memory_order_relaxed);
+	struct seat *seat = &worker->board->seat[connection->seat];
+	uint64_t questions = atomic_load_explicit(&seat->questions, memory_order_relaxed);
 
 	atomic_fetch_add_explicit(&worker->answered, questions - connection->questions_before, memory_order_relaxed);
 	worker_count_idle(worker);        /* first: who waits for all to end is woken by the second */

@@ -1,7 +1,8 @@
 /*
  * worker.h - the process that serves: where it takes connections from, and how it is told to stop.
  *
- * A model's serve() is a loop over these functions, which any thread of the worker may call.  Stopping costs nothing per question: a signal handler puts an end to everything that blocks.
+ * A model's serve() is a loop over these functions, which any thread of the worker may call.  Stopping costs nothing
+ * per question: a signal handler puts an end to everything that blocks.
  *   - Each open connection is shut down for reading: a blocked recv returns, what was received is still delivered, and
  *     since the state is level-triggered nothing is lost between a test and a sleep.
  *   - Each listener's descriptor is replaced by /dev/null (dup2): from then on every accept fails at once.  Where the
@@ -98,15 +99,18 @@ int worker_open(struct worker *, uint32_t conversations, int acceptors, size_t l
 void worker_ready(struct worker *);
 
 /*
- * Zeroed memory of this process, of which only the pages that are touched cost anything; never freed.  Ends the process
- * with EX_OSERR, logged, when there is none.
+ * Zeroed memory of this process, of which only the pages that are touched cost anything; never freed.  Ends the
+ * process with EX_OSERR, logged, when there is none.
  */
 void *worker_reserve(size_t size);
 
 /* Starts a thread with a small stack; returns an error number as pthread_create(3) does. */
 int worker_start_thread(pthread_t *, bool detached, void *(*run)(void *), void *given);
 
-/* Says that the calling thread, not the process's first, may block in worker_accept(): the stop handler then interrupts it. */
+/*
+ * Says that the calling thread, not the process's first, may block in worker_accept(): the stop handler then
+ * interrupts it.
+ */
 void worker_join(struct worker *);
 
 /*
@@ -116,15 +120,15 @@ void worker_join(struct worker *);
 bool worker_accept(struct worker *, struct connection *);
 
 /*
- * The same without waiting, from one listener: 1 with a connection, 0 when none is queued, -1 when none can be taken now
- * (no seat, no descriptor): it pays to try again at the next close or 100 ms later.
+ * The same without waiting, from one listener: 1 with a connection, 0 when none is queued, -1 when none can be taken
+ * now (no seat, no descriptor): it pays to try again at the next close or 100 ms later.
  */
 int worker_accept_now(struct worker *, int listener, struct connection *);
 
 /*
- * EPOLLEXCLUSIVE wakes one worker for a connection.  One that is on its way out may have been the one, and the connection
- * would stay queued until the next came.  So a worker that no longer listens says so here, the supervisor passes
- * SIGNAL_LOOK on to those that do, and they look at their listeners whatever they were told.
+ * EPOLLEXCLUSIVE wakes one worker for a connection.  One that is on its way out may have been the one, and the
+ * connection would stay queued until the next came.  So a worker that no longer listens says so here, the supervisor
+ * passes SIGNAL_LOOK on to those that do, and they look at their listeners whatever they were told.
  */
 void worker_listens_no_more(struct worker *);
 

@@ -25,7 +25,8 @@ static struct log_limit seats_limit, shortage_limit, source_limit;
 
 static bool take_seat(struct worker *worker, struct connection *connection)
 {
-	int n = scoreboard_take(worker->board, worker->number, atomic_load_explicit(&worker->hint, memory_order_relaxed));
+	uint32_t hint = atomic_load_explicit(&worker->hint, memory_order_relaxed);
+	int n = scoreboard_take(worker->board, worker->number, hint);
 
 	if (n < 0)
 		return false;
@@ -118,8 +119,10 @@ static void begin(struct worker *worker, struct connection *connection)
 
 /* Decides on a connection before a byte of it is read.  Returns false when it was turned away. */
 static bool admit(struct worker *worker, struct worker_listener *listener, struct connection *connection,
-                  const struct sockaddr *peer)
+                  const struct sockaddr_storage *from)
 {
+	const struct sockaddr *peer = (const struct sockaddr *)from;
+
 	connection->service = &listener->service;
 	connection->family = listener->family;
 	if (!is_allowed(worker, peer)) {
@@ -158,7 +161,9 @@ static int watch(int set, int fd, uint32_t events, uint32_t number)
 	return epoll_ctl(set, EPOLL_CTL_ADD, fd, &event);
 }
 
-/* One set per worker, and only where there is more than one listener: EPOLLEXCLUSIVE wakes one worker per connection. */
+/*
+ * One set per worker, and only where there is more than one listener: EPOLLEXCLUSIVE wakes one worker per connection.
+ */
 int worker_watch_listeners(struct worker *worker)
 {
 	if ((worker->ready_set = epoll_create1(EPOLL_CLOEXEC)) < 0)
@@ -206,8 +211,8 @@ static void look_again(struct worker *worker)
 }
 
 /*
- * Blocks in accept itself, which wakes one worker for one connection, where there is one listener.  EAGAIN may mean the
- * idle time-out, which accept has inherited too, or that an event generation has the listener non-blocking.
+ * Blocks in accept itself, which wakes one worker for one connection, where there is one listener.  EAGAIN may mean
+ * the idle time-out, which accept has inherited too, or that an event generation has the listener non-blocking.
  */
 static int take_next(struct worker *worker, struct sockaddr_storage *peer, int *number)
 {
@@ -254,7 +259,7 @@ bool worker_accept(struct worker *worker, struct connection *connection)
 			break;
 		connection->fd = phase >= PHASE_DRAINS ? take_queued(worker, &peer, &number)
 		                                       : take_next(worker, &peer, &number);
-		if (connection->fd >= 0 && admit(worker, &worker->listeners[number], connection, (struct sockaddr *)&peer))
+		if (connection->fd >= 0 && admit(worker, &worker->listeners[number], connection, &peer))
 			return true;
 		if (connection->fd < 0 && phase >= PHASE_DRAINS)
 			break;
@@ -279,7 +284,7 @@ int worker_accept_now(struct worker *worker, int number, struct connection *conn
 			return -1;
 		}
 		connection->fd = take(&worker->listeners[number], &peer, SOCK_NONBLOCK);
-		if (connection->fd >= 0 && admit(worker, &worker->listeners[number], connection, (struct sockaddr *)&peer))
+		if (connection->fd >= 0 && admit(worker, &worker->listeners[number], connection, &peer))
 			return 1;
 		if (connection->fd < 0 && (errno == EAGAIN || errno == ENOTSOCK || !is_passing(errno)))
 			break;

@@ -124,7 +124,10 @@ static void handle(int signal, void (*handler)(int))
 	sigaction(signal, &action, NULL);
 }
 
-/* The kernel's word that the parent has died; asked for after each change of credentials and each fork, which clear it. */
+/*
+ * The kernel's word that the parent has died; asked for after each change of credentials and each fork, which clear
+ * it.
+ */
 static void follow_supervisor(void)
 {
 	prctl(PR_SET_PDEATHSIG, SIGNAL_ORPHAN);
