@@ -22,6 +22,7 @@ enum { LINE = 256, COMMAND_US = 5 * CLOCK_S, GROUPS = 1024, BACKLOG = 128 };
 struct client {
 	int fd;                           /* 0: none */
 	enum control_wait waits;
+	uint32_t number;                  /* of what it waits for */
 	uint64_t deadline_us;             /* of its command; UINT64_MAX while it waits */
 	size_t len;
 	char line[LINE];
@@ -233,16 +234,17 @@ void control_end(unsigned i, int status)
 	drop(&clients[i]);
 }
 
-void control_keep(unsigned i, enum control_wait what)
+void control_keep(unsigned i, enum control_wait what, uint32_t number)
 {
 	clients[i].waits = what;
+	clients[i].number = number;
 	clients[i].deadline_us = UINT64_MAX;
 }
 
-void control_happened(enum control_wait what, const char *lines, int status)
+void control_happened(enum control_wait what, uint32_t number, const char *lines, int status)
 {
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++) {
-		if (clients[i].fd == 0 || clients[i].waits != what)
+		if (clients[i].fd == 0 || clients[i].waits != what || clients[i].number > number)
 			continue;
 		if (lines)
 			send_all(i, lines, strlen(lines));

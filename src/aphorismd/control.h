@@ -42,10 +42,10 @@ void control_say(unsigned client, const char *format, ...) __attribute__((format
 /* Says "end STATUS" and closes. */
 void control_end(unsigned client, int status);
 
-/* Keeps a client until what it waits for has happened. */
-void control_keep(unsigned client, enum control_wait);
+/* Keeps a client until what it waits for has happened for that number of times. */
+void control_keep(unsigned client, enum control_wait, uint32_t number);
 
-/* It has: says these lines (may be NULL) and ends. */
-void control_happened(enum control_wait, const char *lines, int status);
+/* It has happened so many times by now: who waits for that is told these lines (may be NULL), and "end STATUS". */
+void control_happened(enum control_wait, uint32_t number, const char *lines, int status);
 
 #endif

@@ -150,7 +150,7 @@ static void recount_idle(struct generation *generation, int *all, int *idle)
 	do {
 		generation_count(generation, all, idle);
 		before = *idle;
-		atomic_store(&generation->board->idle, *idle);
+		atomic_store(&generation->board->shared->idle, *idle);
 		generation_count(generation, all, idle);
 	} while (*idle != before);
 }
@@ -178,8 +178,11 @@ static bool fork_worker(struct generation *generation, uint64_t now_us)
 	pid_t supervisor = getpid(), pid;
 	int n = free_row(generation);
 
-	if (n < 0)
+	if (n < 0) {
+		log_limited(&limit, LOG_WARNING,
+		            "no room for another worker: %d that died have children that serve on", SPARE_ROWS);
 		return false;
+	}
 	atomic_store(&generation->board->row[n].state, WORKER_STARTING);
 	pid = fork();
 	if (pid == 0)
@@ -281,7 +284,7 @@ static void signal_all(struct generation *generation, int signal)
 
 void generation_tend(struct generation *generation, uint64_t now_us)
 {
-	atomic_store(&generation->board->told, 0);        /* before we look: what is told from now on wakes us again */
+	atomic_store(&generation->board->shared->told, 0);        /* before we look: what is told from now on wakes us again */
 	if (generation->state == GENERATION_DRAINS && now_us >= generation->deadline_us) {
 		log_warning("generation %u: killed, it did not leave in time", generation->number);
 		generation_kill(generation, now_us);
@@ -331,10 +334,20 @@ static void release_rows(struct generation *generation)
 	}
 }
 
+/* At a start: no worker can ever begin, by its own word or because so many could not. */
+static bool is_hopeless(struct generation *generation, int status)
+{
+	if (WIFEXITED(status) && (WEXITSTATUS(status) == EX_CONFIG || WEXITSTATUS(status) == EX_NOPERM))
+		return true;
+	return ++generation->failures >= generation->plan.workers;
+}
+
 static void note_failure(struct generation *generation, uint32_t n, int status, uint64_t now_us)
 {
 	struct member *member = &generation->members[n];
 
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && generation->killed)
+		return;           /* by us */
 	if (WIFSIGNALED(status))
 		log_error("%s %u (process %d) died: %s", generation->model->name, n, (int)member->pid,
 		          strsignal(WTERMSIG(status)));
@@ -343,11 +356,7 @@ static void note_failure(struct generation *generation, uint32_t n, int status, 
 		          WEXITSTATUS(status));
 	if (generation->state == GENERATION_DRAINS || member->ready)
 		return;
-	if (WIFEXITED(status) && (WEXITSTATUS(status) == EX_CONFIG || WEXITSTATUS(status) == EX_NOPERM)) {
-		fail(generation, WEXITSTATUS(status));
-		return;
-	}
-	if (generation->state == GENERATION_STARTS && ++generation->failures >= generation->plan.workers) {
+	if (generation->state == GENERATION_STARTS && is_hopeless(generation, status)) {
 		fail(generation, WIFEXITED(status) ? WEXITSTATUS(status) : EX_OSERR);
 		return;
 	}
@@ -388,6 +397,7 @@ void generation_kill(struct generation *generation, uint64_t now_us)
 {
 	generation->state = GENERATION_DRAINS;
 	generation->deadline_us = now_us + KILL_GRACE_US;
+	generation->killed = true;
 	signal_all(generation, SIGKILL);
 }
 

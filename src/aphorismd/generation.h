@@ -56,6 +56,7 @@ struct generation {
 	uint64_t refill_us;               /* of the tokens that forks take */
 	uint64_t retire_us;               /* no worker retires before */
 	uint32_t tokens, failures;
+	bool killed;                      /* its processes were, by us */
 };
 
 /*

@@ -16,6 +16,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "aphorismd/privileges.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/proctitle.h"
@@ -68,18 +69,24 @@ static void advise(const struct config *config, const struct options *options, s
 	report(reporting, false, line);
 }
 
-static int load(int memfd, const struct options *options, bool built_in, struct reporting *reporting)
+static int load(int memfd, const struct options *options, const struct config *before, struct reporting *reporting)
 {
 	struct config_sources sources = options_sources(options);
+	bool built_in = !before || before->aphorisms[0] == '\0';
 	FILE *dump = options->action == ACTION_DUMP ? stdout : NULL;
 	struct config *config = calloc(1, sizeof *config);
 	int status;
 
 	if (!config)
 		return EX_OSERR;
+	sources.file_needed |= before && before->set.file;
 	status = config_load(config, model_schema(), &sources, dump, report, reporting);
 	if (status == 0 && !dump)
 		status = image_write(memfd, config, built_in, report, reporting);
+	if (status == 0 && !dump && config->log_target == TARGET_STDERR && !options->foreground) {
+		report(reporting, true, "log.target: a daemon has no standard error");
+		status = EX_CONFIG;
+	}
 	if (status == 0 && !dump)
 		advise(config, options, reporting);
 	free(config);
@@ -95,7 +102,7 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void run(int memfd, int lines, const struct options *options, bool built_in, pid_t supervisor)
+static void run(int memfd, int lines, const struct options *options, const struct config *before, pid_t supervisor)
 {
 	struct reporting reporting = { .to = fdopen(lines, "w"), .prefixed = true };
 
@@ -104,12 +111,12 @@ static void run(int memfd, int lines, const struct options *options, bool built_
 	if (getppid() != supervisor || !reporting.to)
 		_exit(EX_OSERR);
 	proctitle_set("aphorismd: loader");
-	_exit(load(memfd, options, built_in, &reporting));
+	_exit(load(memfd, options, before, &reporting));
 }
 
 /* ---- in the supervisor ---- */
 
-int loader_start(struct loader *loader, const struct options *options, bool built_in)
+int loader_start(struct loader *loader, const struct options *options, const struct config *before)
 {
 	int ends[2] = { -1, -1 };
 	pid_t supervisor = getpid();
@@ -117,7 +124,7 @@ int loader_start(struct loader *loader, const struct options *options, bool buil
 	*loader = (struct loader){ .lines = -1 };
 	loader->memfd = memfd_create("aphorismd", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (loader->memfd >= 0 && pipe2(ends, O_CLOEXEC) == 0 && (loader->pid = fork()) == 0)
-		run(loader->memfd, ends[1], options, built_in, supervisor);
+		run(loader->memfd, ends[1], options, before, supervisor);
 	if (ends[1] >= 0)
 		close(ends[1]);
 	loader->lines = ends[0];
@@ -127,6 +134,7 @@ int loader_start(struct loader *loader, const struct options *options, bool buil
 		return 0;
 	}
 	log_error("can't start the loader: %s", strerror(errno));
+	snprintf(loader->text, sizeof loader->text, "error can't start the loader: %s\n", strerror(errno));
 	loader->pid = 0;
 	loader_cancel(loader);
 	return EX_OSERR;
@@ -200,6 +208,15 @@ int loader_finish(struct loader *loader, struct image *image)
 	return status;
 }
 
+void loader_forget(struct loader *loader)
+{
+	if (loader->lines >= 0)
+		close(loader->lines);
+	if (loader->memfd >= 0)
+		close(loader->memfd);
+	loader->lines = loader->memfd = -1;
+}
+
 void loader_cancel(struct loader *loader)
 {
 	if (loader->pid > 0) {
@@ -207,11 +224,7 @@ void loader_cancel(struct loader *loader)
 		waitpid(loader->pid, NULL, 0);
 		loader->pid = 0;
 	}
-	if (loader->lines >= 0)
-		close(loader->lines);
-	if (loader->memfd >= 0)
-		close(loader->memfd);
-	loader->lines = loader->memfd = -1;
+	loader_forget(loader);
 }
 
 /* ---- for people ---- */
@@ -225,11 +238,23 @@ static void print_reports(char *text)
 			fprintf(stderr, "%s\n", strchr(line, ' ') + 1);
 }
 
+/* A start as root would resolve them; to anybody else --test says nothing of root's start. */
+static int try_privileges(const struct config *config)
+{
+	char reason[PRIVILEGES_REASON];
+	struct privileges privileges;
+	int status = geteuid() == 0 ? privileges_resolve(&privileges, config, reason) : 0;
+
+	if (status != 0)
+		fprintf(stderr, "%s\n", reason);
+	return status;
+}
+
 int loader_try(const struct options *options)
 {
 	static struct loader loader;
 	struct image image = { .at = NULL };
-	int wait_status, status = loader_start(&loader, options, true);
+	int wait_status, status = loader_start(&loader, options, NULL);
 
 	if (status != 0)
 		return status;
@@ -246,6 +271,8 @@ int loader_try(const struct options *options)
 	loader_ended(&loader, wait_status);
 	status = options->action == ACTION_DUMP ? loader.status : loader_finish(&loader, &image);
 	print_reports(loader.text);
+	if (status == 0 && image.config)
+		status = try_privileges(image.config);
 	image_unmap(&image);
 	loader_cancel(&loader);
 	return status;

@@ -24,8 +24,11 @@ struct loader {
 	char text[LOADER_TEXT];           /* reports: lines of "error TEXT\n" and "notice TEXT\n" */
 };
 
-/* Starts a loader.  built_in: the built-in table may stand in for the default file.  Returns 0 or EX_OSERR, logged. */
-int loader_start(struct loader *, const struct options *, bool built_in);
+/*
+ * Starts a loader.  before: the configuration in force, NULL at a start.  What that had from files must still be there:
+ * defaults stand in for missing files at a start only.  Returns 0, or EX_OSERR, logged.
+ */
+int loader_start(struct loader *, const struct options *, const struct config *before);
 
 /* Takes what it has reported; never blocks.  False when it has closed its end. */
 bool loader_read(struct loader *);
@@ -41,6 +44,9 @@ void loader_check(struct loader *, uint64_t now_us);
  * done with, but for its text.
  */
 int loader_finish(struct loader *, struct image *);
+
+/* Closes, in another child of the supervisor, what belongs to the loader's work. */
+void loader_forget(struct loader *);
 
 /* Kills and reaps one that is no longer needed. */
 void loader_cancel(struct loader *);

@@ -12,13 +12,19 @@
 #include "aphorismd/loader.h"
 #include "aphorismd/options.h"
 #include "aphorismd/supervisor.h"
+#include "common/compat.h"
 #include "common/log.h"
 #include "common/proctitle.h"
 
-/* A descriptor that we open must never become standard error, and be written to as such. */
-static void fill_standard_descriptors(void)
+/*
+ * A descriptor that we open must never become standard error, and be written to as such; one that whoever started us left
+ * open is nobody's business of ours, or of our workers.
+ */
+static void tidy_descriptors(void)
 {
 	int fd;
+
+	compat_close_from(STDERR_FILENO + 1);
 
 	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
 		;
@@ -31,7 +37,7 @@ int main(int argc, char **argv)
 	static struct options options;
 	int status, launcher = -1;
 
-	fill_standard_descriptors();
+	tidy_descriptors();
 	proctitle_init(argc, argv);
 	status = options_parse(&options, argc, argv);
 	if (status >= 0)

@@ -152,7 +152,7 @@ struct config_sources options_sources(const struct options *options)
 {
 	return (struct config_sources){
 		.file = options->file,
-		.file_named = options->file_named,
+		.file_needed = options->file_named,
 		.environment = environ,
 		.settings = options->settings,
 	};

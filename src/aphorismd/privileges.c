@@ -63,6 +63,8 @@ int privileges_resolve(struct privileges *privileges, const struct config *confi
 		return refuse(reason, "user", config->user, "only root can become another user");
 	if (!root && privileges->gid != getegid())
 		return refuse(reason, "group", config->group, "only root can change the group");
+	if (root && privileges->uid == 0)
+		log_warning("process.user is %s: workers keep the rights of root", config->user);
 	privileges->drop = root;
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -47,7 +48,7 @@ void supervisor_stop(struct supervisor *s, int urgency)
 	}
 	if (s->stopping == 1)
 		log_notice("stopping");
-	control_happened(CONTROL_RELOAD, "error the daemon is stopping\n", EX_UNAVAILABLE);
+	control_happened(CONTROL_RELOAD, UINT32_MAX, "error the daemon is stopping\n", EX_UNAVAILABLE);
 }
 
 /* ---- events ---- */
@@ -65,12 +66,13 @@ static void obey(void *supervisor, unsigned client, const char *command)
 	} else if (strcmp(command, "status") == 0) {
 		supervisor_say_status(s, client);
 	} else if (strcmp(command, "reload") == 0 && !s->stopping) {
-		control_keep(client, CONTROL_RELOAD);
+		/* one that is under way may have read the files before they changed */
+		control_keep(client, CONTROL_RELOAD, s->reloads + s->failed_reloads + 1 + (s->step != STEP_NONE));
 		supervisor_begin_reload(s);
 	} else if (strcmp(command, "stop") == 0 || strcmp(command, "stop now") == 0) {
 		control_say(client, "stopping");
 		control_say(client, "end 0");
-		control_keep(client, CONTROL_EXIT);
+		control_keep(client, CONTROL_EXIT, 0);
 		supervisor_stop(s, strcmp(command, "stop") == 0 && !s->stopping ? 1 : STOP_AT_ONCE);
 	} else {
 		control_say(client, "error %s", s->stopping ? "the daemon is stopping" : "unknown command");
@@ -228,6 +230,7 @@ static void forget(void *supervisor, const struct generation *generation)
 		close(s->launcher);
 	}
 	control_close(false);
+	loader_forget(&s->loader);
 	supervisor_forget_unlisted(s, generation);
 }
 
@@ -282,6 +285,10 @@ int supervisor_run(const struct options *options, int launcher)
 	pidfile_remove(s->pidfile_path, s->pidfile);
 	if (s->status == 0)
 		log_notice("stopped");
-	daemonize_ready(s->launcher, s->status == 0 ? EX_OSERR : s->status);
+	if (s->launcher >= 0 && s->status == 0) {
+		fprintf(stderr, "aphorismd: told to stop before it was ready\n");
+		s->status = EX_UNAVAILABLE;
+	}
+	daemonize_ready(s->launcher, s->status);
 	return s->status;
 }

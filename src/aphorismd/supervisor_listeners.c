@@ -2,6 +2,8 @@
  * supervisor_listeners.c - the sockets that all generations share.
  */
 #include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "aphorismd/supervisor_parts.h"
@@ -65,6 +67,17 @@ static struct listener *find_listener(struct supervisor *s, const struct config_
 	return NULL;
 }
 
+/* One of ours that has the port: 127.0.0.1 and * exclude each other, and no reload may close what still serves. */
+static const struct listener *same_port(const struct supervisor *s, const struct config_listen *at)
+{
+	const char *port = strrchr(at->address, ':');
+
+	for (size_t i = 0; i < s->listener_count && strncmp(at->address, "unix:", 5) != 0; i++)
+		if (strcmp(strrchr(s->listeners[i]->address, ':'), port) == 0)
+			return s->listeners[i];
+	return NULL;
+}
+
 int supervisor_open_listeners(struct supervisor *s, const struct config *config, struct listener **listeners)
 {
 	char reason[LISTENER_REASON];
@@ -76,6 +89,12 @@ int supervisor_open_listeners(struct supervisor *s, const struct config *config,
 			continue;
 		listeners[i] = listener_open(&config->listen[i], (int)config->backlog, &status, reason);
 		if (!listeners[i]) {
+			const struct listener *ours = status == EX_UNAVAILABLE ? same_port(s, &config->listen[i]) : NULL;
+			size_t len = strlen(reason);
+
+			if (ours)
+				snprintf(reason + len, sizeof reason - len,
+				         "; our own %s is in the way, a restart can change that", ours->address);
 			supervisor_complain(s, status, "%s", reason);
 			snprintf(s->loader.text, sizeof s->loader.text, "error %s\n", reason);
 			return status;
@@ -92,7 +111,7 @@ void supervisor_mark_removed(struct supervisor *s)
 	for (int64_t i = 0; i < s->old->image.config->listeners; i++)
 		if (!is_listed(s->current, s->old->listeners[i]))
 			removed |= (uint64_t)1 << i;
-	atomic_store(&s->old->board->removed, removed);
+	atomic_store(&s->old->board->shared->removed, removed);
 }
 
 void supervisor_announce_listeners(struct supervisor *s)

@@ -14,31 +14,16 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-void supervisor_begin_reload(struct supervisor *s)
-{
-	if (s->stopping)
-		return;
-	if (s->step != STEP_NONE) {
-		s->again = true;           /* requests that come meanwhile are one */
-		return;
-	}
-	s->again = false;
-	if (loader_start(&s->loader, s->options, !s->current || s->current->image.config->aphorisms[0] == '\0') == 0)
-		s->step = STEP_LOADS;
-	else
-		s->status = EX_OSERR;
-}
-
 static void end_reload(struct supervisor *s, int status)
 {
 	s->step = STEP_NONE;
 	image_unmap(&s->image);
-	control_happened(CONTROL_RELOAD, s->loader.text, status);
-	s->loader.text[0] = '\0';
 	if (status == 0)
 		s->reloads++;
 	else
 		s->failed_reloads++;
+	control_happened(CONTROL_RELOAD, s->reloads + s->failed_reloads, s->loader.text, status);
+	s->loader.text[0] = '\0';
 	if (status != 0 && !s->current)
 		supervisor_stop(s, STOP_AT_ONCE);       /* nothing to go on with: this was the start */
 	else if (status != 0)
@@ -52,6 +37,21 @@ static void fail_reload(struct supervisor *s, int status)
 	if (!s->current)
 		s->status = status;
 	end_reload(s, status);
+}
+
+void supervisor_begin_reload(struct supervisor *s)
+{
+	if (s->stopping)
+		return;
+	if (s->step != STEP_NONE) {
+		s->again = true;  /* requests that come meanwhile are one */
+		return;
+	}
+	s->again = false;
+	if (loader_start(&s->loader, s->options, s->current ? s->current->image.config : NULL) == 0)
+		s->step = STEP_LOADS;
+	else
+		fail_reload(s, EX_OSERR);
 }
 
 /* Keys whose change only a restart can carry out; NULL when none has changed. */
@@ -77,9 +77,7 @@ static void take_image(struct supervisor *s)
 	int status = loader_finish(&s->loader, &s->image);
 
 	supervisor_tell_reports(s);
-	if (status == 0 && s->image.config->log_target == TARGET_STDERR && !s->options->foreground)
-		status = object(s, "log.target", "a daemon has no standard error");
-	else if (status == 0 && s->current && (key = restart_only(s->current->image.config, s->image.config)) != NULL)
+	if (status == 0 && s->current && (key = restart_only(s->current->image.config, s->image.config)) != NULL)
 		status = object(s, key, "changes at a restart only");
 	if (status == 0 && !s->current)
 		status = supervisor_set_up(s, s->image.config);

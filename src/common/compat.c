@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 
@@ -27,4 +28,14 @@ int compat_epoll_wait(int set, struct epoll_event *events, int most, uint64_t un
 		return n;
 #endif
 	return wait_ms(set, events, most, left_us);
+}
+
+void compat_close_from(int first)
+{
+#ifdef HAVE_CLOSEFROM
+	closefrom(first);
+#else
+	for (int fd = first, end = (int)sysconf(_SC_OPEN_MAX); fd < end; fd++)
+		close(fd);
+#endif
 }

@@ -104,9 +104,7 @@ static void format_ipv6(char *to, size_t size, const struct sockaddr_in6 *sockad
 	char host[INET6_ADDRSTRLEN];
 	unsigned port = ntohs(sockaddr->sin6_port);
 
-	if (IN6_IS_ADDR_UNSPECIFIED(&sockaddr->sin6_addr)) {
-		snprintf(to, size, "*:%u", port);
-	} else if (IN6_IS_ADDR_V4MAPPED(&sockaddr->sin6_addr)) {
+	if (IN6_IS_ADDR_V4MAPPED(&sockaddr->sin6_addr)) {
 		inet_ntop(AF_INET, sockaddr->sin6_addr.s6_addr + 12, host, sizeof host);
 		snprintf(to, size, "%s:%u", host, port);
 	} else {

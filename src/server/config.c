@@ -170,7 +170,7 @@ static int load_file(struct loader *loader, const struct config_sources *sources
 		return 0;
 	errno = 0;
 	reason = config_scan_file(loader->scan, sources->file);
-	if (reason && errno == ENOENT && !sources->file_named) {
+	if (reason && errno == ENOENT && !sources->file_needed) {
 		report_format(loader, false, "%s: %s: the defaults are used", sources->file, reason);
 		return 0;
 	}
@@ -178,6 +178,7 @@ static int load_file(struct loader *loader, const struct config_sources *sources
 		report_format(loader, true, "%s: %s", sources->file, reason);
 		return EX_NOINPUT;
 	}
+	loader->config->set.file = true;
 	config_init(&config);
 	if (!config_scan_parse(loader->scan, &config)) {
 		struct origin origin = config_scan_origin(loader->scan, (unsigned)config_error_line(&config));

@@ -52,6 +52,7 @@ struct config {
 	char control[CONFIG_ADDRESS];     /* absolute, or "" for none */
 	struct {                          /* not at their defaults, but said by somebody */
 		bool aphorisms, user, pidfile, control, log_level;
+		bool file;                /* there was one */
 	} set;
 	_Alignas(8) unsigned char sections[CONFIG_SECTIONS];
 };
@@ -102,7 +103,7 @@ struct config_schema {
 /* Where values come from, least first: defaults, the file, the environment, options. */
 struct config_sources {
 	const char *file;                 /* absolute; NULL: none */
-	bool file_named;                  /* by -c: then it must be there */
+	bool file_needed;                 /* else defaults stand in for it */
 	char *const *environment;         /* environ */
 	const char *const *settings;      /* "KEY=VALUE" in the order given, ended by NULL */
 };
@@ -111,7 +112,7 @@ struct config_sources {
 typedef void config_report(void *arg, bool error, const char *line);
 
 /*
- * Fills *config.  Reports every error it can find, and a notice when a file that nobody named is missing.
+ * Fills *config.  Reports every error it can find, and a notice when a file that is not needed is missing.
  * Returns 0, EX_NOINPUT (66) when the file can't be read, EX_CONFIG (78), or EX_OSERR (71) without memory.
  * Reads files: regular ones only, 1 MiB in all; to be called in a process of its own that may die (libconfig
  * exits without memory) or hang (a file system may).  With dump not NULL, and no error, every key's value in

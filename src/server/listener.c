@@ -25,11 +25,12 @@ static int status_of(int error)
 	switch (error) {
 	case EADDRINUSE:
 	case EADDRNOTAVAIL:
+	case ENOENT:
+	case ENOTDIR:
 		return EX_UNAVAILABLE;
 	case EACCES:
 	case EPERM:
 	case EROFS:
-	case ENOENT:
 		return EX_NOPERM;
 	default:
 		return EX_OSERR;
@@ -132,7 +133,11 @@ static int open_and_bind(struct listener *listener, const struct config_listen *
 		return -1;
 	if (listen(listener->fd, backlog) < 0 || getsockname(listener->fd, (struct sockaddr *)&bound, &len) < 0)
 		return -1;
-	address_format(listener->address, sizeof listener->address, (struct sockaddr *)&bound);
+	if (address.any && listener->family == AF_INET6)
+		snprintf(listener->address, sizeof listener->address, "*:%u",
+		         (unsigned)ntohs(((struct sockaddr_in6 *)(void *)&bound)->sin6_port));
+	else
+		address_format(listener->address, sizeof listener->address, (struct sockaddr *)&bound);
 	return 0;
 }
 

@@ -12,7 +12,7 @@
 
 static size_t seats_at(uint32_t workers)
 {
-	return (sizeof(struct scoreboard) + 63) / 64 * 64 + workers * sizeof(struct worker_row);
+	return (sizeof(struct scoreboard_shared) + 63) / 64 * 64 + workers * sizeof(struct worker_row);
 }
 
 static size_t board_size(uint32_t seats, uint32_t workers)
@@ -22,22 +22,31 @@ static size_t board_size(uint32_t seats, uint32_t workers)
 
 struct scoreboard *scoreboard_new(uint32_t seats, uint32_t workers)
 {
-	struct scoreboard *board = mmap(NULL, board_size(seats, workers), PROT_READ | PROT_WRITE,
-	                                MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct scoreboard *board = calloc(1, sizeof *board);
+	char *shared;
 
-	if (board == MAP_FAILED)
+	if (!board)
 		return NULL;
+	shared = mmap(NULL, board_size(seats, workers), PROT_READ | PROT_WRITE,
+	              MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (shared == MAP_FAILED) {
+		free(board);
+		return NULL;
+	}
 	board->seats = seats;
 	board->workers = workers;
-	board->row = (struct worker_row *)(void *)((char *)board + seats_at(0));
-	board->seat = (struct seat *)(void *)((char *)board + seats_at(workers));
+	board->shared = (struct scoreboard_shared *)(void *)shared;
+	board->row = (struct worker_row *)(void *)(shared + seats_at(0));
+	board->seat = (struct seat *)(void *)(shared + seats_at(workers));
 	return board;
 }
 
 void scoreboard_free(struct scoreboard *board)
 {
-	if (board)
-		munmap(board, board_size(board->seats, board->workers));
+	if (!board)
+		return;
+	munmap(board->shared, board_size(board->seats, board->workers));
+	free(board);
 }
 
 int scoreboard_take(struct scoreboard *board, uint32_t worker, uint32_t hint)
@@ -89,9 +98,9 @@ static bool source_has_room(struct scoreboard *board, struct seat *mine, uint64_
 {
 	uint32_t earlier = 0, turn;
 
-	atomic_store(&mine->turn, atomic_load(&board->turns));
+	atomic_store(&mine->turn, atomic_load(&board->shared->turns));
 	atomic_store(&mine->source, source);
-	turn = atomic_fetch_add(&board->turns, 1) + 1;
+	turn = atomic_fetch_add(&board->shared->turns, 1) + 1;
 	atomic_store(&mine->turn, turn);
 	for (uint32_t n = 0; n < board->seats && earlier < limit; n++) {
 		struct seat *other = &board->seat[n];

@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "common/log.h"
+
 enum worker_state { WORKER_GONE, WORKER_STARTING, WORKER_IDLE, WORKER_BUSY };
 
 struct seat {
@@ -32,13 +34,22 @@ struct worker_row {
 	_Atomic uint64_t refused, denied;
 };
 
-struct scoreboard {
-	uint32_t seats, workers;
-	int32_t least_idle, most_idle;            /* outside of these the supervisor wants to know */
+/* What is said at most once in a while, however many workers have reason to. */
+enum scoreboard_limit { LIMIT_SEATS, LIMIT_SOURCE, LIMIT_SHORTAGE, LIMIT_COUNT };
+
+struct scoreboard_shared {
 	_Atomic int32_t idle;                     /* a hint: the supervisor recounts */
 	_Atomic uint32_t told;                    /* the supervisor has been told and has not looked yet */
 	_Atomic uint32_t turns;
 	_Atomic uint64_t removed;                 /* bit i: listener i has no heir, its queue is taken at a drain */
+	struct log_limit limits[LIMIT_COUNT];
+};
+
+/* Each process has its own of this: sizes and addresses are not where a worker could change them for the others. */
+struct scoreboard {
+	uint32_t seats, workers;
+	int32_t least_idle, most_idle;            /* outside of these the supervisor wants to know */
+	struct scoreboard_shared *shared;
 	struct worker_row *row;
 	struct seat *seat;
 };

@@ -94,8 +94,8 @@ static void tell_supervisor(struct worker *worker)
 {
 	uint64_t one = 1;
 
-	if (!atomic_exchange(&worker->board->told, 1) && write(worker->supervisor_told, &one, sizeof one) < 0)
-		atomic_store(&worker->board->told, 0);
+	if (!atomic_exchange(&worker->board->shared->told, 1) && write(worker->supervisor_told, &one, sizeof one) < 0)
+		atomic_store(&worker->board->shared->told, 0);
 }
 
 /* By hand: it runs in a signal handler, and once or twice per connection. */
@@ -129,7 +129,7 @@ void worker_count_busy(struct worker *worker)
 	if (atomic_fetch_add(&worker->busy, 1) > 0)
 		return;
 	become(worker, WORKER_BUSY);
-	if (atomic_fetch_sub(&worker->board->idle, 1) - 1 < worker->board->least_idle)
+	if (atomic_fetch_sub(&worker->board->shared->idle, 1) - 1 < worker->board->least_idle)
 		tell_supervisor(worker);
 }
 
@@ -138,7 +138,7 @@ void worker_count_idle(struct worker *worker)
 	if (atomic_fetch_sub(&worker->busy, 1) > 1)
 		return;
 	become(worker, WORKER_IDLE);
-	if (atomic_fetch_add(&worker->board->idle, 1) + 1 > worker->board->most_idle)
+	if (atomic_fetch_add(&worker->board->shared->idle, 1) + 1 > worker->board->most_idle)
 		tell_supervisor(worker);
 }
 
@@ -207,9 +207,7 @@ void worker_close(struct worker *worker, struct connection *connection)
 
 void worker_give_up(struct worker *worker, struct connection *connection, const char *what, int error)
 {
-	static struct log_limit limit;
-
-	log_limited(&limit, LOG_WARNING, "%s: %s; a connection is closed", what, strerror(error));
+	log_limited(&worker->board->shared->limits[LIMIT_SHORTAGE], LOG_WARNING, "%s: %s; a connection is closed", what, strerror(error));
 	worker_close(worker, connection);
 }
 

@@ -19,9 +19,12 @@ enum {
 	WAKE = CONFIG_LISTENERS, LOOK,    /* beside the listeners' numbers, what an event can be about */
 };
 
-static struct log_limit seats_limit, shortage_limit, source_limit;
-
 /* ---- seats and shortages ---- */
+
+static struct log_limit *limit(struct worker *worker, enum scoreboard_limit which)
+{
+	return &worker->board->shared->limits[which];
+}
 
 static bool take_seat(struct worker *worker, struct connection *connection)
 {
@@ -55,7 +58,7 @@ static bool wait_for_seat(struct worker *worker, struct connection *connection)
 		if (take_seat(worker, connection))
 			return true;      /* it was left before we said that we want one */
 		if (phase == PHASE_SERVES)
-			log_limited(&seats_limit, LOG_WARNING, "max_connections (%u) reached: clients wait",
+			log_limited(limit(worker, LIMIT_SEATS), LOG_WARNING, "max_connections (%u) reached: clients wait",
 			            worker->board->seats);
 		worker_wait_for_vacancy(worker);
 	}
@@ -74,9 +77,9 @@ static bool is_passing(int error)
 	return false;
 }
 
-static void note_shortage(int error)
+static void note_shortage(struct worker *worker, int error)
 {
-	log_limited(&shortage_limit, LOG_WARNING, "can't accept connections: %s; trying on", strerror(error));
+	log_limited(limit(worker, LIMIT_SHORTAGE), LOG_WARNING, "can't accept connections: %s; trying on", strerror(error));
 }
 
 /* ---- admission ---- */
@@ -130,7 +133,7 @@ static bool admit(struct worker *worker, struct worker_listener *listener, struc
 		return false;
 	}
 	if (connection->seat == WORKER_NO_SEAT && !take_seat(worker, connection)) {
-		log_limited(&seats_limit, LOG_WARNING, "max_connections (%u) reached: clients are refused",
+		log_limited(limit(worker, LIMIT_SEATS), LOG_WARNING, "max_connections (%u) reached: clients are refused",
 		            worker->board->seats);
 		refuse(worker, connection->fd, connection->service);
 		return false;
@@ -139,7 +142,7 @@ static bool admit(struct worker *worker, struct worker_listener *listener, struc
 	                          (uint32_t)worker->config->max_connections_per_source)) {
 		char name[CONFIG_ADDRESS];
 
-		log_limited(&source_limit, LOG_WARNING, "%s refused: max_connections_per_source (%d) reached",
+		log_limited(limit(worker, LIMIT_SOURCE), LOG_WARNING, "%s refused: max_connections_per_source (%d) reached",
 		            scoreboard_peer(&worker->board->seat[connection->seat], name, sizeof name),
 		            (int)worker->config->max_connections_per_source);
 		refuse(worker, connection->fd, connection->service);
@@ -184,18 +187,34 @@ static int take(struct worker_listener *listener, struct sockaddr_storage *peer,
 	return accept4(listener->fd, (struct sockaddr *)peer, &len, SOCK_CLOEXEC | flags);
 }
 
+/* No connection is queued, or the listener is no longer ours to take from. */
+static bool is_empty(int error)
+{
+	return error == EAGAIN || error == ENOTSOCK || error == EINVAL;
+}
+
+/*
+ * At the end: a queue without an heir that was found empty is closed to newcomers, who are refused from then on, rather
+ * than connected by the kernel and reset when the last worker has left.  A connection in the gap before it still is.
+ */
+static void close_queue(struct worker_listener *listener)
+{
+	shutdown(listener->fd, SHUT_RD);
+}
+
 /* At the end, from whatever listener still has a queue that is ours; -1 when all are empty. */
 static int take_queued(struct worker *worker, struct sockaddr_storage *peer, int *number)
 {
 	for (int i = 0; i < worker->listener_count; i++) {
 		int fd;
 
-		while ((fd = take(&worker->listeners[i], peer, 0)) < 0 && errno != EAGAIN && errno != ENOTSOCK)
+		while ((fd = take(&worker->listeners[i], peer, 0)) < 0 && !is_empty(errno))
 			if (!is_passing(errno))
 				worker_wait_for_vacancy(worker);
 		*number = i;
 		if (fd >= 0)
 			return fd;
+		close_queue(&worker->listeners[i]);
 	}
 	return -1;
 }
@@ -236,7 +255,7 @@ static int take_next(struct worker *worker, struct sockaddr_storage *peer, int *
 		if (flags >= 0 && flags & O_NONBLOCK)
 			poll(&listener, 1, POLL_MS);
 	} else if (!is_passing(errno)) {
-		note_shortage(errno);
+		note_shortage(worker, errno);
 		atomic_store(&worker->wanted, true);
 		worker_wait_for_vacancy(worker);
 	}
@@ -279,20 +298,23 @@ int worker_accept_now(struct worker *worker, int number, struct connection *conn
 	connection->seat = WORKER_NO_SEAT;
 	for (;;) {
 		if (connection->seat == WORKER_NO_SEAT && !refuses && !take_seat(worker, connection)) {
-			log_limited(&seats_limit, LOG_WARNING, "max_connections (%u) reached: clients wait",
+			log_limited(limit(worker, LIMIT_SEATS), LOG_WARNING, "max_connections (%u) reached: clients wait",
 			            worker->board->seats);
 			return -1;
 		}
 		connection->fd = take(&worker->listeners[number], &peer, SOCK_NONBLOCK);
 		if (connection->fd >= 0 && admit(worker, &worker->listeners[number], connection, &peer))
 			return 1;
-		if (connection->fd < 0 && (errno == EAGAIN || errno == ENOTSOCK || !is_passing(errno)))
+		if (connection->fd < 0 && (is_empty(errno) || !is_passing(errno)))
 			break;
 	}
 	error = errno;
 	give_back(worker, connection);
-	if (error == EAGAIN || error == ENOTSOCK)
+	if (is_empty(error)) {
+		if (worker_phase(worker) >= PHASE_DRAINS)
+			close_queue(&worker->listeners[number]);
 		return 0;
-	note_shortage(error);
+	}
+	note_shortage(worker, error);
 	return -1;
 }

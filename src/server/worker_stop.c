@@ -33,7 +33,7 @@ static void release_listeners(enum worker_phase phase)
 {
 	for (int i = 0; i < self->listener_count; i++) {
 		bool heirless = phase == PHASE_STOPS ||
-		                (phase == PHASE_DRAINS && atomic_load(&self->board->removed) >> i & 1);
+		                (phase == PHASE_DRAINS && atomic_load(&self->board->shared->removed) >> i & 1);
 
 		if (heirless)
 			listener_nonblocking(self->listeners[i].fd, true);

@@ -52,6 +52,20 @@ def test_reload_waits_for_the_new_generation(daemon, model):
         until("the new limit", answers)
 
 
+def test_a_reload_asked_for_during_another_has_its_own_end(daemon):
+    """The one that is under way may have read the files before they changed."""
+    lines = b"".join(b"Is it %d? %d.\n" % (n, n) for n in range(400000))
+    d = daemon()
+    d.write(table=lines)
+    with ThreadPoolExecutor(2) as pool:
+        good = pool.submit(d.ctl, "reload")
+        until("the loader", lambda: "reloading" in d.ctl("status").stdout)
+        d.config.write_text("modle = 5;\n")
+        bad = pool.submit(d.ctl, "reload")
+        assert good.result().returncode == 0, good.result()
+        assert bad.result().returncode == 78 and "modle" in bad.result().stdout + bad.result().stderr
+
+
 @pytest.mark.parametrize("words", [("stop",), ("stop", "--now")])
 def test_stop_waits_for_the_end(daemon, model, words):
     d = daemon(model)

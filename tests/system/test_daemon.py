@@ -478,6 +478,16 @@ def test_it_warns_of_a_model_that_can_not_hold_so_many(place):
     assert "max_connections" in result.stdout + result.stderr
 
 
+@pytest.mark.skipif(not ROOT, reason="an ordinary user's test says nothing of root's start")
+def test_it_finds_what_a_start_would_refuse(place):
+    """`aphorismd --test && aphorismd` is what people type."""
+    (place / "empty.conf").touch()
+    for options, key in ((("-o", "process.user=nosuch"), "process.user"),
+                         (("-o", "process.user=nobody", "-o", "log.target=stderr"), "log.target")):
+        result = run(APHORISMD, "-t", "-c", place / "empty.conf", "-o", f"aphorisms={ETC}/zen.aphorisms", *options)
+        assert result.returncode == 78 and key in result.stderr, result
+
+
 def test_the_sample_configuration_passes():
     if not (ETC / "aphorismd.conf").exists():
         pytest.skip("no sample configuration here")

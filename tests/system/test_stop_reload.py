@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import protocol_model
-from harness import ROOT, SLACK, Client, descendants, holds, models, nothing_left, owners, parse, strays, talk, until
+from harness import (ROOT, SLACK, Client, descendants, holds, models, nothing_left, owners, parse, says, strays, talk,
+                     until)
 from load import Load
 from protocol_model import THREE, UNKNOWN
 
@@ -80,6 +81,42 @@ def test_a_client_that_has_left_holds_up_no_stop(daemon, model):
     d.signal(signal.SIGTERM)
     assert d.wait() == 0
     assert time.monotonic() - begin < SLACK
+
+
+def test_stop_answers_those_who_wait_for_a_place(daemon, model):
+    """Beyond max_connections they are queued: a stop takes them as places become free."""
+    d = daemon(model, max_connections=2)
+    idle = [d.connect() for _ in range(2)]
+    queued = [d.connect() for _ in range(8)]
+    for client in queued:
+        client.send(b"Simple is better than?")
+    d.signal(signal.SIGTERM)
+    for client in queued:
+        assert client.everything() == b"Complex."
+    for client in idle + queued:
+        client.close()
+    assert d.wait() == 0
+
+
+def test_who_comes_during_a_drain_is_refused(daemon, model):
+    """Nobody is connected by the kernel alone, to be reset when the last worker has left."""
+    d = daemon(model, work__delay="2s")
+    with d.connect() as client:
+        client.send(b"Simple is better than?")
+        until("the question's arrival", lambda: unread(client) == 0)
+        d.signal(signal.SIGTERM)
+        until("a refusal", lambda: refused(d.address))
+        # where the only worker is busy, the queue stays open until it looks again
+        assert d.process.poll() is None or holds(model, 2) == 1
+        assert client.everything() == b"Complex."
+    assert d.wait() == 0
+
+
+def refused(address):
+    try:
+        Client(address).close()
+    except ConnectionRefusedError:
+        return True
 
 
 def test_an_idle_daemon_stops_at_once(daemon, model):
@@ -211,7 +248,7 @@ def test_listeners_change(daemon, model, place):
     kept, gone = d.addresses
     since = len(d.lines)
     d.reloaded(listen=("127.0.0.1:0", f"unix:{place}/new"))
-    until("the old one", lambda: talk(kept, [b"Simple is better than?"]) == b"Complex.")
+    until("the old one", lambda: says(kept, b"Simple is better than?", b"Complex."))
     assert talk(f"unix:{place}/new", [b"Simple is better than?"]) == b"Complex."
     d.wait_for(r"listening on unix:\S+/new", since)
 
@@ -224,7 +261,7 @@ def test_listeners_change(daemon, model, place):
     d.reloaded(listen=("127.0.0.1:0", {"address": "[::1]:0", "protocol": "echo"}))
     added = d.wait_for(r"listening on (\[::1\]:\d+)", since).group(1)
     assert talk(added, [b"no question"]) == b"no question"
-    until("the old one", lambda: talk(kept, [b"Simple is better than?"]) == b"Complex.")
+    until("the old one", lambda: says(kept, b"Simple is better than?", b"Complex."))
     with pytest.raises(OSError):
         Client(f"unix:{place}/new")
 
@@ -232,7 +269,7 @@ def test_listeners_change(daemon, model, place):
 def test_a_listener_changes_its_protocol(daemon, model):
     d = daemon(model)
     d.reloaded(listen=({"address": "127.0.0.1:0", "protocol": "echo"},))
-    until("echo", lambda: talk(d.address, [b"no question"]) == b"no question")
+    until("echo", lambda: says(d.address, b"no question", b"no question"))
 
 
 def test_an_address_in_use_at_a_reload(daemon, model):
@@ -405,11 +442,7 @@ def test_all_workers_are_killed_again_and_again(daemon, model):
 
 
 def answers(d):
-    """Whether a client is served; one that a dying worker had taken may be reset."""
-    try:
-        return talk(d.address, [b"Simple is better than?"]) == b"Complex."
-    except ConnectionError:
-        return False
+    return says(d.address, b"Simple is better than?", b"Complex.")
 
 
 def test_the_worker_of_the_fork_model_dies(daemon):

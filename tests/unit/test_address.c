@@ -22,8 +22,8 @@ static const struct {
 	{ "[0:0:0:0:0:0:0:1]:1060", AF_INET6, "[::1]:1060" },
 	{ "[2001:DB8::1]:80", AF_INET6, "[2001:db8::1]:80" },
 	{ "[::ffff:10.1.2.3]:80", AF_INET, "10.1.2.3:80" },
-	{ "*:1060", AF_INET6, "*:1060" },
-	{ "[::]:1060", AF_INET6, "*:1060" },
+	{ "*:1060", AF_INET6, "[::]:1060" },
+	{ "[::]:1060", AF_INET6, "[::]:1060" },
 	{ "unix:/run/aphorismd/socket", AF_UNIX, "unix:/run/aphorismd/socket" },
 	{ "unix:/a:80", AF_UNIX, "unix:/a:80" },
 };

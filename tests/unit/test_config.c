@@ -121,7 +121,7 @@ static int load_with(const struct config_schema *with, const struct config_sourc
 
 static int load_file(const char *name)
 {
-	return load_with(&schema, &(struct config_sources){ .file = in_folder(name), .file_named = true });
+	return load_with(&schema, &(struct config_sources){ .file = in_folder(name), .file_needed = true });
 }
 
 static int load(const char *text)
@@ -364,7 +364,7 @@ START_TEST(all_errors_in_one_run)
 	write_file("a.conf", "model = \"x\";\n@include \"b.conf\"\n"
 	                     "@include \"missing.conf\"\ntimeouts = { idle = 0; };\n");
 	ck_assert_int_eq(load_with(&schema, &(struct config_sources){
-		.file = in_folder("a.conf"), .file_named = true,
+		.file = in_folder("a.conf"), .file_needed = true,
 		.environment = (char *const[]){ (char *)"HOME=/", (char *)"APHORISMD_LOG_LEVEL=loud",
 		                                (char *)"APHORISMD_TIMEOUT_IDLE=5", NULL },
 		.settings = (const char *const[]){ "backlog=-1", "timeout.idle=5", "model", NULL },
@@ -501,11 +501,11 @@ START_TEST(file_that_cannot_be_read)
 	ck_assert_int_eq(load_with(&schema, &sources), 0);
 	ck_assert_str_eq(notices, "missing.conf: No such file or directory: the defaults are used\n");
 	ck_assert_str_eq(config.model, "prefork");
-	sources.file_named = true;
+	sources.file_needed = true;
 	ck_assert_int_eq(load_with(&schema, &sources), EX_NOINPUT);
 	ck_assert_str_eq(reports, "missing.conf: No such file or directory\n");
 	sources.file = in_folder("");
-	sources.file_named = false;
+	sources.file_needed = false;
 	ck_assert_int_eq(load_with(&schema, &sources), EX_NOINPUT);
 	/* other errors are told all the same */
 	sources.settings = (const char *const[]){ "backlog=0", NULL };
@@ -717,7 +717,7 @@ static char *read_source(const char *name)
 
 static int load_real(void)
 {
-	struct config_sources sources = { .file = in_folder("a.conf"), .file_named = true };
+	struct config_sources sources = { .file = in_folder("a.conf"), .file_needed = true };
 
 	return load_with(model_schema(), &sources);
 }
