@@ -1,4 +1,5 @@
 dist_man_MANS = \
+	%D%/aphorism-bench.1 \
 	%D%/aphorism.1 \
 	%D%/aphorismctl.8 \
 	%D%/aphorismd-models.7 \

@@ -4,6 +4,7 @@ include %D%/unit/local.mk
 AM_TESTS_ENVIRONMENT = \
 	TEST_APHORISMD='$(abs_top_builddir)/aphorismd'; export TEST_APHORISMD; \
 	TEST_APHORISM='$(abs_top_builddir)/aphorism'; export TEST_APHORISM; \
+	TEST_APHORISM_BENCH='$(abs_top_builddir)/aphorism-bench'; export TEST_APHORISM_BENCH; \
 	TEST_APHORISMCTL='$(abs_top_builddir)/aphorismctl'; export TEST_APHORISMCTL; \
 	TEST_ETC='$(abs_top_srcdir)/etc'; export TEST_ETC; \
 	TEST_SRCDIR='$(abs_top_srcdir)'; export TEST_SRCDIR; \
@@ -13,11 +14,12 @@ AM_TESTS_FD_REDIRECT = 9>&2
 
 test_scripts = \
 	%D%/check-system \
+	%D%/check-bench \
 	%D%/check-layers \
 	%D%/check-models \
 	%D%/check-manual
 TESTS += $(test_scripts)
-EXTRA_DIST += $(test_scripts) %D%/system
+EXTRA_DIST += $(test_scripts) %D%/system %D%/bench
 
 if !HAVE_CHECK
 check_DATA += missing-check

@@ -11,12 +11,12 @@
 #include <unistd.h>
 
 #include "aphorism/exchange.h"
-#include "aphorism/place.h"
 #include "aphorism/questions.h"
 #include "aphorism/show.h"
 #include "common/clock.h"
 #include "common/dial.h"
 #include "common/options.h"
+#include "common/place.h"
 #include "common/units.h"
 
 enum { DEFAULT_PORT = 1060, DEFAULT_TIMEOUT_US = 10 * CLOCK_S };
@@ -166,7 +166,7 @@ int main(int argc, char **argv)
 		questions.shuffled = true;
 	}
 	questions.rounds = wishes.count;
-	fd = place_connect(&place, (uint64_t)wishes.timeout_us, &status);
+	fd = place_connect("aphorism", &place, (uint64_t)wishes.timeout_us, &status);
 	if (fd < 0)
 		return status;
 	status = wishes.half ? ask_half(fd, &questions) :

@@ -23,6 +23,15 @@ static inline uint64_t clock_now_us(void)
 	return clock_read_us(CLOCK_MONOTONIC);
 }
 
+/* The same clock for what is measured rather than waited for. */
+static inline uint64_t clock_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 /* Exact to a tick of the kernel (1 to 10 ms), for a fraction of the price: good enough for time-outs. */
 static inline uint64_t clock_coarse_us(void)
 {

@@ -4,8 +4,10 @@ libcommon_a_SOURCES = \
 	%D%/compat.c %D%/compat.h \
 	%D%/cpus.c %D%/cpus.h \
 	%D%/dial.c %D%/dial.h \
+	%D%/histogram.c %D%/histogram.h \
 	%D%/log.c %D%/log.h \
 	%D%/nearest.c %D%/nearest.h \
 	%D%/options.c %D%/options.h \
+	%D%/place.c %D%/place.h \
 	%D%/proctitle.c %D%/proctitle.h \
 	%D%/units.c %D%/units.h

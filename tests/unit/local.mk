@@ -3,11 +3,13 @@ unit_tests = \
 	%D%/test_address \
 	%D%/test_config \
 	%D%/test_conversation \
+	%D%/test_histogram \
 	%D%/test_log \
 	%D%/test_nearest \
 	%D%/test_proctitle \
 	%D%/test_table \
-	%D%/test_units
+	%D%/test_units \
+	%D%/test_verdict
 
 if HAVE_CHECK
 check_PROGRAMS += $(unit_tests)
@@ -16,5 +18,15 @@ endif
 
 # for all of them: they have no list of their own
 LDADD = libmodels.a libserver.a libprotocol.a libcommon.a $(LIBCONFIG_LIBS) $(CHECK_LIBS)
+
+tests_unit_test_verdict_SOURCES = \
+	%D%/test_verdict.c \
+	src/aphorism-bench/advice.c \
+	src/aphorism-bench/scenario.c \
+	src/aphorism-bench/show.c \
+	src/aphorism-bench/tally.c \
+	src/aphorism-bench/verdict.c \
+	src/aphorism-bench/view.c
+tests_unit_test_verdict_LDADD = $(LDADD) -lm
 
 EXTRA_DIST += %D%/pump.h

@@ -1,4 +1,4 @@
-#include "aphorism/place.h"
+#include "common/place.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -56,7 +56,7 @@ const char *place_parse(struct place *place, const char *text, unsigned port)
 	return NULL;
 }
 
-static int connect_host(const struct place *place, uint64_t timeout_us, int *status)
+static int connect_host(const char *program, const struct place *place, uint64_t timeout_us, int *status)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
 	struct addrinfo *list;
@@ -64,7 +64,7 @@ static int connect_host(const struct place *place, uint64_t timeout_us, int *sta
 	int fd;
 
 	if (reason != 0) {
-		fprintf(stderr, "aphorism: %s: no such host: %s\n", place->host, gai_strerror(reason));
+		fprintf(stderr, "%s: %s: no such host: %s\n", program, place->host, gai_strerror(reason));
 		*status = EX_NOHOST;
 		return -1;
 	}
@@ -75,7 +75,7 @@ static int connect_host(const struct place *place, uint64_t timeout_us, int *sta
 	return fd;
 }
 
-int place_connect(const struct place *place, uint64_t timeout_us, int *status)
+int place_connect(const char *program, const struct place *place, uint64_t timeout_us, int *status)
 {
 	int fd;
 
@@ -83,9 +83,9 @@ int place_connect(const struct place *place, uint64_t timeout_us, int *status)
 	if (place->port[0] == '\0')
 		fd = dial_unix(place->host, clock_now_us() + timeout_us);
 	else
-		fd = connect_host(place, timeout_us, status);
+		fd = connect_host(program, place, timeout_us, status);
 	if (fd < 0 && *status == EX_OK) {
-		fprintf(stderr, "aphorism: %s: %s\n", place->name, strerror(errno));
+		fprintf(stderr, "%s: %s: %s\n", program, place->name, strerror(errno));
 		*status = errno == ETIMEDOUT ? EX_TEMPFAIL : EX_UNAVAILABLE;
 	}
 	return fd;

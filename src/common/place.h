@@ -1,8 +1,8 @@
 /*
  * place.h - where the server is: from what a user writes to a connection.
  */
-#ifndef APHORISM_PLACE_H
-#define APHORISM_PLACE_H
+#ifndef COMMON_PLACE_H
+#define COMMON_PLACE_H
 
 #include <stdint.h>
 
@@ -22,9 +22,9 @@ const char *place_parse(struct place *, const char *text, unsigned port);
 
 /*
  * Connects, within timeout_us (the look-up of a name not counted).  Returns a descriptor as dial.h does,
- * which the caller owns; or -1, with the reason told on standard error and the exit status in *status.
- * Blocks.
+ * which the caller owns; or -1, with the reason told on standard error in the program's name and the exit
+ * status in *status.  Blocks.
  */
-int place_connect(const struct place *, uint64_t timeout_us, int *status);
+int place_connect(const char *program, const struct place *, uint64_t timeout_us, int *status);
 
 #endif

@@ -1,0 +1,67 @@
+/*
+ * options.h - the command line of all subcommands.
+ */
+#ifndef BENCH_OPTIONS_H
+#define BENCH_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { OPTIONS_LIST = 32, OPTIONS_COMMAND = 512 };
+
+struct options_names {
+	size_t count;                     /* 0: not given */
+	const char *at[OPTIONS_LIST];
+};
+
+/* Times are 0 when they were not given, unless said otherwise: each subcommand has its own defaults. */
+struct options {
+	const char *operand;              /* run: HOST:PORT; report: FILE.json; explain: MODEL; NULL: not given */
+	char command[OPTIONS_COMMAND];    /* the whole command line, for the record */
+
+	/* the load */
+	uint32_t connections[OPTIONS_LIST];       /* run has one */
+	size_t connection_count;          /* 0: not given */
+	int64_t duration_us;              /* compare: of each cell in each round */
+	int64_t warmup_us;                /* -1: not given */
+	int64_t timeout_us;               /* never 0 */
+	uint64_t count;                   /* 0: no limit */
+	uint64_t threads;                 /* never 0 */
+	uint64_t seed;                    /* random when not given */
+
+	/* run's alone */
+	uint64_t rate;                    /* 0: closed loop */
+	bool poisson;
+	uint64_t burst;
+	uint64_t pipeline;                /* never 0 */
+	uint64_t per_connection;
+	int64_t think_us;
+	uint64_t drippers;
+
+	/* compare's alone */
+	struct options_names models, scenarios;
+	uint64_t rounds;                  /* 0: not given */
+	bool quick, list_scenarios;
+	const char *aphorismd;            /* NULL: looked for */
+
+	/* what is shown, and where: "-" is standard output */
+	const char *json, *csv, *report;  /* NULL: not wanted */
+	const char *from;                 /* explain: the JSON file with the figures; NULL: the last run's */
+	bool no_progress;
+};
+
+/*
+ * Parses the command line from the subcommand's name on (argv[0] is that name, which must be one that options_knows).
+ * Returns EX_OK to go on, EX_USAGE after one line of reason; --help and --version end the program.  The texts are
+ * argv's own, lists are cut up in place.
+ */
+int options_parse(struct options *, int argc, char **argv);
+
+/* Whether that is a subcommand; else *nearest is one that may have been meant, or NULL. */
+bool options_knows(const char *command, const char **nearest);
+
+/* How to use it all, on standard output. */
+void options_help(void);
+
+#endif

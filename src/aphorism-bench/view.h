@@ -1,0 +1,24 @@
+/*
+ * view.h - the order in which a record is shown, the same everywhere: models and blocks as the record first names
+ * them.
+ *
+ * A block is all cells that may be compared with each other: one scenario with one number of connections.  It is
+ * known by its first cell, and a model by its first one too.  NULL stands before the first, and is returned after the
+ * last.
+ */
+#ifndef BENCH_VIEW_H
+#define BENCH_VIEW_H
+
+#include "aphorism-bench/cell.h"
+
+const struct cell *view_next_model(const struct record *, const struct cell *);
+const struct cell *view_next_scenario(const struct record *, const struct cell *block);   /* its first block */
+const struct cell *view_next_block(const struct record *, const struct cell *block);      /* of the same scenario */
+
+/* The block with the most connections among those of the same scenario. */
+const struct cell *view_largest(const struct record *, const struct cell *block);
+
+/* The cell of the same model in a block, or NULL. */
+const struct cell *view_cell(const struct record *, const struct cell *block, const struct cell *model);
+
+#endif

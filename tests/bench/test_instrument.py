@@ -1,0 +1,363 @@
+"""`aphorism-bench run` against servers whose behaviour is known."""
+
+import contextlib
+import json
+import os
+import signal
+import statistics
+import subprocess
+import time
+
+import pytest
+
+import harness
+from instrument import BENCH, bench, cell, errors, in_one_of_three, measured, start
+
+
+# The figures are right
+
+@in_one_of_three
+def test_percentiles_are_those_of_the_server(stub):
+    found = measured(stub("delay").address, "-c", 64, "-d", "3s", "--warmup", "200ms")
+    assert found["p50_us"] == pytest.approx(150e3, rel=0.05)
+    assert found["p90_us"] == pytest.approx(300e3, rel=0.05)
+    assert found["p99_us"] == pytest.approx(600e3, rel=0.05)
+    assert found["max_us"] >= 600e3
+    assert not errors(found) and found["never_served"] == 0
+    assert found["answers_per_second"] == pytest.approx(64 / 0.1875, rel=0.15)
+
+
+@in_one_of_three
+def test_open_loop_of_an_unhurried_server(stub):
+    found = measured(stub("delay").address, "-c", 64, "-R", 100, "-d", "3s", "--warmup", "700ms")
+    assert found["p50_us"] == pytest.approx(150e3, rel=0.05)
+    assert found["p99_us"] == pytest.approx(600e3, rel=0.05)
+    assert found["service_p50_us"] == pytest.approx(found["p50_us"], rel=0.05)
+    assert found["saturated"] is False
+    assert found["answers"] == pytest.approx(300, rel=0.1)
+    assert found["rate"] == 100
+
+
+@in_one_of_three
+def test_a_stopped_server_shows_in_the_open_loop(stub):
+    server = stub()
+    run = start("run", "--no-progress", "--json", "-", "-c", 8, "-R", 200, "-d", "3s", "--warmup", "0s", server.address)
+    server.wait_for("answered")
+    server.signal(signal.SIGSTOP)
+    since = time.monotonic()
+    time.sleep(0.5)
+    server.signal(signal.SIGCONT)
+    stopped_us = (time.monotonic() - since) * 1e6
+    found = cell(run.communicate(timeout=harness.LIMIT)[0])
+    assert 0.9 * stopped_us < found["p999_us"] <= found["max_us"] < stopped_us + 1e6
+    # a sixth of the questions arrived meanwhile, not one per connection
+    assert found["p90_us"] > 0.2 * stopped_us
+    assert not errors(found)
+
+
+def test_an_overloaded_server_is_not_spared(stub):
+    """Ten questions a second and connection, but 5.3 answers: half of them wait longer and longer."""
+    found = measured(stub("delay").address, "-c", 8, "-R", 80, "-d", "3s", "--warmup", "0s")
+    assert found["service_p50_us"] == pytest.approx(150e3, rel=0.1)
+    assert found["p90_us"] > 1e6
+    assert found["longest_wait_us"] > 1e6
+
+
+def test_the_favourite_of_a_server(stub):
+    found = measured(stub("favourite").address, "-c", 64, "-d", "1s", "--warmup", "100ms", status=1)
+    assert found["never_served"] == 63
+    assert found["fairness"] == pytest.approx(1 / 64, abs=1e-6)
+    assert found["longest_wait_us"] > 1e6
+    assert found["max_us"] > 1e6
+    assert found["p50_us"] < 50e3
+    assert not errors(found)
+
+
+def test_a_count_is_exact(stub):
+    server = stub()
+    found = measured(server.address, "-c", 7, "-n", 1000)
+    assert found["answers"] == 1000
+    assert server.end()["questions"] == 1000
+
+
+def test_a_count_over_threads(stub):
+    assert measured(stub().address, "-c", 7, "-t", 3, "-n", 1000)["answers"] == 1000
+
+
+# How clients behave
+
+def test_questions_per_connection(stub):
+    server = stub()
+    found = measured(server.address, "-c", 1, "-n", 30, "--per-connection", 3)
+    assert found["answers"] == 30 and not errors(found)
+    assert server.end()["connections"] == 1 + 10        # one to see whether somebody is there
+
+
+def test_pipelined_answers_in_pieces(stub):
+    found = measured(stub("pieces").address, "-c", 4, "--pipeline", 100, "-n", 5000)
+    assert found["answers"] == 5000 and not errors(found)
+    assert found["pipeline"] == 100
+
+
+def test_a_server_that_takes_no_more_for_a_while(stub, place):
+    """A UNIX socket, whose buffer is small enough to be filled."""
+    server = stub("choked", "--unix", place / "s")
+    found = measured(server.address, "-c", 1, "--pipeline", 20000, "-n", 20000, "--timeout", "5s")
+    assert found["answers"] == 20000 and not errors(found)
+
+
+def test_thinking_clients(stub):
+    found = measured(stub().address, "-c", 10, "--think", "100ms", "-d", "2s", "--warmup", "0s")
+    assert 50 <= found["answers"] <= 10 * 21
+    assert found["p50_us"] < 100e3
+
+
+def test_dripping_clients(stub):
+    server = stub()
+    found = measured(server.address, "-c", 2, "--drip", 3, "-d", "1500ms")
+    assert not errors(found) and found["connections"] == 2
+    assert server.end()["unfinished"] >= 6
+
+
+def test_a_unix_socket(stub, place):
+    found = measured(stub("none", "--unix", place / "s").address, "-c", 64, "-n", 1000, "--per-connection", 5)
+    assert found["answers"] == 1000 and not errors(found)
+
+
+# of the gaps between questions: the share that is near the mean one, and of those that are next to nothing
+@pytest.mark.parametrize("options, near, nothing", [
+    ([], (0.7, 1), (0, 0.2)), (["--arrivals", "poisson"], (0.2, 0.6), (0, 0.4)), (["--burst", 15], (0, 0.1), (0.8, 1)),
+], ids=["uniform", "poisson", "burst"])
+@in_one_of_three
+def test_arrivals(stub, options, near, nothing):
+    server = stub()
+    found = measured(server.address, "-c", 40, "-R", 50, "-d", "3s", "--warmup", "0s", *options)
+    assert found["answers"] == pytest.approx(150, rel=0.2)
+    times = server.end()["times"]
+    gaps = [(b - a) * 50 for a, b in zip(times, times[1:])]
+    assert near[0] <= sum(0.5 < gap < 1.5 for gap in gaps) / len(gaps) <= near[1]
+    assert nothing[0] <= sum(gap < 0.1 for gap in gaps) / len(gaps) <= nothing[1]
+
+
+@in_one_of_three
+def test_the_same_seed_asks_the_same(stub):
+    def gaps(seed):
+        server = stub()
+        measured(server.address, "-c", 1, "-R", 50, "--arrivals", "poisson", "-n", 20, "--seed", seed)
+        times = server.end()["times"]
+        return [b - a for a, b in zip(times, times[1:])]
+
+    def distance(one, another):
+        return statistics.median(abs(a - b) for a, b in zip(one, another))
+
+    first, second, other = gaps(1), gaps(1), gaps(2)
+    assert distance(first, second) < distance(first, other) / 2
+
+
+# What goes wrong is counted
+
+@pytest.mark.parametrize("fault, kind", [
+    ("wrong", "wrong"), ("unknown", "wrong"), ("lost", "lost"), ("reset", "reset"), ("silent", "late"),
+    ("tardy", "late"), ("slow", "turned_away"), ("endless", "wrong"),
+])
+def test_every_tenth_answer_fails(stub, fault, kind):
+    found = measured(stub(fault).address, "-c", 1, "-n", 40, "--timeout", "500ms", status=1)
+    assert errors(found) == {kind: 4}
+    assert found["answers"] == 36
+
+
+def test_all_in_flight_on_a_lost_connection(stub):
+    found = measured(stub("lost").address, "-c", 1, "-n", 40, "--pipeline", 5, status=1)
+    ended = errors(found)
+    assert set(ended) <= {"lost", "reset"} and sum(ended.values()) > 4
+    assert found["answers"] + sum(ended.values()) == 40
+
+
+def test_an_answer_too_many(stub):
+    found = measured(stub("twice").address, "-c", 1, "-n", 40, status=1)
+    assert found["errors"]["wrong"] >= 1
+
+
+def test_turned_away(stub):
+    found = measured(stub("busy").address, "-c", 4, "-d", "500ms", "--warmup", "0s", status=1)
+    assert set(errors(found)) <= {"turned_away", "reset"} and found["errors"]["turned_away"] > 0
+    assert found["answers"] == 0 and found["never_served"] == 4
+    assert found["p50_us"] is None
+
+
+# It ends on time with what it has
+
+def test_a_server_that_hangs(stub):
+    since = time.monotonic()
+    found = measured(stub("hang").address, "-c", 10, "-d", "1s", "--warmup", "0s", status=1)
+    assert time.monotonic() - since < 1 + harness.SLACK
+    assert found["answers"] == 0 and found["never_served"] == 10 and not errors(found)
+    assert found["longest_wait_us"] == pytest.approx(1e6, rel=0.1)
+
+
+def test_a_server_that_hangs_beyond_the_time_out(stub):
+    found = measured(stub("hang").address, "-c", 10, "-d", "1s", "--warmup", "0s", "--timeout", "200ms", status=1)
+    assert set(errors(found)) == {"late"} and 10 <= found["errors"]["late"] <= 50
+    assert found["never_served"] == 10
+    assert found["longest_wait_us"] > 800e3          # over all its attempts
+    assert found["max_us"] >= 200e3
+
+
+def test_a_server_that_restarts(stub):
+    server = stub()
+    run = start("run", "--no-progress", "--json", "-", "-c", 8, "-d", "3s", "--warmup", "0s", server.address)
+    since = time.monotonic()
+    server.wait_for("answered")
+    server.kill()
+    again = stub("none", "--port", server.port)
+    again.wait_for("answered")
+    found = cell(run.communicate(timeout=harness.LIMIT)[0])
+    assert time.monotonic() - since < 3 + harness.SLACK
+    assert run.returncode == 1
+    assert set(errors(found)) <= {"refused", "reset", "lost"} and found["errors"]["refused"] > 0
+    assert found["answers"] > 100 and found["never_served"] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(stub, number):
+    server = stub()
+    run = start("run", "--no-progress", "--json", "-", "-c", 4, "-d", "60s", "--warmup", "0s", server.address)
+    server.wait_for("answered")
+    run.send_signal(number)
+    said, table = run.communicate(timeout=harness.SLACK)
+    assert run.returncode == 75
+    assert cell(said)["answers"] >= 90          # the last ones may be on their way
+    assert json.loads(said)["complete"] is False
+    assert "server" in table
+
+
+def test_interrupted_in_the_warm_up(stub):
+    server = stub()
+    run = start("run", "--no-progress", "-c", 4, "--warmup", "60s", server.address)
+    server.wait_for("answered")
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=harness.SLACK)
+    assert run.returncode == 75
+
+
+# The generator knows its own limits
+
+@pytest.mark.parametrize("options", [["-R", 200, "-d", "2s"], ["-d", "300ms"]], ids=["open loop", "closed loop"])
+def test_a_generator_that_is_late_itself(stub, options):
+    server = stub()
+    run = start("run", "--no-progress", "--json", "-", "-c", 8, "--warmup", "0s", *options, server.address)
+    server.wait_for("answered")
+    run.send_signal(signal.SIGSTOP)
+    time.sleep(0.5)
+    run.send_signal(signal.SIGCONT)
+    said, table = run.communicate(timeout=harness.LIMIT)
+    assert cell(said)["saturated"] is True
+    assert "generator saturated, figures void" in table
+    # and what it was late by is in its figures all the same
+    assert cell(said)["max_us"] > 450e3
+
+
+def test_progress_is_shown_and_can_be_left_out(stub):
+    address = stub().address
+    loud, quiet = bench("run", "-n", 10, address), bench("run", "-n", 10, "--no-progress", address)
+    assert "done: measuring" in loud.stderr and quiet.stderr == ""
+
+
+def test_a_terminal_gets_a_bar(stub):
+    ours, theirs = os.openpty()
+    run = subprocess.Popen([BENCH, "run", "-c", "4", "-d", "1s", "--warmup", "1s", stub().address],
+                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):                  # the end of a terminal
+        while more := os.read(ours, 4096):
+            shown += more
+    os.close(ours)
+    assert run.wait(harness.LIMIT) == 0
+    bars = [bar for bar in shown.decode().split("\r") if bar.startswith("[")]
+    assert 5 <= len(bars) <= 25
+    shares = [bar.count("#") for bar in bars]
+    assert shares == sorted(shares) and shares[0] < 5 and shares[-1] > 20
+    assert any("0:01 left" in bar for bar in bars)
+    assert shown.endswith(b"\r\033[K")
+
+
+# Against the daemon itself
+
+@pytest.mark.parametrize("options", [[], ["--pipeline", 16], ["--per-connection", 1], ["-t", 2]])
+def test_a_daemon_that_serves_all(daemon, options):
+    found = measured(daemon("event").address, "-c", 64, "-d", "500ms", "--warmup", "200ms", *options)
+    assert not errors(found) and found["never_served"] == 0
+    assert found["answers"] > 500 and found["fairness"] > 0.2
+
+
+def test_a_daemon_that_serves_one(daemon):
+    found = measured(daemon("iterative").address, "-c", 64, "-d", "500ms", "--warmup", "100ms", status=1)
+    assert found["never_served"] == 63
+
+
+# Bad input: one line, and nothing else
+
+def complaint(*words, status, **more):
+    result = bench(*words, **more)
+    assert result.returncode == status, result.stdout + result.stderr
+    assert result.stdout == "" and result.stderr.count("\n") == 1
+    return result.stderr
+
+
+def test_a_port_that_refuses(stub):
+    server = stub()
+    server.end()
+    assert f"127.0.0.1:{server.port}: Connection refused" in complaint("run", server.address, status=69)
+
+
+def test_no_such_host():
+    assert "no such host" in complaint("run", "nobody.invalid", status=68)
+
+
+def test_too_few_descriptors(stub):
+    command = ["bash", "-c", 'ulimit -n 100; exec "$@"', "bash", BENCH, "run", "-c", "101", stub().address]
+    result = harness.run(*command)
+    assert result.returncode == 71 and result.stdout == ""
+    assert result.stderr.splitlines()[-1:] == [
+        "aphorism-bench: 101 connections need 134 file descriptors, the hard limit is 100: "
+        "raise it (ulimit -Hn, as root), or ask for at most 67 connections"]
+
+
+@pytest.mark.parametrize("words, reason", [
+    ([], "no command"),
+    (["rum"], "did you mean run?"),
+    (["fly"], "run, compare, report or explain"),
+    (["run", "--pipline"], "did you mean --pipeline?"),
+    (["run", "--rounds", "3"], "unknown option --rounds"),
+    (["run", "-x"], "unknown option -x"),
+    (["run", "-c"], "needs a value"),
+    (["run", "-c", "0"], "not a number from 1"),
+    (["run", "-c", "1,2"], "lists are for `compare`"),
+    (["run", "-n", "12x"], "--count 12x: not a number"),
+    (["run", "-d", "3 days"], "unknown unit"),
+    (["run", "-d", "0"], "no time at all"),
+    (["run", "--timeout", "0s"], "no time at all"),
+    (["run", "--arrivals", "often", "-R", "3"], "neither uniform nor poisson"),
+    (["run", "--arrivals", "poisson"], "needs a --rate"),
+    (["run", "--burst", "3"], "needs a --rate"),
+    (["run", "--think", "1s", "-R", "3"], "has no --rate"),
+    (["run", "--pipeline", "2", "--per-connection", "1"], "more questions in flight"),
+    (["run", "--json", "-", "--csv", "-"], "only one file"),
+    (["run", "here", "there"], "there: one operand too many"),
+    (["run", "host:port"], "a port is a number"),
+    (["compare", "--models", "fork,,event"], "--models fork,,event: an empty element"),
+    (["compare", "-c", "1,none"], "--connections 1,none: not a number"),
+    (["compare", "somewhere"], "one operand too many"),
+    (["report"], "FILE.json: not given"),
+    (["explain"], "MODEL: not given"),
+])
+def test_usage(words, reason):
+    assert reason in complaint(*words, status=64)
+
+
+def test_help_and_version():
+    for words in (["--help"], ["-h"], ["run", "--help"]):
+        result = bench(*words)
+        assert result.returncode == 0 and "--per-connection" in result.stdout and result.stderr == ""
+    assert bench("--version").stdout == bench("run", "-V").stdout == "aphorism-bench 0.1.0\n"
