@@ -103,7 +103,7 @@ static size_t gather(struct contest *contest)
 static const struct cell *narrow(struct contest *contest, bool (*beats)(const struct cell *, const struct cell *),
                                  double (*price)(const struct cell *))
 {
-	const struct cell *kept[MODELS], *dropped = NULL;
+	const struct cell *kept[MODELS] = { NULL }, *dropped = NULL;
 	size_t count = 0, cheapest = 0;
 
 	for (size_t i = 0; i < contest->count; i++) {

@@ -214,7 +214,7 @@ static void compose(const char *arguments[ARGUMENTS], const struct program *prog
 		arguments[count++] = "-o";
 		arguments[count++] = user_setting();
 	}
-	for (size_t i = 0; settings[i] && i < CONTESTANT_SETTINGS; i++) {
+	for (size_t i = 0; i < CONTESTANT_SETTINGS && settings[i]; i++) {
 		arguments[count++] = "-o";
 		arguments[count++] = settings[i];
 	}

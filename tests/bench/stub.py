@@ -19,9 +19,9 @@ ANSWERS = {b"Beautiful is better than?": b"Ugly.", b"Explicit is better than?": 
 EVERY = 10                              # one question in so many meets the fault
 
 # of every hundred answers: how many, after how many seconds
-DELAYS = [(85, 0.15), (10, 0.3), (5, 0.6)]
+DELAYS = [(85, 0.3), (10, 0.6), (5, 1.2)]
 
-seen = {"connections": 0, "questions": 0, "answered": 0, "unfinished": 0, "times": []}
+seen = {"connections": 0, "questions": 0, "answered": 0, "unfinished": 0, "times": [], "delays": []}
 served = []                             # connections that have asked, in their order
 delays = []
 
@@ -73,7 +73,11 @@ class Conversation(asyncio.Protocol):
         pass
 
     def delay(self, answer):
-        asyncio.get_running_loop().call_later(next_delay(), self.answer, answer)
+        asyncio.get_running_loop().call_later(next_delay(), self.delayed, answer, time.monotonic())
+
+    def delayed(self, answer, since):
+        seen["delays"].append(time.monotonic() - since)
+        self.answer(answer)
 
     def favourite(self, answer):
         """Only the first one that asks gets answers."""

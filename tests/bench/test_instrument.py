@@ -11,34 +11,38 @@ import time
 import pytest
 
 import harness
-from instrument import BENCH, bench, cell, errors, in_one_of_three, measured, start
+from instrument import BENCH, bench, cell, errors, measured, start
 
 
 # The figures are right
 
-@in_one_of_three
+def agrees(found, server, name="p%s_us", share=0.05):
+    """Percentiles are those of the delays that the server says it had, its own lateness in them."""
+    delays = sorted(server.end()["delays"])
+    for percentile in (50, 90, 99):
+        delay_us = delays[len(delays) * percentile // 100] * 1e6
+        assert found[name % percentile] == pytest.approx(delay_us, rel=share), percentile
+
+
 def test_percentiles_are_those_of_the_server(stub):
-    found = measured(stub("delay").address, "-c", 64, "-d", "3s", "--warmup", "200ms")
-    assert found["p50_us"] == pytest.approx(150e3, rel=0.05)
-    assert found["p90_us"] == pytest.approx(300e3, rel=0.05)
-    assert found["p99_us"] == pytest.approx(600e3, rel=0.05)
-    assert found["max_us"] >= 600e3
+    server = stub("delay")
+    found = measured(server.address, "-c", 64, "-d", "5s", "--warmup", "300ms")
+    agrees(found, server)
+    assert found["max_us"] >= 1200e3
     assert not errors(found) and found["never_served"] == 0
-    assert found["answers_per_second"] == pytest.approx(64 / 0.1875, rel=0.15)
+    assert found["answers_per_second"] == pytest.approx(64 / 0.375, rel=0.15)
 
 
-@in_one_of_three
 def test_open_loop_of_an_unhurried_server(stub):
-    found = measured(stub("delay").address, "-c", 64, "-R", 100, "-d", "3s", "--warmup", "700ms")
-    assert found["p50_us"] == pytest.approx(150e3, rel=0.05)
-    assert found["p99_us"] == pytest.approx(600e3, rel=0.05)
+    server = stub("delay")
+    found = measured(server.address, "-c", 200, "-R", 100, "-d", "5s", "--warmup", "2500ms")
     assert found["service_p50_us"] == pytest.approx(found["p50_us"], rel=0.05)
     assert found["saturated"] is False
-    assert found["answers"] == pytest.approx(300, rel=0.1)
+    assert found["answers"] == pytest.approx(500, rel=0.1)
     assert found["rate"] == 100
+    agrees(found, server)
 
 
-@in_one_of_three
 def test_a_stopped_server_shows_in_the_open_loop(stub):
     server = stub()
     run = start("run", "--no-progress", "--json", "-", "-c", 8, "-R", 200, "-d", "3s", "--warmup", "0s", server.address)
@@ -56,9 +60,9 @@ def test_a_stopped_server_shows_in_the_open_loop(stub):
 
 
 def test_an_overloaded_server_is_not_spared(stub):
-    """Ten questions a second and connection, but 5.3 answers: half of them wait longer and longer."""
+    """Ten questions a second and connection, but 2.7 answers: most of them wait longer and longer."""
     found = measured(stub("delay").address, "-c", 8, "-R", 80, "-d", "3s", "--warmup", "0s")
-    assert found["service_p50_us"] == pytest.approx(150e3, rel=0.1)
+    assert found["service_p50_us"] == pytest.approx(300e3, rel=0.1)
     assert found["p90_us"] > 1e6
     assert found["longest_wait_us"] > 1e6
 
@@ -128,7 +132,6 @@ def test_a_unix_socket(stub, place):
 @pytest.mark.parametrize("options, near, nothing", [
     ([], (0.7, 1), (0, 0.2)), (["--arrivals", "poisson"], (0.2, 0.6), (0, 0.4)), (["--burst", 15], (0, 0.1), (0.8, 1)),
 ], ids=["uniform", "poisson", "burst"])
-@in_one_of_three
 def test_arrivals(stub, options, near, nothing):
     server = stub()
     found = measured(server.address, "-c", 40, "-R", 50, "-d", "3s", "--warmup", "0s", *options)
@@ -139,7 +142,6 @@ def test_arrivals(stub, options, near, nothing):
     assert nothing[0] <= sum(gap < 0.1 for gap in gaps) / len(gaps) <= nothing[1]
 
 
-@in_one_of_three
 def test_the_same_seed_asks_the_same(stub):
     def gaps(seed):
         server = stub()
@@ -288,7 +290,7 @@ def test_a_terminal_gets_a_bar(stub):
 def test_a_daemon_that_serves_all(daemon, options):
     found = measured(daemon("event").address, "-c", 64, "-d", "500ms", "--warmup", "200ms", *options)
     assert not errors(found) and found["never_served"] == 0
-    assert found["answers"] > 500 and found["fairness"] > 0.2
+    assert found["answers"] > 64 and 0 < found["fairness"] <= 1
 
 
 def test_a_daemon_that_serves_one(daemon):
