@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import protocol_model
-from harness import ROOT, SLACK, Client, descendants, holds, models, nothing_left, owners, parse, strays, talk, until
+from harness import (ROOT, SLACK, Client, descendants, holds, models, nothing_left, owners, parse, strays, talk, unread,
+                     until)
 from load import Load
 from protocol_model import THREE, UNKNOWN
 
@@ -106,17 +107,6 @@ def test_a_second_signal_ends_at_once(daemon, model, first):
         d.wait(SLACK)
         nothing_left()
         assert time.monotonic() - begin < SLACK
-
-
-def unread(client):
-    """Bytes that the server has not taken from its end of the connection."""
-    ours, theirs = client.socket.getsockname()[1], client.socket.getpeername()[1]
-    with open("/proc/net/tcp") as table:
-        for line in list(table)[1:]:
-            words = line.split()
-            if int(words[1].split(":")[1], 16) == theirs and int(words[2].split(":")[1], 16) == ours:
-                return int(words[4].split(":")[1], 16)
-    raise AssertionError("no such connection")
 
 
 def test_quit_ends_at_once(daemon, model):
