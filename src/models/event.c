@@ -71,7 +71,7 @@ struct loop {
 	struct worker *worker;
 	struct event_pump pump;
 	bool listening;
-	uint64_t retry_us;                /* 0, or when to listen again after a shortage */
+	uint64_t retry_us;                /* 0, or when to take connections again after a shortage */
 	uint32_t taken;
 };
 
@@ -126,18 +126,27 @@ static void look_again(struct loop *loop)
 		take_connections(loop, i);
 }
 
-/* No new connections from now on, but those that are queued where nobody else will take them. */
-static void end_listening(struct loop *loop)
+/* What is queued where nobody else will take it; again in a moment, when there was no seat for all of it. */
+static void take_queued(struct loop *loop)
 {
 	struct connection connection;
+	int rc = 0;
 
+	for (int i = 0; i < loop->worker->listener_count && rc == 0; i++)
+		while ((rc = worker_accept_now(loop->worker, i, &connection)) > 0)
+			event_pump_add(&loop->pump, &connection);
+	loop->retry_us = rc < 0 ? loop->pump.now_us + RETRY_US : 0;
+}
+
+/* No new connections from now on, but those that are queued. */
+static void end_listening(struct loop *loop)
+{
 	listen_to_all(loop, false);
 	epoll_ctl(loop->pump.set, EPOLL_CTL_DEL, loop->worker->wake, NULL);
 	loop->retry_us = 0;
 	worker_listens_no_more(loop->worker);
-	for (int i = 0; i < loop->worker->listener_count && worker_phase(loop->worker) >= PHASE_DRAINS; i++)
-		while (worker_accept_now(loop->worker, i, &connection) > 0)
-			event_pump_add(&loop->pump, &connection);
+	if (worker_phase(loop->worker) >= PHASE_DRAINS)
+		take_queued(loop);
 }
 
 static void handle(struct loop *loop, const struct epoll_event *event)
@@ -163,7 +172,7 @@ static void serve(struct worker *worker)
 	watch(&loop, worker->wake, EPOLLIN, WAKE);
 	watch(&loop, worker->look, EPOLLIN, LOOK);
 	listen_to_all(&loop, true);
-	while (phase == PHASE_SERVES || loop.pump.open > 0) {
+	while (phase == PHASE_SERVES || loop.pump.open > 0 || loop.retry_us) {
 		uint32_t open = loop.pump.open;
 		int n = event_pump_wait(&loop.pump, events, EVENTS, loop.retry_us);
 
@@ -176,7 +185,10 @@ static void serve(struct worker *worker)
 		}
 		if (loop.retry_us && (loop.pump.open < open || loop.retry_us <= loop.pump.now_us)) {
 			loop.retry_us = 0;
-			listen_to_all(&loop, true);
+			if (phase == PHASE_SERVES)
+				listen_to_all(&loop, true);
+			else
+				take_queued(&loop);
 		}
 	}
 }

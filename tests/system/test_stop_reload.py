@@ -59,6 +59,52 @@ def test_stop_with_long_pipelines(daemon, model):
     assert d.wait() == 0
 
 
+def test_stop_amid_clients_who_read_late_and_talk_on(daemon, model):
+    """What is still unread makes a close a reset: by then all answers have arrived."""
+    d = daemon(model, table={**THREE, b"Long is better than?": b"y" * 1000 + b"."})
+    clients = [d.connect(receive_buffer=4096) for _ in range(holds(model, 4))]
+    for client in clients:
+        client.send(b"Long is better than?" * 100)
+        until("the questions' arrival", lambda: unread(client) == 0)
+    stop = threading.Event()
+
+    def talk_on(client):
+        try:
+            while not stop.is_set():
+                client.send(b" ")
+        except OSError:
+            pass
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        try:
+            talking = [pool.submit(talk_on, client) for client in clients]
+            d.signal(signal.SIGTERM)
+            time.sleep(0.3)
+        finally:
+            stop.set()
+        for client in clients:
+            assert client.everything() == (b"y" * 1000 + b".") * 100
+            client.close()
+        assert all(one.exception() is None for one in talking)
+    assert d.wait() == 0
+
+
+def test_stop_while_clients_wait_for_a_place(daemon, model):
+    """They have connected and asked, and nobody else will take them."""
+    d = daemon(model, max_connections=1)
+    with d.connect() as first:
+        assert first.ask(b"Simple is better than?") == b"Complex."
+        waiting = [d.connect() for _ in range(5)]
+        for client in waiting:
+            client.send(b"Beautiful is better than?")
+        d.signal(signal.SIGTERM)
+        for client in waiting:
+            assert client.everything() == b"Ugly."
+            client.close()
+        assert first.everything() == b""
+    assert d.wait() == 0
+
+
 def test_stop_pays_the_cost_of_what_is_owed(daemon, model):
     d = daemon(model, work__delay="300ms")
     with d.connect() as client, d.connect() as other:
