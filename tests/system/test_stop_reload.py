@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -263,6 +264,47 @@ def test_listeners_change(daemon, model, place):
     until("the old one", lambda: talk(kept, [b"Simple is better than?"]) == b"Complex.")
     with pytest.raises(OSError):
         Client(f"unix:{place}/new")
+
+
+def test_who_waits_at_a_listener_that_goes_is_served(daemon, model):
+    """Nobody inherits that queue: the old generation takes it to its end."""
+    d = daemon(model, table=numbered(1), listen=("127.0.0.1:0", "[::1]:0"))
+    held = d.processes()
+    for worker in held:
+        os.kill(worker.pid, signal.SIGSTOP)
+    try:
+        waiting = [d.connect(1) for _ in range(10)]
+        for client in waiting:
+            client.send(WHICH)
+        d.reloaded(table=numbered(2), listen=("127.0.0.1:0",))
+    finally:
+        for worker in held:
+            os.kill(worker.pid, signal.SIGCONT)
+    for client in waiting:
+        assert client.everything() == b"1."
+        client.close()
+    until("the new table", lambda: d.ask(WHICH) == b"2.")
+
+
+def test_idle_workers_sleep_after_a_reload(daemon, model):
+    """The event model has had the listeners non-blocking; when it has left, nobody looks at them now and then."""
+    d = daemon("event")
+    old = {worker.pid for worker in d.workers()}
+    d.reloaded(model=model)
+    until("the end of the old generation", lambda: not old & {worker.pid for worker in d.workers()})
+
+    def asleep():
+        before = naps(d)
+        time.sleep(1.2)
+        return naps(d) == before
+
+    until("sleep", asleep, 15)
+
+
+def naps(d):
+    """How often each thread of a worker has gone to sleep."""
+    return {task.name: task.joinpath("status").read_text().split("voluntary_ctxt_switches:")[1].split()[0]
+            for worker in d.workers() for task in Path(f"/proc/{worker.pid}/task").iterdir()}
 
 
 def test_a_listener_changes_its_protocol(daemon, model):
