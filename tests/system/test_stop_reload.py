@@ -482,6 +482,29 @@ def test_all_workers_are_killed_again_and_again(daemon, model):
     assert d.process.poll() is None
 
 
+def test_workers_that_die_again_and_again_are_not_forked_without_end(daemon):
+    """A few dozen at once, then so many a second; and when that is over, there is service."""
+    d = daemon("prefork", log__level="notice", prefork__start_workers=40, prefork__min_spare=40,
+               prefork__max_spare=40, prefork__max_workers=40)
+    killed, begin = set(), time.monotonic()
+    while time.monotonic() - begin < 2:
+        ready = {worker.pid for worker in d.workers() if is_ready(worker)}
+        time.sleep(0.02)          # until the supervisor knows that they are: else it waits after their deaths
+        for worker in d.workers():
+            if worker.pid in ready:
+                os.kill(worker.pid, signal.SIGKILL)
+        killed |= ready
+    assert len(killed) <= 40 + 64 + 64 * (time.monotonic() - begin), len(killed)
+    until("service", lambda: answers(d))
+
+
+def is_ready(worker):
+    try:
+        return "idle" in worker.title()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def answers(d):
     """Whether a client is served; one that a dying worker had taken may be reset at any of its steps."""
     try:
