@@ -163,15 +163,28 @@ def end_all(keep=()):
     nothing_left(keep)
 
 
-def owners(client):
-    """The processes that hold the server's end of a TCP connection (IPv4)."""
+def servers_end(client):
+    """The words of /proc/net/tcp about the server's end of a TCP connection (IPv4)."""
     ours, theirs = client.socket.getsockname()[1], client.socket.getpeername()[1]
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         words = line.split()
         if int(words[1].split(":")[1], 16) == theirs and int(words[2].split(":")[1], 16) == ours:
-            link = f"socket:[{words[9]}]"
-            return [p for p in strays() if link in open_files(p.pid).values()]
-    return []
+            return words
+    return None
+
+
+def owners(client):
+    """The processes that hold the server's end of a connection."""
+    words = servers_end(client)
+    link = words and f"socket:[{words[9]}]"
+    return [p for p in strays() if link in open_files(p.pid).values()] if link else []
+
+
+def unread(client):
+    """Bytes that the server has not taken from its end of the connection."""
+    words = servers_end(client)
+    assert words, "no such connection"
+    return int(words[4].split(":")[1], 16)
 
 
 def open_files(pid):
@@ -233,9 +246,9 @@ class Daemon:
     """One aphorismd in the foreground, with its own folder, configuration, table and control socket."""
 
     def __init__(self, place, model=None, table=protocol_model.THREE, options=(), env=None, as_nobody=False,
-                 listen=("127.0.0.1:0",), **settings):
+                 under=(), listen=("127.0.0.1:0",), **settings):
         self.place, self.process, self.lines, self.addresses = Path(place), None, [], []
-        self.options, self.env, self.as_nobody = list(options), env or {}, as_nobody
+        self.options, self.env, self.as_nobody, self.under = list(options), env or {}, as_nobody, list(under)
         self.config, self.table = self.place / "aphorismd.conf", self.place / "table.aphorisms"
         self.control = self.place / "control"
         self.settings = {
@@ -263,7 +276,7 @@ class Daemon:
 
     def launch(self):
         """Starts it and does not wait for anything."""
-        command = [APHORISMD, "-f", "-c", str(self.config), *self.options]
+        command = [*self.under, APHORISMD, "-f", "-c", str(self.config), *self.options]
         if self.as_nobody and ROOT:
             command = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *command]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -232,6 +232,21 @@ class TestPrivileges:
                 assert int(worker.status(kind)[0], 16) == 0, kind
         client.close()
 
+    def test_workers_leave_the_groups_of_whoever_started_the_daemon(self, daemon, model):
+        d = daemon(model, under=["setpriv", "--groups=2,3"])
+        assert process(d.pid).status("Groups") == ["2", "3"]
+        assert d.ask() == b"Ugly."
+        until("no groups in all workers", lambda: all(set(worker.status("Groups")) <= {str(nobody().pw_gid)}
+                                                      for worker in d.workers()))
+
+    def test_rights_that_could_come_back_are_refused(self, place):
+        """Where a change of user takes no capabilities away, it is not for good: nothing is served with them."""
+        d = Daemon(place)
+        result = run("setpriv", "--securebits=+no_setuid_fixup", APHORISMD, "-f", "-c", d.config)
+        harness.nothing_left()
+        assert result.returncode == 77, result.stderr
+        assert "could come back" in result.stderr
+
     def test_the_supervisor_keeps_only_what_it_needs(self, daemon):
         d = daemon()
         assert process(d.pid).status("Uid") == ["0"] * 4

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from harness import HOLDS, LIMIT, SLACK, Client, holds, owners, parse, talk, until
+from harness import HOLDS, LIMIT, SLACK, Client, holds, open_files, owners, parse, talk, unread, until
 from protocol_model import TOO_BUSY
 
 ABSENCE = 0.5      # how long to look for something that must not come
@@ -34,6 +34,23 @@ def test_beyond_the_limit_clients_wait(daemon, model, limit):
         clients.pop().close()
         assert extra.answer() == b"Ugly."
         leave(clients)
+
+
+def test_who_waits_gets_a_turn_at_once(daemon, model):
+    """When a place is left, and not when somebody happens to look: that is every 100 ms."""
+    d = daemon(model, max_connections=1, **{"event.workers": 1} if model == "event" else {})
+    first = hold(d, 1)
+    clients = [d.connect() for _ in range(40)]
+    for client in clients:
+        client.send(b"Simple is better than?")
+        client.half_close()
+    begin = time.monotonic()
+    leave(first)
+    for client in clients:
+        assert client.everything() == b"Complex."
+    took = time.monotonic() - begin
+    assert took < 0.75 * 0.1 * len(clients), f"{took:.3f} s for {len(clients)} turns"
+    leave(clients)
 
 
 @pytest.mark.parametrize("limit", [1, 4])
@@ -88,6 +105,15 @@ def test_places_are_free_after_every_kind_of_end(daemon, model):
         else:
             client.close()
     assert d.ask() == b"Ugly."
+
+
+def test_places_are_free_after_a_thousand_short_connections(daemon, model):
+    """However short: one may be over before whoever took it has noted who serves it."""
+    d = daemon(model, max_connections=10, log__level="notice")
+    for _ in range(1000):
+        d.connect().reset()
+    until("an empty daemon", lambda: "connections_open 0\n" in d.ctl("status").stdout)
+    leave(hold(d, holds(model, 10)))
 
 
 def test_the_limit_holds_over_all_workers_and_listeners(daemon, model):
@@ -194,6 +220,17 @@ def test_the_cost_of_an_answer_is_serial_for_each_connection(daemon, model):
     assert came[1] - came[0] > 0.1 and came[2] - came[1] > 0.1, f"not sent when due: {came}"
 
 
+def test_a_client_that_leaves_while_its_answer_is_delayed_costs_nothing(daemon, model):
+    d = daemon(model, work__delay="1200ms")
+    client = d.connect()
+    client.send(b"Simple is better than?")
+    until("the question's arrival", lambda: unread(client) == 0)
+    client.reset()
+    before = d.cpu()
+    time.sleep(1)
+    assert d.cpu() - before < 0.15
+
+
 def test_delays_of_different_connections_overlap(daemon, model):
     d = daemon(model, work__delay="500ms", **{"event.workers": 1} if model == "event" else {})
     clients = [d.connect() for _ in range(4)]
@@ -256,3 +293,13 @@ def test_a_worker_that_serves_is_the_only_one_that_holds_the_connection(daemon, 
         until("one owner", lambda: len(owners(client)) == 1)
         client.socket.shutdown(socket.SHUT_WR)
         assert client.everything() == b""
+
+
+def test_event_workers_take_turns(daemon):
+    """The kernel would wake the same one for nearly all."""
+    d = daemon("event", event__workers=2)
+    clients = [client for _ in range(320) for client in hold(d, 1)]
+    held = [sum(link.startswith("socket:") for link in open_files(worker.pid).values()) for worker in d.workers()]
+    assert len(held) == 2 and sum(held) >= 320
+    assert max(held) <= 0.65 * sum(held), held
+    leave(clients)

@@ -69,6 +69,23 @@ def test_workers_are_replaced_after_a_number_of_connections(daemon):
     assert 2 <= until("workers", lambda: count(d)) <= 5
 
 
+def test_workers_do_not_all_leave_after_the_same_number(daemon):
+    """Those that began together would leave together: some go up to an eighth earlier."""
+    d = daemon("prefork", prefork__start_workers=1, prefork__min_spare=1, prefork__max_spare=1,
+               prefork__max_workers=1, prefork__max_connections_per_worker=32)
+    served, lives = {}, []
+    while len(set(lives)) < 2:
+        assert len(lives) < 12, lives
+        with d.connect() as client:
+            assert client.ask(b"Beautiful is better than?") == b"Ugly."
+            [worker] = d.workers()
+        if served and worker.pid not in served:
+            lives.extend(served.values())
+            served = {}
+        served[worker.pid] = served.get(worker.pid, 0) + 1
+    assert all(28 <= count <= 32 for count in lives), lives
+
+
 def test_its_limits_change_at_a_reload(daemon):
     d = daemon("prefork", prefork__start_workers=2, prefork__min_spare=1, prefork__max_spare=2)
     d.reloaded(prefork__start_workers=8, prefork__min_spare=8, prefork__max_spare=9)

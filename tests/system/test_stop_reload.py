@@ -8,12 +8,13 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 import protocol_model
 from harness import (ROOT, SLACK, Client, descendants, holds, models, nothing_left, owners, parse, says, strays, talk,
-                     until)
+                     unread, until)
 from load import Load
 from protocol_model import THREE, UNKNOWN
 
@@ -59,6 +60,52 @@ def test_stop_with_long_pipelines(daemon, model):
     assert d.wait() == 0
 
 
+def test_stop_amid_clients_who_read_late_and_talk_on(daemon, model):
+    """What is still unread makes a close a reset: by then all answers have arrived."""
+    d = daemon(model, table={**THREE, b"Long is better than?": b"y" * 1000 + b"."})
+    clients = [d.connect(receive_buffer=4096) for _ in range(holds(model, 4))]
+    for client in clients:
+        client.send(b"Long is better than?" * 100)
+        until("the questions' arrival", lambda: unread(client) == 0)
+    stop = threading.Event()
+
+    def talk_on(client):
+        try:
+            while not stop.is_set():
+                client.send(b" ")
+        except OSError:
+            pass
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        try:
+            talking = [pool.submit(talk_on, client) for client in clients]
+            d.signal(signal.SIGTERM)
+            time.sleep(0.3)
+        finally:
+            stop.set()
+        for client in clients:
+            assert client.everything() == (b"y" * 1000 + b".") * 100
+            client.close()
+        assert all(one.exception() is None for one in talking)
+    assert d.wait() == 0
+
+
+def test_stop_while_clients_wait_for_a_place(daemon, model):
+    """They have connected and asked, and nobody else will take them."""
+    d = daemon(model, max_connections=1)
+    with d.connect() as first:
+        assert first.ask(b"Simple is better than?") == b"Complex."
+        waiting = [d.connect() for _ in range(5)]
+        for client in waiting:
+            client.send(b"Beautiful is better than?")
+        d.signal(signal.SIGTERM)
+        for client in waiting:
+            assert client.everything() == b"Ugly."
+            client.close()
+        assert first.everything() == b""
+    assert d.wait() == 0
+
+
 def test_stop_pays_the_cost_of_what_is_owed(daemon, model):
     d = daemon(model, work__delay="300ms")
     with d.connect() as client, d.connect() as other:
@@ -81,21 +128,6 @@ def test_a_client_that_has_left_holds_up_no_stop(daemon, model):
     d.signal(signal.SIGTERM)
     assert d.wait() == 0
     assert time.monotonic() - begin < SLACK
-
-
-def test_stop_answers_those_who_wait_for_a_place(daemon, model):
-    """Beyond max_connections they are queued: a stop takes them as places become free."""
-    d = daemon(model, max_connections=2)
-    idle = [d.connect() for _ in range(2)]
-    queued = [d.connect() for _ in range(8)]
-    for client in queued:
-        client.send(b"Simple is better than?")
-    d.signal(signal.SIGTERM)
-    for client in queued:
-        assert client.everything() == b"Complex."
-    for client in idle + queued:
-        client.close()
-    assert d.wait() == 0
 
 
 def test_who_comes_during_a_drain_is_refused(daemon, model):
@@ -143,17 +175,6 @@ def test_a_second_signal_ends_at_once(daemon, model, first):
         d.wait(SLACK)
         nothing_left()
         assert time.monotonic() - begin < SLACK
-
-
-def unread(client):
-    """Bytes that the server has not taken from its end of the connection."""
-    ours, theirs = client.socket.getsockname()[1], client.socket.getpeername()[1]
-    with open("/proc/net/tcp") as table:
-        for line in list(table)[1:]:
-            words = line.split()
-            if int(words[1].split(":")[1], 16) == theirs and int(words[2].split(":")[1], 16) == ours:
-                return int(words[4].split(":")[1], 16)
-    raise AssertionError("no such connection")
 
 
 def test_quit_ends_at_once(daemon, model):
@@ -264,6 +285,47 @@ def test_listeners_change(daemon, model, place):
     until("the old one", lambda: says(kept, b"Simple is better than?", b"Complex."))
     with pytest.raises(OSError):
         Client(f"unix:{place}/new")
+
+
+def test_who_waits_at_a_listener_that_goes_is_served(daemon, model):
+    """Nobody inherits that queue: the old generation takes it to its end."""
+    d = daemon(model, table=numbered(1), listen=("127.0.0.1:0", "[::1]:0"))
+    held = d.processes()
+    for worker in held:
+        os.kill(worker.pid, signal.SIGSTOP)
+    try:
+        waiting = [d.connect(1) for _ in range(10)]
+        for client in waiting:
+            client.send(WHICH)
+        d.reloaded(table=numbered(2), listen=("127.0.0.1:0",))
+    finally:
+        for worker in held:
+            os.kill(worker.pid, signal.SIGCONT)
+    for client in waiting:
+        assert client.everything() == b"1."
+        client.close()
+    until("the new table", lambda: d.ask(WHICH) == b"2.")
+
+
+def test_idle_workers_sleep_after_a_reload(daemon, model):
+    """The event model has had the listeners non-blocking; when it has left, nobody looks at them now and then."""
+    d = daemon("event")
+    old = {worker.pid for worker in d.workers()}
+    d.reloaded(model=model)
+    until("the end of the old generation", lambda: not old & {worker.pid for worker in d.workers()})
+
+    def asleep():
+        before = naps(d)
+        time.sleep(1.2)
+        return naps(d) == before
+
+    until("sleep", asleep, 15)
+
+
+def naps(d):
+    """How often each thread of a worker has gone to sleep."""
+    return {task.name: task.joinpath("status").read_text().split("voluntary_ctxt_switches:")[1].split()[0]
+            for worker in d.workers() for task in Path(f"/proc/{worker.pid}/task").iterdir()}
 
 
 def test_a_listener_changes_its_protocol(daemon, model):
@@ -439,6 +501,29 @@ def test_all_workers_are_killed_again_and_again(daemon, model):
             os.kill(worker.pid, signal.SIGKILL)
         until("service", lambda: answers(d))
     assert d.process.poll() is None
+
+
+def test_workers_that_die_again_and_again_are_not_forked_without_end(daemon):
+    """A few dozen at once, then so many a second; and when that is over, there is service."""
+    d = daemon("prefork", log__level="notice", prefork__start_workers=40, prefork__min_spare=40,
+               prefork__max_spare=40, prefork__max_workers=40)
+    killed, begin = set(), time.monotonic()
+    while time.monotonic() - begin < 2:
+        ready = {worker.pid for worker in d.workers() if is_ready(worker)}
+        time.sleep(0.02)          # until the supervisor knows that they are: else it waits after their deaths
+        for worker in d.workers():
+            if worker.pid in ready:
+                os.kill(worker.pid, signal.SIGKILL)
+        killed |= ready
+    assert len(killed) <= 40 + 64 + 64 * (time.monotonic() - begin), len(killed)
+    until("service", lambda: answers(d))
+
+
+def is_ready(worker):
+    try:
+        return "idle" in worker.title()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def answers(d):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness import LIMIT, SLACK, owners, until
+from harness import LIMIT, SLACK, owners, unread, until
 from protocol_model import THREE, TOO_LONG, TOO_SLOW
 
 LONG = {**THREE, b"Long is better than?": b"y" * 1000 + b"."}
@@ -199,6 +199,22 @@ def test_the_drain_of_a_reload_has_a_hard_end(daemon, model):
         until("the end of the old worker", lambda: old.pid not in [p.pid for p in d.processes()])
         within(begin, 0, 1)
         assert d.ask() == b"Ugly."
+
+
+def test_who_is_taken_in_during_a_drain_obeys_its_end(daemon, model):
+    """The client waited for the only place; it never takes its answers."""
+    d = daemon(model, table=LONG, max_connections=1, timeouts__drain="1s", timeouts__write="50s")
+    with d.connect() as first, d.connect(receive_buffer=4096) as deaf:
+        assert first.ask(b"Simple is better than?") == b"Complex."
+        send_all(deaf, b"Long is better than?" * 20000)
+        until("questions", lambda: unread(deaf) > 0)
+        begin = time.monotonic()
+        d.signal(signal.SIGTERM)
+        assert client_has_data(deaf)
+        assert d.wait() == 0
+        within(begin, 0, 1)
+    d.wait_for("the drain's time was over")
+    assert not d.matches("killed")
 
 
 def client_has_data(client):
