@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness import APHORISMCTL, APHORISMD, LIMIT, ROOT, Client, Daemon, nobody, nothing_left, run, until
+from harness import APHORISMCTL, APHORISMD, LIMIT, ROOT, Client, Daemon, nobody, nothing_left, run, says, until
 
 
 def test_ping_and_version(daemon):
@@ -168,7 +168,7 @@ def test_idle_control_clients_do_not_hold_the_supervisor(daemon):
     begin = time.monotonic()
     d.reloaded()
     os.kill(d.workers()[0].pid, 9)
-    until("service", lambda: d.ask() == b"Ugly.")
+    until("service", lambda: says(d.address, b"Beautiful is better than?", b"Ugly."))
     assert time.monotonic() - begin < LIMIT
     for client in idle:
         client.close()
