@@ -65,11 +65,14 @@ static bool wait_for_seat(struct worker *worker, struct connection *connection)
 	return true;
 }
 
-/* accept(2) has many errors that only say that one connection came to nothing. */
+/*
+ * accept(2) has many errors that only say that one connection came to nothing; EINVAL that another worker has closed
+ * the queue at a stop, of which we are about to hear.
+ */
 static bool is_passing(int error)
 {
 	static const int passing[] = { EINTR, EAGAIN, ECONNABORTED, ECONNRESET, EPROTO, ENOPROTOOPT, EHOSTDOWN, ENONET,
-		                       EHOSTUNREACH, ENETDOWN, ENETUNREACH, EOPNOTSUPP, ETIMEDOUT, EPERM, ENOTSOCK };
+		                       EHOSTUNREACH, ENETDOWN, ENETUNREACH, EOPNOTSUPP, ETIMEDOUT, EPERM, ENOTSOCK, EINVAL };
 
 	for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
 		if (passing[i] == error)
