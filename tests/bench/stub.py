@@ -21,7 +21,7 @@ EVERY = 10                              # one question in so many meets the faul
 # of every hundred answers: how many, after how many seconds
 DELAYS = [(85, 0.3), (10, 0.6), (5, 1.2)]
 
-seen = {"connections": 0, "questions": 0, "answered": 0, "unfinished": 0, "times": [], "delays": []}
+seen = {"connections": 0, "questions": 0, "answered": 0, "unfinished": 0, "times": [], "delays": [], "asked": ""}
 served = []                             # connections that have asked, in their order
 delays = []
 
@@ -52,6 +52,7 @@ class Conversation(asyncio.Protocol):
             if self.transport.is_closing():
                 return
             seen["questions"] += 1
+            seen["asked"] += question[:1].decode()
             seen["times"].append(time.monotonic())
             getattr(self, args.fault)(ANSWERS[question + b"?"])
 
