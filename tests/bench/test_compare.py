@@ -73,7 +73,7 @@ def test_every_model_is_measured_in_every_scenario(whole):
     assert json.loads(last) == record
     for cell in record["cells"]:
         assert cell["rounds"] == 2 and cell["answers"] > 0 and not instrument.errors(cell), cell
-        assert 0.3 < cell["seconds"] < 2
+        assert 0 < cell["seconds"] < 2
         assert cell["cpu_us_per_answer"] > 0 and cell["context_switches_per_answer"] > 0
         assert 0 < cell["system_share"] < 1
         assert 0 < cell["pss_bytes"] <= cell["rss_bytes"]
