@@ -117,9 +117,8 @@ int privileges_drop(const struct privileges *privileges)
 	return 0;
 }
 
-void privileges_reduce(void)
+static void keep_capabilities(uint32_t kept)
 {
-	static const uint32_t kept = 1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_NET_BIND_SERVICE;
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { .effective = 0 } };
 	struct __user_cap_data_struct all[_LINUX_CAPABILITY_U32S_3];
@@ -131,4 +130,14 @@ void privileges_reduce(void)
 	}
 	if (syscall(SYS_capset, &header, data) < 0)
 		log_warning("can't give up capabilities: %s", strerror(errno));
+}
+
+void privileges_reduce(void)
+{
+	keep_capabilities(1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_NET_BIND_SERVICE);
+}
+
+void privileges_read_only(void)
+{
+	keep_capabilities(1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH);
 }

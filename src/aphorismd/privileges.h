@@ -36,4 +36,7 @@ int privileges_drop(const struct privileges *);
  */
 void privileges_reduce(void);
 
+/* In a loader: gives up all capabilities but those to read whatever file is named.  A failure is logged. */
+void privileges_read_only(void);
+
 #endif
