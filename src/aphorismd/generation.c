@@ -87,19 +87,6 @@ static void list_services(struct worker *worker, const struct generation *genera
 	}
 }
 
-/* What is lacking under "auto" the supervisor has said when it started. */
-static int confine(const struct generation *generation)
-{
-	int64_t mode = generation->image.config->sandbox;
-	char reason[SANDBOX_REASON];
-
-	if (mode == SANDBOX_OFF || sandbox_enter(SANDBOX_WORKER, generation->model->makes, reason) ||
-	    mode != SANDBOX_REQUIRED)
-		return 0;
-	log_error("process.sandbox: required, but %s", reason);
-	return EX_OSERR;
-}
-
 static _Noreturn void run(const struct generation *generation, uint32_t number, pid_t supervisor)
 {
 	static struct worker worker;      /* the signal handlers need it as long as the process lives */
@@ -124,7 +111,8 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 		status = worker_open(&worker, generation->plan.conversations, (int)generation->plan.acceptors,
 		                     longest > CONVERSATION_IN ? longest : CONVERSATION_IN);
 	if (status == 0)
-		status = confine(generation);
+		status = privileges_confine(worker.config, generation->model->makes,
+		                            generation->surroundings->confined);
 	if (status != 0)
 		exit(status);
 	worker_ready(&worker);

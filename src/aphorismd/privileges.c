@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "server/sandbox.h"
 
 static int refuse(char *reason, const char *key, const char *name, const char *why)
 {
@@ -114,6 +115,21 @@ int privileges_drop(const struct privileges *privileges)
 	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		log_warning("can't rule out new privileges: %s", strerror(errno));
+	return 0;
+}
+
+int privileges_confine(const struct config *config, unsigned makes, bool expected)
+{
+	char reason[SANDBOX_REASON];
+
+	if (config->sandbox == SANDBOX_OFF || sandbox_enter(SANDBOX_WORKER, makes, reason))
+		return 0;
+	if (config->sandbox == SANDBOX_REQUIRED) {
+		log_error("process.sandbox: required, but %s", reason);
+		return EX_OSERR;
+	}
+	if (expected)
+		log_warning("process.sandbox: not all of it is in force: %s", reason);
 	return 0;
 }
 

@@ -120,7 +120,8 @@ static int confine(struct supervisor *s, const struct config *config)
 
 	if (config->sandbox == SANDBOX_OFF)
 		return 0;
-	if (sandbox_enter(SANDBOX_SUPERVISOR, 0, reason)) {
+	s->surroundings.confined = sandbox_enter(SANDBOX_SUPERVISOR, 0, reason);
+	if (s->surroundings.confined) {
 		log_debug("process.sandbox: Landlock and seccomp filters are in force");
 		return 0;
 	}
