@@ -11,14 +11,14 @@ import os
 import platform
 import signal
 import struct
+import time
 from pathlib import Path
 
 import pytest
-from harness import process, until
+from harness import LIMIT, process
 
-GETREGS, SETREGS, SINGLESTEP, CONT, ATTACH, DETACH, SYSCALL = 12, 13, 9, 7, 16, 17, 24
-SETOPTIONS, GETEVENTMSG, SEIZE, INTERRUPT = 0x4200, 0x4201, 0x4206, 0x4207
-TRACESYSGOOD, TRACEFORK, TRACEVFORK, TRACECLONE = 1, 2, 4, 8
+GETREGS, SETREGS, SINGLESTEP, ATTACH, DETACH, SYSCALL, GETEVENTMSG, SEIZE = 12, 13, 9, 16, 17, 24, 0x4201, 0x4206
+TRACESYSGOOD, TRACEFORK = 1, 2
 EVENT_FORK = 1
 WALL = 0x40000000
 NAMES = ("r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs eflags rsp ss "
@@ -43,6 +43,18 @@ def ptrace(request, pid, address=0, data=0):
     if result < 0 and ctypes.get_errno():
         raise OSError(ctypes.get_errno(), f"ptrace {request}: {os.strerror(ctypes.get_errno())}")
     return result
+
+
+def stop(tid):
+    """Waits until a thread of ours has stopped."""
+    end = time.monotonic() + LIMIT
+    while time.monotonic() < end:
+        pid, status = os.waitpid(tid, WALL | os.WNOHANG)
+        if pid:
+            assert os.WIFSTOPPED(status), f"it ended: {status:#x}"
+            return status
+        time.sleep(0.0002)
+    raise AssertionError(f"thread {tid} did not stop within {LIMIT:g} s")
 
 
 class Stopped:
@@ -77,8 +89,8 @@ class Stopped:
                 registers[name] = value & NONE
             self.set(registers)
             ptrace(SINGLESTEP, self.tid)
-            _, status = os.waitpid(self.tid, WALL)
-            assert os.WIFSTOPPED(status) and os.WSTOPSIG(status) == signal.SIGTRAP, f"stopped by {status:#x}"
+            status = stop(self.tid)
+            assert os.WSTOPSIG(status) == signal.SIGTRAP, f"stopped by {status:#x}"
             result = self.registers()["rax"]
             self.set(saved)
             memory.seek(low)
@@ -107,7 +119,7 @@ def intruder(tid):
         ptrace(ATTACH, tid)
     except PermissionError:
         pytest.skip("may not trace processes here")
-    os.waitpid(tid, WALL)
+    stop(tid)
     try:
         yield Stopped(tid)
     finally:
@@ -130,26 +142,26 @@ def child_of(pid, begin, wanted):
     child = 0
     try:
         begin()
-        until("a child", lambda: os.waitpid(pid, WALL | os.WNOHANG)[1] >> 8 == signal.SIGTRAP | EVENT_FORK << 8)
+        assert stop(pid) >> 8 == signal.SIGTRAP | EVENT_FORK << 8
         message = ctypes.c_ulong()
         ptrace(GETEVENTMSG, pid, 0, ctypes.addressof(message))
         child = message.value
         ptrace(DETACH, pid)
-        os.waitpid(child, WALL)
+        stop(child)
         while filters(child) < wanted:
             ptrace(SYSCALL, child)
-            _, status = os.waitpid(child, WALL)
-            assert os.WIFSTOPPED(status), f"it ended before it had {wanted} filters: {status:#x}"
+            stop(child)
         yield Stopped(child)
     finally:
-        if child:
-            ptrace(DETACH, child)
+        if process(child or pid):
+            ptrace(DETACH, child or pid)
 
 
-# What an intruder would try, by name: the numbers of x86-64 and the arguments.  {parent} stands for the supervisor.
+# What an intruder would try, by name: the numbers of x86-64 and the arguments, such that nothing happens to the host if
+# it is not denied.
 
-AT_FDCWD, CLONE_NEWUSER, PARENT = -100, 0x10000000, object()
-PATH, NEW, PROGRAM = b"/etc/passwd\0", b"/tmp/aphorismd-intruder\0", b"/bin/true\0"
+AT_FDCWD, CLONE_NEWUSER, PARENT = -100, 0x10000000, object()        # PARENT stands for the supervisor
+PATH, NOWHERE, PROGRAM = b"/etc/passwd\0", b"/nowhere/at/all\0", b"/bin/true\0"
 SOCKADDR = struct.pack("=HH4s8x", 2, 0x0100, bytes([127, 0, 0, 1]))
 ZEROES = bytes(128)
 
@@ -158,13 +170,14 @@ FILES_READ = {
     "newfstatat": (262, AT_FDCWD, PATH, ZEROES, 0), "lseek": (8, 0, 0, 0),
 }
 FILES = {
-    "open to write": (2, PATH, 1), "open to create": (2, NEW, 0o101, 0o600), "creat": (85, NEW, 0o600),
-    "openat to write": (257, AT_FDCWD, PATH, 2), "openat to create": (257, AT_FDCWD, NEW, 0o100, 0o600),
+    "open to write": (2, PATH, 1), "open to create": (2, NOWHERE, 0o101, 0o600), "creat": (85, NOWHERE, 0o600),
+    "openat to write": (257, AT_FDCWD, PATH, 2), "openat to create": (257, AT_FDCWD, NOWHERE, 0o100, 0o600),
     "openat a temporary file": (257, AT_FDCWD, b"/tmp\0", 0o20200002, 0o600),
     "openat2": (437, AT_FDCWD, PATH, ZEROES[:24], 24), "access": (21, PATH, 4), "readlink": (89, PATH, ZEROES, 64),
-    "getdents64": (217, 0, ZEROES, 128), "mkdir": (83, NEW, 0o700), "rmdir": (84, NEW), "unlink": (87, NEW),
-    "rename": (82, NEW, NEW), "link": (86, PATH, NEW), "symlink": (88, PATH, NEW), "mknod": (133, NEW, 0o10600, 0),
-    "chmod": (90, NEW, 0o777), "chown": (92, NEW, 0, 0), "truncate": (76, NEW, 0), "chdir": (80, b"/\0"),
+    "getdents64": (217, 0, ZEROES, 128), "mkdir": (83, NOWHERE, 0o700), "rmdir": (84, NOWHERE), "unlink": (87, NOWHERE),
+    "rename": (82, NOWHERE, NOWHERE), "link": (86, PATH, NOWHERE), "symlink": (88, PATH, NOWHERE),
+    "mknod": (133, NOWHERE, 0o10600, 0),
+    "chmod": (90, NOWHERE, 0o777), "chown": (92, NOWHERE, 0, 0), "truncate": (76, NOWHERE, 0), "chdir": (80, b"/\0"),
     "chroot": (161, b"/\0"), "memfd_create": (319, b"x\0", 0), "inotify_init1": (294, 0), "umask": (95, 0),
     "name_to_handle_at": (303, AT_FDCWD, PATH, ZEROES, ZEROES, 0), "open_by_handle_at": (304, AT_FDCWD, ZEROES, 0),
 }
@@ -197,20 +210,23 @@ RIGHTS = {
     "unshare": (272, CLONE_NEWUSER), "setns": (308, 3, 0), "personality": (135, 0x0040000),
 }
 SYSTEM = {
-    "io_uring_setup": (425, 8, ZEROES), "io_uring_enter": (426, 3, 1, 0, 0, 0, 0), "io_uring_register": (427, 3, 0, 0, 0),
+    "io_uring_setup": (425, 8, ZEROES), "io_uring_enter": (426, 3, 1, 0, 0, 0, 0),
+    "io_uring_register": (427, 3, 0, 0, 0),
     "bpf": (321, 0, ZEROES, 128), "perf_event_open": (298, ZEROES, 0, -1, -1, 0), "userfaultfd": (323, 1),
     "keyctl": (250, 0, -3, 0, 0, 0), "add_key": (248, b"user\0", b"x\0", b"x\0", 1, -3),
-    "request_key": (249, b"user\0", b"x\0", 0, -3), "mount": (165, b"x\0", b"/\0", b"tmpfs\0", 0, 0),
-    "umount2": (166, b"/nowhere\0", 0), "pivot_root": (155, b"/\0", b"/\0"), "init_module": (175, ZEROES, 128, b"\0"),
+    "request_key": (249, b"user\0", b"x\0", 0, -3), "mount": (165, b"x\0", NOWHERE, b"tmpfs\0", 0, 0),
+    "umount2": (166, NOWHERE, 0), "pivot_root": (155, NOWHERE, NOWHERE), "init_module": (175, ZEROES, 128, b"\0"),
     "finit_module": (313, 3, b"\0", 0), "delete_module": (176, b"x\0", 0), "kexec_load": (246, 0, 0, 0, 0),
-    "reboot": (169, 0, 0, 0, 0), "swapon": (167, b"/nowhere\0", 0), "settimeofday": (164, 0, 0),
-    "clock_settime": (227, 99, ZEROES), "adjtimex": (159, ZEROES), "sethostname": (170, b"", 0),
-    "acct": (163, b"/nowhere\0"), "syslog": (103, 10, 0, 0), "iopl": (172, 0), "modify_ldt": (154, 0, ZEROES, 16),
+    "reboot": (169, 0, 0, 0, 0), "swapon": (167, NOWHERE, 0), "settimeofday": (164, 0, 0),
+    "clock_settime": (227, 99, ZEROES), "adjtimex": (159, ZEROES), "sethostname": (170, b"x", 1000),
+    "acct": (163, NOWHERE), "syslog": (103, 10, 0, 0), "iopl": (172, 0), "modify_ldt": (154, 0, ZEROES, 16),
     "quotactl": (179, 0, 0, 0, 0), "fanotify_init": (300, 0, 0), "ioctl that types": (16, 0, 0x5412, ZEROES),
-    "shmget": (29, 0, 4096, 0o600), "msgget": (68, 0, 0o600), "semget": (64, 0, 1, 0o600),
+    "shmget": (29, 0x61706821, 4096, 0), "msgget": (68, 0x61706821, 0), "semget": (64, 0x61706821, 1, 0),
     "mq_open": (240, b"x\0", 0, 0, 0), "timer_create": (222, 1, 0, ZEROES), "pipe2": (293, ZEROES, 0),
 }
-SERVER = {"fork": (57,), "clone": (56, signal.SIGCHLD, 0, 0, 0, 0), "setitimer": (38, 9, 0, 0), "accept4": (288, 99, 0, 0, 0)}
+SERVER = {
+    "fork": (57,), "clone": (56, signal.SIGCHLD, 0, 0, 0, 0), "setitimer": (38, 9, 0, 0), "accept4": (288, 99, 0, 0, 0),
+}
 
 # fail as on an older kernel, so that the C library does without
 AS_UNKNOWN = {"clone3"}
