@@ -170,13 +170,8 @@ def test_off_by_an_option_is_off_for_the_first_loader(daemon, sandbox):
 
 @pytest.mark.skipif(not ROOT, reason="only root has groups to give up")
 def test_no_supplementary_group_survives(start, model):
-    before = os.getgroups()
-    os.setgroups([0, 1, 2, 3, 4, 27])
-    try:
-        d = start(model)
-    finally:
-        os.setgroups(before)
-    assert process(d.pid).status("Groups") != []
+    d = start(model, under=("setpriv", "--groups=1,2,3,27"))
+    assert process(d.pid).status("Groups") == ["1", "2", "3", "27"]
     with d.connect() as client:
         assert client.ask(b"Beautiful is better than?") == ANSWERS
         for p in d.processes():
@@ -186,20 +181,11 @@ def test_no_supplementary_group_survives(start, model):
 
 # A kernel that has less
 
-@pytest.fixture
-def without(place, monkeypatch):
-    """Lets a system call fail as if the kernel did not have it."""
-    strace = shutil.which("strace")
-    if not strace:
+def without(call, error):
+    """What to run the daemon under, so that a system call fails as if the kernel did not have it."""
+    if not shutil.which("strace"):
         pytest.skip("there is no strace")
-
-    def lacks(call, error):
-        wrapper = place / "aphorismd"
-        wrapper.write_text(f"#!/bin/sh\nexec {strace} -D -f -qq -o /dev/null -e trace={call} "
-                           f"-e inject={call}:error={error} {APHORISMD} \"$@\"\n")
-        wrapper.chmod(0o755)
-        monkeypatch.setattr(harness, "APHORISMD", str(wrapper))
-    return lacks
+    return ("strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:error={error}")
 
 
 @pytest.mark.parametrize("call, error, reason", [
@@ -208,17 +194,15 @@ def without(place, monkeypatch):
     ("landlock_restrict_self", "E2BIG", "the kernel refuses to be restricted by Landlock"),
     ("seccomp", "EINVAL", "the kernel refuses a seccomp filter"),
 ])
-def test_required_is_not_less(daemon, sandbox, without, call, error, reason):
-    without(call, error)
-    d = daemon(launch_only=True, process__sandbox="required")
+def test_required_is_not_less(daemon, sandbox, call, error, reason):
+    d = daemon(launch_only=True, process__sandbox="required", under=without(call, error))
     d.wait_for(re.escape(f"process.sandbox: required, but {reason}"))
     assert d.wait() == 71
     assert not d.matches("listening on")
 
 
-def test_auto_takes_what_there_is_and_says_so(daemon, sandbox, without):
-    without("landlock_create_ruleset", "ENOSYS")
-    d = daemon(process__sandbox="auto")
+def test_auto_takes_what_there_is_and_says_so(daemon, sandbox):
+    d = daemon(process__sandbox="auto", under=without("landlock_create_ruleset", "ENOSYS"))
     assert len(d.matches("process.sandbox: not all of it is in force: this kernel has no Landlock")) == 1
     assert d.ask() == ANSWERS
     assert all(p.status("Seccomp") == ["2"] for p in d.workers())
@@ -226,9 +210,8 @@ def test_auto_takes_what_there_is_and_says_so(daemon, sandbox, without):
     assert len(d.matches("process.sandbox: not all")) == 1
 
 
-def test_auto_says_so_when_only_a_worker_lacks_it(daemon, sandbox, without):
-    without("landlock_restrict_self", "E2BIG")
-    d = daemon(model="iterative", process__sandbox="auto")
+def test_auto_says_so_when_only_a_worker_lacks_it(daemon, sandbox):
+    d = daemon(model="iterative", process__sandbox="auto", under=without("landlock_restrict_self", "E2BIG"))
     d.wait_for("iterative 0: process.sandbox: not all of it is in force: the kernel refuses to be restricted")
     assert d.ask() == ANSWERS
 
