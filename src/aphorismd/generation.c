@@ -110,6 +110,9 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	if (status == 0)
 		status = worker_open(&worker, generation->plan.conversations, (int)generation->plan.acceptors,
 		                     longest > CONVERSATION_IN ? longest : CONVERSATION_IN);
+	if (status == 0)
+		status = privileges_confine(worker.config, generation->model->makes,
+		                            generation->surroundings->confined);
 	if (status != 0)
 		exit(status);
 	worker_ready(&worker);

@@ -33,6 +33,7 @@ struct surroundings {
 	/* closes, in a worker, what is not its generation's */
 	void (*forget)(void *supervisor, const struct generation *);
 	void *supervisor;
+	bool confined;                    /* the supervisor has found nothing lacking in the sandbox */
 };
 
 struct member {

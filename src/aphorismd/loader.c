@@ -18,11 +18,14 @@
 
 #include "aphorismd/privileges.h"
 #include "common/clock.h"
+#include "common/compat.h"
 #include "common/log.h"
 #include "common/proctitle.h"
 #include "models/model.h"
+#include "server/sandbox.h"
 
 enum { LIMIT_S = 60 };
+enum { MEMFD = STDERR_FILENO + 1, LINES };        /* where these are in the loader */
 
 /* ---- in the loader ---- */
 
@@ -69,10 +72,49 @@ static void advise(const struct config *config, const struct options *options, s
 	report(reporting, false, line);
 }
 
-static int load(int memfd, const struct options *options, const struct config *before, struct reporting *reporting)
+static void ignore(void *arg, bool error, const char *line)
+{
+	(void)arg;
+	(void)error;
+	(void)line;
+}
+
+/*
+ * At a start the file can't be asked whether there is to be a sandbox: what reads it is to be in there.  But options
+ * and environment can.
+ */
+static bool wants_no_sandbox(const struct options *options, const struct config *before)
 {
 	struct config_sources sources = options_sources(options);
+	struct config *said = before ? NULL : calloc(1, sizeof *said);
+	bool off;
+
+	if (!said)
+		return before && before->sandbox == SANDBOX_OFF;
+	sources.file = NULL;
+	config_load(said, model_schema(), &sources, NULL, ignore, NULL);
+	off = said->sandbox == SANDBOX_OFF;
+	free(said);
+	return off;
+}
+
+/* A daemon does not start with less than was required; whoever only checks a file may have another kernel. */
+static int check_sandbox(const struct options *options, const char *lacking, struct reporting *reporting)
+{
+	bool serves = options->action == ACTION_SERVE;
+	char line[SANDBOX_REASON + 64];
+
+	snprintf(line, sizeof line, "process.sandbox: required, but %s", lacking);
+	report(reporting, serves, line);
+	return serves ? EX_OSERR : 0;
+}
+
+static int load(int memfd, const struct options *options, const struct config *before, struct reporting *reporting)
+{
 	bool built_in = !before || before->aphorisms[0] == '\0';
+	char lacking[SANDBOX_REASON];
+	bool confined = wants_no_sandbox(options, before) || sandbox_enter(SANDBOX_LOADER, 0, lacking);
+	struct config_sources sources = options_sources(options);
 	FILE *dump = options->action == ACTION_DUMP ? stdout : NULL;
 	struct config *config = calloc(1, sizeof *config);
 	int status;
@@ -81,6 +123,8 @@ static int load(int memfd, const struct options *options, const struct config *b
 		return EX_OSERR;
 	sources.file_needed |= before && before->set.file;
 	status = config_load(config, model_schema(), &sources, dump, report, reporting);
+	if (status == 0 && config->sandbox == SANDBOX_REQUIRED && !confined)
+		status = check_sandbox(options, lacking, reporting);
 	if (status == 0 && !dump)
 		status = image_write(memfd, config, built_in, report, reporting);
 	if (status == 0 && !dump && config->log_target == TARGET_STDERR && !options->foreground) {
@@ -102,16 +146,27 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Sockets, locks and pipes of the supervisor are none of its business.  The memfd is older, so its number is lower. */
+static void close_others(int memfd, int lines)
+{
+	dup2(memfd, MEMFD);
+	dup2(lines, LINES);
+	compat_close_from(LINES + 1);
+}
+
 static void run(int memfd, int lines, const struct options *options, const struct config *before, pid_t supervisor)
 {
-	struct reporting reporting = { .to = fdopen(lines, "w"), .prefixed = true };
+	struct reporting reporting = { .prefixed = true };
 
+	close_others(memfd, lines);
+	reporting.to = fdopen(LINES, "w");
 	reset_signals();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != supervisor || !reporting.to)
 		_exit(EX_OSERR);
 	proctitle_set("aphorismd: loader");
-	_exit(load(memfd, options, before, &reporting));
+	privileges_read_only();
+	_exit(load(MEMFD, options, before, &reporting));
 }
 
 /* ---- in the supervisor ---- */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "server/sandbox.h"
 
 static int refuse(char *reason, const char *key, const char *name, const char *why)
 {
@@ -117,9 +118,23 @@ int privileges_drop(const struct privileges *privileges)
 	return 0;
 }
 
-void privileges_reduce(void)
+int privileges_confine(const struct config *config, unsigned makes, bool expected)
 {
-	static const uint32_t kept = 1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_NET_BIND_SERVICE;
+	char reason[SANDBOX_REASON];
+
+	if (config->sandbox == SANDBOX_OFF || sandbox_enter(SANDBOX_WORKER, makes, reason))
+		return 0;
+	if (config->sandbox == SANDBOX_REQUIRED) {
+		log_error("process.sandbox: required, but %s", reason);
+		return EX_OSERR;
+	}
+	if (expected)
+		log_warning("process.sandbox: not all of it is in force: %s", reason);
+	return 0;
+}
+
+static void keep_capabilities(uint32_t kept)
+{
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { .effective = 0 } };
 	struct __user_cap_data_struct all[_LINUX_CAPABILITY_U32S_3];
@@ -131,4 +146,14 @@ void privileges_reduce(void)
 	}
 	if (syscall(SYS_capset, &header, data) < 0)
 		log_warning("can't give up capabilities: %s", strerror(errno));
+}
+
+void privileges_reduce(void)
+{
+	keep_capabilities(1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_NET_BIND_SERVICE);
+}
+
+void privileges_read_only(void)
+{
+	keep_capabilities(1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH);
 }

@@ -31,9 +31,19 @@ int privileges_resolve(struct privileges *, const struct config *, char *reason)
 int privileges_drop(const struct privileges *);
 
 /*
+ * In a worker, when all is open: enters the sandbox as process.sandbox says.  makes: see server/sandbox.h.  expected:
+ * whether it is worth a warning under "auto" when something is lacking; the supervisor knows whether it was said.
+ * Returns 0, or EX_OSERR when what is required is lacking, logged.
+ */
+int privileges_confine(const struct config *, unsigned makes, bool expected);
+
+/*
  * In the supervisor, once it has started as root: keeps the capabilities that a running daemon needs (to fork workers
  * as another user, to signal them, to bind low ports) and gives up the rest.  A failure is logged.
  */
 void privileges_reduce(void);
+
+/* In a loader: gives up all capabilities but those to read whatever file is named.  A failure is logged. */
+void privileges_read_only(void);
 
 #endif

@@ -274,7 +274,7 @@ int supervisor_run(const struct options *options, int launcher)
 	if (open_all(s) != 0) {
 		supervisor_complain(s, EX_OSERR, "can't start: %s", strerror(errno));
 	} else {
-		s->surroundings = (struct surroundings){ &s->privileges, s->devnull, s->told, forget, s };
+		s->surroundings = (struct surroundings){ &s->privileges, s->devnull, s->told, forget, s, false };
 		proctitle_set("aphorismd: supervisor");
 		supervisor_begin_reload(s);
 		if (s->step == STEP_LOADS)

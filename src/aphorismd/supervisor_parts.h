@@ -58,8 +58,8 @@ void supervisor_stop(struct supervisor *, int urgency);
 /* ---- supervisor_setup.c ---- */
 
 /*
- * Resolves the user, locks the pidfile, opens log and control socket.  Returns 0, or a sysexits code, complained
- * about.
+ * Resolves the user, locks the pidfile, opens log and control socket, enters the sandbox.  Returns 0, or a sysexits
+ * code, complained about.
  */
 int supervisor_set_up(struct supervisor *, const struct config *);
 

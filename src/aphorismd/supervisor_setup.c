@@ -15,6 +15,7 @@
 #include "aphorismd/pidfile.h"
 #include "aphorismd/supervisor_parts.h"
 #include "common/log.h"
+#include "server/sandbox.h"
 
 void supervisor_complain(struct supervisor *s, int status, const char *format, ...)
 {
@@ -112,6 +113,26 @@ static int open_control(struct supervisor *s, const struct config *config)
 	return status;
 }
 
+/* Under "auto" what is lacking is said once, here.  After user names were looked up, which may take any system call. */
+static int confine(struct supervisor *s, const struct config *config)
+{
+	char reason[SANDBOX_REASON];
+
+	if (config->sandbox == SANDBOX_OFF)
+		return 0;
+	s->surroundings.confined = sandbox_enter(SANDBOX_SUPERVISOR, 0, reason);
+	if (s->surroundings.confined) {
+		log_debug("process.sandbox: Landlock and seccomp filters are in force");
+		return 0;
+	}
+	if (config->sandbox == SANDBOX_AUTO) {
+		log_notice("process.sandbox: not all of it is in force: %s", reason);
+		return 0;
+	}
+	supervisor_complain(s, EX_OSERR, "process.sandbox: required, but %s", reason);
+	return EX_OSERR;
+}
+
 int supervisor_set_up(struct supervisor *s, const struct config *config)
 {
 	char reason[PRIVILEGES_REASON];
@@ -124,5 +145,7 @@ int supervisor_set_up(struct supervisor *s, const struct config *config)
 	if ((status = lock_pidfile(s, config)) != 0)
 		return status;
 	supervisor_open_log(s, config);
-	return open_control(s, config);
+	if ((status = open_control(s, config)) != 0)
+		return status;
+	return confine(s, config);
 }

@@ -108,6 +108,7 @@ static void serve(struct worker *worker)
 const struct model model_fork = {
 	.name = "fork",
 	.summary = "a process for each connection",
+	.makes = SANDBOX_PROCESSES,
 	.plan = plan,
 	.serve = serve,
 };

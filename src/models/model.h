@@ -5,6 +5,7 @@
 #define MODELS_MODEL_H
 
 #include "server/config.h"
+#include "server/sandbox.h"
 #include "server/worker.h"
 
 /* How many of everything a model wants under a configuration. */
@@ -21,6 +22,7 @@ struct model {
 	const char *name, *summary;
 	const struct section *section;    /* its own keys in the configuration, or NULL */
 	bool nonblocking;                 /* it needs its listeners so */
+	unsigned makes;                   /* SANDBOX_PROCESSES, SANDBOX_THREADS: what its workers start */
 	struct plan (*plan)(const struct config *);
 	/* of an elastic pool: how many workers to add (or, negative, to retire), by how many there are; else NULL */
 	int (*adjust)(const struct config *, int all, int idle);

@@ -47,6 +47,7 @@ static void serve(struct worker *worker)
 const struct model model_thread = {
 	.name = "thread",
 	.summary = "a thread for each connection, in one process",
+	.makes = SANDBOX_THREADS,
 	.plan = plan,
 	.serve = serve,
 };

@@ -70,6 +70,7 @@ const struct model model_threadpool = {
 	.name = "threadpool",
 	.summary = "a fixed pool of threads in one process, each serving one connection after another",
 	.section = &section,
+	.makes = SANDBOX_THREADS,
 	.plan = plan,
 	.serve = serve,
 };

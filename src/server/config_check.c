@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "server/sandbox.h"
+
 static bool any_bad(const struct loader *loader, const struct section *section)
 {
 	for (size_t i = 0; i < loader->count; i++)
@@ -58,8 +60,8 @@ static void check_core(struct loader *loader)
 	           "also an address of listen");
 	check_pair(loader, *config->control && strcmp(config->control, config->pidfile) == 0,
 	           "control.socket", "process.pidfile", "the same file as process.pidfile");
-	check_pair(loader, config->sandbox == SANDBOX_REQUIRED, "process.sandbox", "process.sandbox",
-	           "\"required\" is not built yet, use \"auto\" or \"off\"");
+	check_pair(loader, config->sandbox == SANDBOX_REQUIRED && !sandbox_is_built(), "process.sandbox",
+	           "process.sandbox", "\"required\" is not built in, use \"auto\" or \"off\"");
 }
 
 /* The first key of a section that is not at its default, or NULL. */

@@ -77,7 +77,7 @@ const struct key config_keys[] = {
 	{ "process.pidfile", KEY_PATH, FIELD(pidfile), RUNSTATEDIR "/aphorismd/aphorismd.pid", 0, 0, NULL,
 	  "The file that holds the supervisor's process id; empty is none." },
 	{ "process.sandbox", KEY_CHOICE, FIELD(sandbox), "auto", 0, 0, sandbox,
-	  "Whether workers give up the system calls that they do not need." },
+	  "Whether each process gives up the files and system calls that it does not need." },
 
 	{ "log.target", KEY_CHOICE, FIELD(log_target), "auto", 0, 0, log_target,
 	  "Where messages go; auto is syslog for a daemon and standard error in the foreground." },

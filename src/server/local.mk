@@ -14,6 +14,10 @@ libserver_a_SOURCES = \
 	%D%/event_pump.c %D%/event_pump.h \
 	%D%/listener.c %D%/listener.h \
 	%D%/pump.c %D%/pump.h \
+	%D%/sandbox.c %D%/sandbox.h \
+	%D%/sandbox_landlock.c \
+	%D%/sandbox_parts.h \
+	%D%/sandbox_seccomp.c \
 	%D%/scoreboard.c %D%/scoreboard.h \
 	%D%/worker.c %D%/worker.h \
 	%D%/worker_accept.c %D%/worker_parts.h \

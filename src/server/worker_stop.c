@@ -64,6 +64,8 @@ static void rise_to(enum worker_phase phase)
 	if (write(self->wake, &one, sizeof one) < 0)
 		return;           /* it is full: readable, which is all that matters */
 	sem_post(&self->vacancy);
+	if (self->acceptors[0] != pid)
+		return;           /* a child of the fork model: the list is its parent's */
 	for (int i = 0; i < atomic_load(&self->acceptor_count); i++)
 		if (self->acceptors[i] != me)
 			tgkill(pid, self->acceptors[i], SIGNAL_INTERRUPT);

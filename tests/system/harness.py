@@ -29,6 +29,7 @@ ETC = Path(os.environ.get("TEST_ETC") or TOP / "etc")
 
 ROOT = os.geteuid() == 0
 LIMIT = float(os.environ.get("TEST_LIMIT", 30))     # seconds that anything may take
+SANDBOX = os.environ.get("TEST_SANDBOX") or None    # process.sandbox of every Daemon
 SLACK = float(os.environ.get("TEST_SLACK", 4))      # seconds that a deadline may be late on a busy machine
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion .* failed")
 
@@ -254,7 +255,7 @@ class Daemon:
         self.settings = {
             "model": model, "listen": tuple(listen), "aphorisms": self.table.name,
             "process.user": "nobody" if ROOT and not as_nobody else None,
-            "log.level": "info", "control.socket": self.control,
+            "log.level": "info", "control.socket": self.control, "process.sandbox": SANDBOX,
         }
         self.write(table=table, **settings)
         self.news = threading.Condition()

@@ -423,6 +423,7 @@ def test_many_hups_are_few_reloads(daemon, model):
         time.sleep(random.Random(number).uniform(0, 0.05))
         assert d.ask(b"Simple is better than?") == b"Complex."
     until("the last table", lambda: d.ask(WHICH) == b"20.")
+    until("calm", lambda: "state serving" in d.ctl("status").stdout)
     calm = len(d.workers())
     d.reloaded()
     until("the end of old generations", lambda: len(d.workers()) <= calm)

@@ -13,6 +13,7 @@
 
 #include "models/model.h"
 #include "server/config.h"
+#include "server/sandbox.h"
 
 /* Small sections of our own: whatever models there are, these tests stay. */
 struct pool {
@@ -258,8 +259,6 @@ static const struct {
 	{ "over_limit = \"weit\";",
 	  "a.conf:1: over_limit: \"weit\" is no value of this key, did you mean \"wait\"? (wait, refuse)\n" },
 	{ "other = { engine = \"fast\"; }", "a.conf:1: other.engine: not built in\n" },
-	{ "process = { sandbox = \"required\"; }",
-	  "a.conf:1: process.sandbox: \"required\" is not built yet, use \"auto\" or \"off\"\n" },
 	{ "log = { level = \"err\"; }",
 	  "a.conf:1: log.level: \"err\" is no value of this key, did you mean \"error\"? "
 	  "(error, warning, notice, info, debug)\n" },
@@ -406,6 +405,14 @@ START_TEST(text_of_any_kind)
 	ck_assert_str_eq(reports, "a.conf:1: backlog: must be an integer, not a number with a fraction\n"
 	                          "a.conf:2: model: must be a string, not a number with a fraction\n"
 	                          "a.conf:2: over_limit: must be a string, not a number with a fraction\n");
+}
+END_TEST
+
+START_TEST(sandbox_that_is_not_built_in)
+{
+	ck_assert_int_eq(load("process = { sandbox = \"required\"; }"), sandbox_is_built() ? 0 : EX_CONFIG);
+	ck_assert_str_eq(reports, sandbox_is_built() ? "" : "a.conf:1: process.sandbox: \"required\" is not built in, "
+	                                                    "use \"auto\" or \"off\"\n");
 }
 END_TEST
 
@@ -828,6 +835,7 @@ static TCase *cases(void)
 	tcase_add_loop_test(tcase, wrong_text, 0, COUNT(wrong));
 	tcase_add_test(tcase, all_errors_in_one_run);
 	tcase_add_test(tcase, text_of_any_kind);
+	tcase_add_test(tcase, sandbox_that_is_not_built_in);
 	tcase_add_test(tcase, nul_byte);
 	tcase_add_test(tcase, includes);
 	tcase_add_test(tcase, includes_that_would_end_or_hang_a_daemon);

@@ -1,0 +1,224 @@
+"""Least privilege: what a process of the daemon can do once somebody else speaks through it."""
+
+import os
+import re
+import shutil
+import signal
+
+import harness
+import pytest
+from harness import APHORISMD, ROOT, open_files, process, run, talk, until
+from intruder import (FILES, FILES_READ, OTHERS, PROGRAMS, RIGHTS, SERVER, SOCKETS, SYSTEM, child_of, intruder,
+                      needs_ptrace, succeeded)
+
+ANYBODY = {**FILES, **PROGRAMS, **SOCKETS, **OTHERS, **RIGHTS, **SYSTEM}
+ANSWERS = b"Ugly."
+MECHANISMS = "required, but|is not built in"
+
+
+@pytest.fixture(scope="session")
+def sandbox():
+    """Skips where the sandbox can't be whole."""
+    built = run(APHORISMD, "-t", "-o", "process.sandbox=required", "-o", "listen=127.0.0.1:0")
+    lacking = re.search(f"(?m)^.*({MECHANISMS}).*$", built.stdout + built.stderr)
+    if lacking:
+        pytest.skip(lacking.group())
+
+
+def makes_processes(model):
+    return model == "fork"
+
+
+@pytest.fixture
+def start(daemon, sandbox):
+    return lambda model=None, **more: daemon(model, process__sandbox="required", **more)
+
+
+# Workers
+
+def acts_of_a_worker(model):
+    own = {"setitimer", "accept4"} | ({"fork", "clone"} if makes_processes(model) else set())
+    return {**ANYBODY, **FILES_READ, **{name: act for name, act in SERVER.items() if name not in own}}
+
+
+def test_a_worker_can_do_nothing_but_serve(start, model):
+    """Every thread of it, and one that took the place of a dead one, whose parent is confined by then."""
+    d = start(model)
+    first = d.workers()[0]
+    os.kill(first.pid, signal.SIGKILL)
+    until("another worker", lambda: first.pid not in (p.pid for p in d.workers()) and d.ask() == ANSWERS)
+    for pid in {d.workers()[0].pid, d.workers()[-1].pid}:
+        thread = int(sorted(os.listdir(f"/proc/{pid}/task"), key=int)[-1])
+        with intruder(thread) as worker:
+            assert succeeded(worker, acts_of_a_worker(model), d.pid) == {}
+    assert d.ask() == ANSWERS
+
+
+def test_a_child_of_a_fork_worker_can_do_nothing_but_serve(start):
+    d = start("fork")
+    with d.connect() as client:
+        assert client.ask(b"Beautiful is better than?") == ANSWERS
+        child = until("a child", lambda: [p for p in d.processes() if p.ppid != d.pid])[0]
+        with intruder(child.pid) as stopped:
+            assert succeeded(stopped, acts_of_a_worker("fork"), d.pid) == {}
+        assert client.ask(b"Beautiful is better than?") == ANSWERS
+
+
+def test_a_generation_after_a_reload_is_confined_as_well(start, model):
+    d = start("iterative")
+    d.reloaded(model=model)
+    until("the end of the old one", lambda: len({p.title().split()[1] for p in d.workers()}) == 1)
+    with intruder(d.workers()[-1].pid) as worker:
+        assert succeeded(worker, acts_of_a_worker(model), d.pid) == {}
+
+
+def test_without_a_sandbox_an_intruder_would_get_far(daemon):
+    """The method of these tests sees what is not denied."""
+    needs_ptrace()
+    d = daemon(process__sandbox="off")
+    with intruder(d.workers()[0].pid) as worker:
+        found = succeeded(worker, {**FILES_READ, **SOCKETS, "umask": FILES["umask"], "pipe2": SYSTEM["pipe2"]}, d.pid)
+    assert {"open", "openat", "socket inet", "socket unix", "socketpair", "umask", "pipe2"} <= set(found)
+    assert min(found[name] for name in ("open", "openat", "socket inet", "pipe2")) >= 0
+    assert process(d.workers()[0].pid).status("Seccomp") == ["0"]
+
+
+def test_every_process_is_marked(start, model):
+    d = start(model)
+    for p in [process(d.pid), *d.workers()]:
+        assert (p.status("Seccomp"), p.status("NoNewPrivs")) == (["2"], ["1"]), p.title()
+
+
+# The supervisor
+
+def test_the_supervisor_starts_no_program_and_rules_no_system(start):
+    d = start()
+    denied = {**{name: act for name, act in {**OTHERS, **SYSTEM, **RIGHTS}.items()
+                 if name in ("ptrace attach", "ptrace me", "process_vm_readv", "process_vm_writev", "kcmp", "unshare",
+                             "setns", "pidfd_getfd", "personality")},
+              **{name: act for name, act in PROGRAMS.items() if name.startswith("exec")},
+              **{name: act for name, act in SYSTEM.items() if name not in
+                 ("ioctl that types", "shmget", "msgget", "semget", "mq_open", "timer_create", "pipe2")},
+              "chroot": FILES["chroot"], "mknod": FILES["mknod"], "open_by_handle_at": FILES["open_by_handle_at"]}
+    with intruder(d.pid) as supervisor:
+        assert succeeded(supervisor, denied, os.getpid()) == {}
+        devnull = supervisor.call(2, b"/dev/null\0", 2)
+        assert devnull >= 0
+        assert supervisor.call(3, devnull) == 0
+    d.reloaded(listen=("127.0.0.1:0", "127.0.0.1:0"))
+    assert d.ask() == ANSWERS
+
+
+@pytest.mark.skipif(not ROOT, reason="only root has capabilities to lose")
+def test_the_supervisor_has_lost_the_rights_that_it_does_not_need(start, place):
+    d = start()
+    secret = place / "secret"
+    secret.write_text("of nobody's")
+    secret.chmod(0o600)
+    os.chown(secret, harness.nobody().pw_uid, -1)
+    path = os.fsencode(secret) + b"\0"
+    until("few capabilities", lambda: bin(int(process(d.pid).status("CapEff")[0], 16)).count("1") <= 4)
+    with intruder(d.pid) as supervisor:
+        assert supervisor.call(2, path, 0) == -13
+        assert supervisor.call(92, path, 0, 0) == -1
+        assert supervisor.call(41, 2, 3, 1) == -1         # a raw socket
+        assert supervisor.call(105, 0) == 0               # which it needs for its workers
+
+
+# The loader
+
+def test_the_loader_can_do_nothing_but_read(start):
+    d = start()
+    allowed = {"lseek", "open", "openat", "newfstatat"}
+    acts = {**ANYBODY, **SERVER, **{name: act for name, act in FILES_READ.items() if name not in allowed}}
+    since = len(d.lines)
+    with child_of(d.pid, lambda: d.signal(signal.SIGHUP), wanted=3) as loader:
+        assert "loader" in process(loader.tid).title()
+        assert succeeded(loader, acts, d.pid) == {}
+        assert loader.call(2, b"/etc/passwd\0", 0) >= 0
+        held = [what for fd, what in open_files(loader.tid).items() if fd > 2 and what != "/etc/passwd"]
+        assert len(held) == 2 and all(re.match(r"pipe:|/memfd:", what) for what in held), held
+    d.wait_for(r"reloaded: generation 2", since)
+    assert d.ask() == ANSWERS
+
+
+def test_the_first_loader_is_confined_too(daemon, sandbox):
+    """Before anybody has read what the configuration says about it."""
+    table = b"".join(b"Is %d better than? Yes.\n" % n for n in range(1000000))     # for that it needs a while
+    d = daemon(launch_only=True, table=table)
+
+    def confined():
+        for p in d.workers():
+            try:
+                if "loader" in p.title() and p.status("Seccomp") == ["2"]:
+                    return True
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+        assert not d.matches("listening on"), "it came and went unseen, or unconfined"
+        return False
+    until("a confined loader", confined)
+    d.wait_for("listening on")
+
+
+def test_off_by_an_option_is_off_for_the_first_loader(daemon, sandbox):
+    d = daemon(options=["-o", "process.sandbox=off"])
+    for p in [process(d.pid), *d.workers()]:
+        assert p.status("Seccomp") == ["0"], p.title()
+
+
+# Giving up root
+
+@pytest.mark.skipif(not ROOT, reason="only root has groups to give up")
+def test_no_supplementary_group_survives(start, model):
+    d = start(model, under=("setpriv", "--groups=1,2,3,27"))
+    assert process(d.pid).status("Groups") == ["1", "2", "3", "27"]
+    with d.connect() as client:
+        assert client.ask(b"Beautiful is better than?") == ANSWERS
+        for p in d.processes():
+            assert p.status("Groups") == [], p.title()
+            assert set(p.status("Uid")) == {str(harness.nobody().pw_uid)}
+
+
+# A kernel that has less
+
+def without(call, error):
+    """What to run the daemon under, so that a system call fails as if the kernel did not have it."""
+    if not shutil.which("strace"):
+        pytest.skip("there is no strace")
+    return ("strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:error={error}")
+
+
+@pytest.mark.parametrize("call, error, reason", [
+    ("landlock_create_ruleset", "ENOSYS", "this kernel has no Landlock"),
+    ("landlock_create_ruleset", "EOPNOTSUPP", "Landlock is switched off in this kernel"),
+    ("landlock_restrict_self", "E2BIG", "the kernel refuses to be restricted by Landlock"),
+    ("seccomp", "EINVAL", "the kernel refuses a seccomp filter"),
+])
+def test_required_is_not_less(daemon, sandbox, call, error, reason):
+    d = daemon(launch_only=True, process__sandbox="required", under=without(call, error))
+    d.wait_for(re.escape(f"process.sandbox: required, but {reason}"))
+    assert d.wait() == 71
+    assert not d.matches("listening on")
+
+
+def test_auto_takes_what_there_is_and_says_so(daemon, sandbox):
+    d = daemon(process__sandbox="auto", under=without("landlock_create_ruleset", "ENOSYS"))
+    assert len(d.matches("process.sandbox: not all of it is in force: this kernel has no Landlock")) == 1
+    assert d.ask() == ANSWERS
+    assert all(p.status("Seccomp") == ["2"] for p in d.workers())
+    d.reloaded()
+    assert len(d.matches("process.sandbox: not all")) == 1
+
+
+def test_auto_says_so_when_only_a_worker_lacks_it(daemon, sandbox):
+    d = daemon(model="iterative", process__sandbox="auto", under=without("landlock_restrict_self", "E2BIG"))
+    d.wait_for("iterative 0: process.sandbox: not all of it is in force: the kernel refuses to be restricted")
+    assert d.ask() == ANSWERS
+
+
+def test_a_restart_is_needed_to_change_it(start):
+    d = start()
+    result = d.reload(process__sandbox="off")
+    assert result.returncode == 78 and "process.sandbox" in result.stdout + result.stderr
+    assert talk(d.address, [b"Simple is better than?"]) == b"Complex."
+    d.reloaded(process__sandbox="required")

@@ -1,0 +1,236 @@
+/*
+ * test_sandbox.c - each mechanism of the sandbox alone: together one would hide that the other does nothing.
+ *
+ * Every case is a child process that confines itself and tells by its exit status which step went wrong.
+ */
+#include "server/sandbox_parts.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { LACKING = 77 };
+
+/* Returns whether the child could be confined at all here; fails when a step in there went wrong. */
+static bool run(int (*child)(int), int argument)
+{
+	int status;
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+		_exit(child(argument));
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status));
+	if (WEXITSTATUS(status) == LACKING)
+		fprintf(stderr, "test_sandbox: this build or kernel lacks it: a test is skipped\n");
+	else
+		ck_assert_int_eq(WEXITSTATUS(status), 0);
+	return WEXITSTATUS(status) != LACKING;
+}
+
+#define TRY(condition)                                                                     \
+	do {                                                                               \
+		if (!(condition)) {                                                        \
+			dprintf(STDERR_FILENO, "%d: %s: %d\n", __LINE__, #condition, errno); \
+			return EXIT_FAILURE;                                               \
+		}                                                                          \
+	} while (0)
+#define DENIED(call, why) TRY((call) < 0 && errno == (why))
+
+static long landlock_version(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
+}
+
+/* ---- Landlock ---- */
+
+static int worker_without_files(int nothing)
+{
+	struct sockaddr_in nobody = { .sin_family = AF_INET, .sin_port = htons(1) };
+	int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	long version = landlock_version();
+
+	(void)nothing;
+	if (sandbox_enter_landlock(SANDBOX_WORKER))
+		return LACKING;
+	DENIED(open("/etc/passwd", O_RDONLY | O_CLOEXEC), EACCES);
+	DENIED(open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), EACCES);
+	DENIED(open("/tmp/test_sandbox", O_WRONLY | O_CREAT | O_CLOEXEC, 0600), EACCES);
+	DENIED(mkdir("/tmp/test_sandbox", 0700), EACCES);
+	DENIED(execl("/bin/true", "true", NULL), EACCES);
+	if (version >= 4) {
+		DENIED(connect(tcp, (struct sockaddr *)&nobody, sizeof nobody), EACCES);
+		nobody.sin_port = 0;
+		DENIED(bind(tcp, (struct sockaddr *)&nobody, sizeof nobody), EACCES);
+	}
+	if (version >= 6) {
+		TRY(kill(getpid(), 0) == 0);
+		DENIED(kill(getppid(), 0), EPERM);
+	}
+	return 0;
+}
+
+static int loader_reads(int nothing)
+{
+	(void)nothing;
+	if (sandbox_enter_landlock(SANDBOX_LOADER))
+		return LACKING;
+	TRY(open("/etc/passwd", O_RDONLY | O_CLOEXEC) >= 0);
+	DENIED(open("/dev/null", O_WRONLY | O_CLOEXEC), EACCES);
+	DENIED(open("/tmp/test_sandbox", O_WRONLY | O_CREAT | O_CLOEXEC, 0600), EACCES);
+	DENIED(mkdir("/tmp/test_sandbox", 0700), EACCES);
+	DENIED(execl("/bin/true", "true", NULL), EACCES);
+	return 0;
+}
+
+static int supervisor_has_files(int nothing)
+{
+	(void)nothing;
+	if (sandbox_enter_landlock(SANDBOX_SUPERVISOR))
+		return LACKING;
+	TRY(open("/dev/null", O_WRONLY | O_CLOEXEC) >= 0);
+	return 0;
+}
+
+START_TEST(landlock_takes_files_away)
+{
+	run(worker_without_files, 0);
+	run(loader_reads, 0);
+	run(supervisor_has_files, 0);
+}
+END_TEST
+
+/* ---- seccomp ---- */
+
+static void *end_thread(void *given)
+{
+	return given;
+}
+
+static bool makes_thread(void)
+{
+	pthread_t thread;
+
+	return pthread_create(&thread, NULL, end_thread, NULL) == 0 && pthread_join(thread, NULL) == 0;
+}
+
+static bool makes_process(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		_exit(0);
+	return pid > 0 && waitpid(pid, &status, 0) == pid;
+}
+
+static int worker_makes(int makes)
+{
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (sandbox_enter_seccomp(SANDBOX_WORKER, (unsigned)makes))
+		return LACKING;
+	TRY(makes_thread() == (makes == SANDBOX_THREADS));
+	TRY(makes_process() == (makes == SANDBOX_PROCESSES));
+	DENIED(syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0), EPERM);
+	DENIED(open("/etc/passwd", O_RDONLY | O_CLOEXEC), EPERM);
+	DENIED(execl("/bin/true", "true", NULL), EPERM);
+	DENIED(socket(AF_UNIX, SOCK_DGRAM, 0), EPERM);
+	DENIED(mprotect(page, 4096, PROT_READ | PROT_EXEC), EPERM);
+	DENIED(prctl(PR_SET_DUMPABLE, 1), EPERM);
+	TRY(prctl(PR_SET_PDEATHSIG, SIGUSR2) == 0);
+	TRY(kill(0, 0) == 0);
+	DENIED(kill(getppid(), 0), EPERM);
+	DENIED(syscall(SYS_seccomp, 1, 0, NULL), EPERM);
+	/* what a C library tries first must fail as on an older kernel */
+	DENIED(syscall(SYS_clone3, NULL, 0), ENOSYS);
+	DENIED(syscall(SYS_landlock_create_ruleset, NULL, 0, 1), ENOSYS);
+	return 0;
+}
+
+static int loader_calls(int nothing)
+{
+	(void)nothing;
+	if (sandbox_enter_seccomp(SANDBOX_LOADER, 0))
+		return LACKING;
+	TRY(open("/etc/passwd", O_RDONLY | O_CLOEXEC) >= 0);
+	DENIED(open("/dev/null", O_WRONLY | O_CLOEXEC), EPERM);
+	DENIED(open("/dev/null", O_RDWR | O_CLOEXEC), EPERM);
+	DENIED(open("/tmp/test_sandbox", O_RDONLY | O_CREAT | O_CLOEXEC, 0600), EPERM);
+	DENIED(open("/tmp", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600), EPERM);
+	DENIED(socket(AF_UNIX, SOCK_DGRAM, 0), EPERM);
+	DENIED(execl("/bin/true", "true", NULL), EPERM);
+	TRY(!makes_process() && !makes_thread());
+	return 0;
+}
+
+static int supervisor_calls(int nothing)
+{
+	(void)nothing;
+	if (sandbox_enter_seccomp(SANDBOX_SUPERVISOR, 0))
+		return LACKING;
+	DENIED(execl("/bin/true", "true", NULL), EPERM);
+	DENIED(syscall(SYS_ptrace, 0, 0, 0, 0), EPERM);
+	DENIED(syscall(SYS_mount, NULL, NULL, NULL, 0, NULL), EPERM);
+	TRY(makes_process() && open("/dev/null", O_RDWR | O_CLOEXEC) >= 0);
+	/* its children confine themselves further */
+	TRY(run(worker_makes, 0) && run(loader_calls, 0));
+	return 0;
+}
+
+START_TEST(seccomp_takes_calls_away)
+{
+	run(worker_makes, 0);
+	run(worker_makes, SANDBOX_PROCESSES);
+	run(worker_makes, SANDBOX_THREADS);
+	run(loader_calls, 0);
+	run(supervisor_calls, 0);
+}
+END_TEST
+
+/* ---- both ---- */
+
+START_TEST(what_is_lacking_is_told)
+{
+	char reason[SANDBOX_REASON] = "";
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		_exit(sandbox_enter(SANDBOX_WORKER, 0, reason) != (reason[0] == '\0'));
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("sandbox");
+	TCase *tcase = tcase_create("sandbox");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_test(tcase, landlock_takes_files_away);
+	tcase_add_test(tcase, seccomp_takes_calls_away);
+	tcase_add_test(tcase, what_is_lacking_is_told);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
