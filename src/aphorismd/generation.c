@@ -20,6 +20,7 @@ enum {
 	START_US = 30 * CLOCK_S,
 	PAUSE_US = 100 * CLOCK_MS, LONGEST_PAUSE_US = 30 * CLOCK_S,
 	TOKENS = 64, TOKEN_US = CLOCK_S / TOKENS,
+	STARTING = 4,                     /* not ready yet at a time: so few are lost when none can start */
 	RETIRE_US = CLOCK_S,
 	KILL_GRACE_US = CLOCK_S,          /* workers end their drain themselves; this is for those that can't */
 };
@@ -142,6 +143,15 @@ void generation_count(const struct generation *generation, int *all, int *idle)
 	}
 }
 
+static uint32_t count_starting(const struct generation *generation)
+{
+	uint32_t starting = 0;
+
+	for (uint32_t n = 0; n < generation->board->workers; n++)
+		starting += is_alive(&generation->members[n]) && !generation->members[n].ready;
+	return starting;
+}
+
 /* Workers count up and down as they go; what a dying one did not count is put right here. */
 static void recount_idle(struct generation *generation, int *all, int *idle)
 {
@@ -193,8 +203,9 @@ static bool fork_worker(struct generation *generation, uint64_t now_us)
 		return false;
 	}
 	setpgid(pid, pid);                /* here too: a signal to the group must reach it from now on */
-	generation->members[n] = (struct member){ .pid = pid };
+	generation->members[n] = (struct member){ .pid = pid, .ready_by_us = now_us + START_US };
 	generation->tokens--;
+	generation->step_failed = false;
 	return true;
 }
 
@@ -208,7 +219,7 @@ static bool may_fork(struct generation *generation, uint64_t now_us)
 		generation->tokens = fresh > TOKENS ? TOKENS : (uint32_t)fresh;
 		generation->refill_us = now_us;
 	}
-	return now_us >= generation->fork_us && generation->tokens > 0;
+	return now_us >= generation->fork_us && generation->tokens > 0 && count_starting(generation) < STARTING;
 }
 
 static int missing(const struct generation *generation, int all, int idle)
@@ -264,6 +275,8 @@ static void see_who_is_ready(struct generation *generation, uint64_t now_us)
 		if (is_alive(member) && !member->ready && state_of(generation, n) > WORKER_STARTING) {
 			member->ready = true;
 			generation->pause_us = generation->fork_us = 0;
+		} else if (is_alive(member) && !member->ready && now_us >= member->ready_by_us) {
+			kill(-member->pid, SIGKILL);
 		}
 		ready += is_alive(member) && member->ready;
 	}
@@ -302,14 +315,18 @@ uint64_t generation_due_us(const struct generation *generation, uint64_t now_us)
 	uint64_t due_us = generation->state == GENERATION_STARTS ? generation->deadline_us : UINT64_MAX;
 
 	if (generation->state == GENERATION_DRAINS)
-		return generation->deadline_us;
+		return generation_is_gone(generation) ? now_us : generation->deadline_us;
 	if (generation->state == GENERATION_FAILED)
 		return UINT64_MAX;
 	generation_count(generation, &all, &idle);
 	want = missing(generation, all, idle);
 	if (want < 0 && generation->retire_us < due_us)
 		due_us = generation->retire_us;
-	if (want > 0 && free_row(generation) >= 0) {
+	for (uint32_t n = 0; n < generation->board->workers; n++)
+		if (is_alive(&generation->members[n]) && !generation->members[n].ready &&
+		    generation->members[n].ready_by_us < due_us)
+			due_us = generation->members[n].ready_by_us;
+	if (want > 0 && free_row(generation) >= 0 && count_starting(generation) < STARTING) {
 		uint64_t fork_us = generation->tokens > 0 ? generation->fork_us : now_us + TOKEN_US;
 
 		due_us = fork_us < due_us ? fork_us : due_us;
@@ -334,35 +351,57 @@ static void release_rows(struct generation *generation)
 	}
 }
 
-/* At a start: no worker can ever begin, by its own word or because so many could not. */
-static bool is_hopeless(struct generation *generation, int status)
+/* What it ended with: a sysexits code, or EX_OSERR for a signal; in words, too. */
+static int describe(char *to, size_t size, int status)
 {
-	if (WIFEXITED(status) && (WEXITSTATUS(status) == EX_CONFIG || WEXITSTATUS(status) == EX_NOPERM))
-		return true;
-	return ++generation->failures >= generation->plan.workers;
+	if (WIFSIGNALED(status))
+		snprintf(to, size, "%s", strsignal(WTERMSIG(status)));
+	else
+		snprintf(to, size, "status %d", WEXITSTATUS(status));
+	return WIFSIGNALED(status) ? EX_OSERR : WEXITSTATUS(status);
+}
+
+/*
+ * Of workers that were forked together and die together the first is one step of the back-off, and one line; the
+ * others say nothing new.  Where not one of the first can start, there is no generation.
+ */
+static void note_failed_start(struct generation *generation, const char *name, const char *end, int code,
+                              uint64_t now_us)
+{
+	uint32_t ready = 0, enough = generation->plan.workers < STARTING ? generation->plan.workers : STARTING;
+
+	for (uint32_t n = 0; n < generation->board->workers; n++)
+		ready += generation->members[n].ready;
+	generation->failures++;
+	if (code == EX_CONFIG || code == EX_NOPERM) {
+		log_error("%s died before it was ready: %s; it is not tried again", name, end);
+		fail(generation, code);
+	} else if (generation->state == GENERATION_STARTS && ready == 0 && generation->failures >= enough) {
+		log_error("%s died before it was ready: %s", name, end);
+		fail(generation, code);
+	} else if (!generation->step_failed) {
+		generation->step_failed = true;
+		set_pause(generation, now_us);
+		log_error("%s died before it was ready: %s; the next is started in %u ms", name, end,
+		          (unsigned)(generation->pause_us / CLOCK_MS));
+	}
 }
 
 static void note_failure(struct generation *generation, uint32_t n, int status, uint64_t now_us)
 {
-	struct member *member = &generation->members[n];
+	const struct member *member = &generation->members[n];
+	char name[CONFIG_NAME + 48], end[64];
+	int code = describe(end, sizeof end, status);
 
+	snprintf(name, sizeof name, "%s %u (process %d)", generation->model->name, n, (int)member->pid);
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && generation->killed)
 		return;           /* by us */
-	if (WIFSIGNALED(status))
-		log_error("%s %u (process %d) died: %s", generation->model->name, n, (int)member->pid,
-		          strsignal(WTERMSIG(status)));
-	else
-		log_error("%s %u (process %d) ended with status %d", generation->model->name, n, (int)member->pid,
-		          WEXITSTATUS(status));
+	if (generation->state == GENERATION_FAILED && !member->ready)
+		return;           /* it goes the way of the one that was told of */
 	if (generation->state == GENERATION_DRAINS || member->ready)
-		return;
-	if (generation->state == GENERATION_STARTS && is_hopeless(generation, status)) {
-		fail(generation, WIFEXITED(status) ? WEXITSTATUS(status) : EX_OSERR);
-		return;
-	}
-	set_pause(generation, now_us);
-	log_warning("a worker died before it was ready: the next is started in %u ms",
-	            (unsigned)(generation->pause_us / CLOCK_MS));
+		log_error("%s died: %s", name, end);
+	else
+		note_failed_start(generation, name, end, code, now_us);
 }
 
 bool generation_reaped(struct generation *generation, pid_t pid, int status, uint64_t now_us)

@@ -137,6 +137,17 @@ static bool discard(struct supervisor *s, struct generation **generation)
 	return true;
 }
 
+/* A generation whose last worker has gone and that makes no more is no service: whoever watches us is to know. */
+static void give_up_without_workers(struct supervisor *s)
+{
+	if (s->stopping || s->step != STEP_NONE || !s->current || s->current->state != GENERATION_FAILED ||
+	    !generation_is_gone(s->current))
+		return;
+	log_error("no worker is left and none can be started: the daemon ends");
+	s->status = s->current->status;
+	supervisor_stop(s, STOP_AT_ONCE);
+}
+
 /* Moves on whatever can move on. */
 static void advance(struct supervisor *s, uint64_t now_us)
 {
@@ -148,6 +159,7 @@ static void advance(struct supervisor *s, uint64_t now_us)
 	if (s->look && s->current && !s->stopping)
 		generation_look(s->current);
 	s->look = false;
+	give_up_without_workers(s);
 	if (discard(s, &s->old) && !s->stopping)
 		supervisor_set_blocking(s);
 	if (s->stopping) {
