@@ -179,6 +179,8 @@ static int wait_ms(struct supervisor *s, uint64_t now_us)
 
 	if (s->loader.pid > 0 && !s->loader.late && s->loader.deadline_us < due_us)
 		due_us = s->loader.deadline_us;
+	if (s->step == STEP_WAITS && !s->current && s->bind_us < due_us)
+		due_us = s->bind_us;
 	for (size_t i = 0; i < 3; i++) {
 		uint64_t own_us = generations[i] ? generation_due_us(generations[i], now_us) : UINT64_MAX;
 
