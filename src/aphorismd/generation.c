@@ -295,6 +295,17 @@ static void signal_all(struct generation *generation, int signal)
 			kill(-generation->members[n].pid, signal);
 }
 
+/*
+ * Workers may die at the very moment of a stop.  Clients that are queued would be reset when the listeners close, so one
+ * more worker is made, which finds itself told to stop and takes what is there.
+ */
+static void serve_the_queue(struct generation *generation, uint64_t now_us)
+{
+	generation->queued = false;
+	if (fork_worker(generation, now_us))
+		signal_all(generation, SIGNAL_STOP);      /* it is pending until the worker can obey it */
+}
+
 void generation_tend(struct generation *generation, uint64_t now_us)
 {
 	atomic_store(&generation->board->shared->told, 0);        /* before we look: what is told from now on wakes us again */
@@ -302,6 +313,8 @@ void generation_tend(struct generation *generation, uint64_t now_us)
 		log_warning("generation %u: killed, it did not leave in time", generation->number);
 		generation_kill(generation, now_us);
 	}
+	if (generation->state == GENERATION_DRAINS && generation->queued && generation_is_gone(generation))
+		serve_the_queue(generation, now_us);
 	if (generation->state != GENERATION_STARTS && generation->state != GENERATION_SERVES)
 		return;
 	see_who_is_ready(generation, now_us);
@@ -415,6 +428,8 @@ bool generation_reaped(struct generation *generation, pid_t pid, int status, uin
 			continue;
 		ours = member->dead = true;
 		atomic_store(&generation->board->row[n].state, WORKER_GONE);
+		if (WIFEXITED(status) && (WEXITSTATUS(status) == EX_OK || WEXITSTATUS(status) == WORKER_CUT))
+			generation->queued = false;
 		if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_CUT)
 			log_warning("%s %u: the drain's time was over, connections were cut",
 			            generation->model->name, n);
@@ -427,6 +442,7 @@ bool generation_reaped(struct generation *generation, pid_t pid, int status, uin
 
 void generation_end(struct generation *generation, enum worker_signal signal, uint64_t now_us)
 {
+	generation->queued = signal == SIGNAL_STOP && generation->state == GENERATION_SERVES;
 	generation->state = GENERATION_DRAINS;
 	generation->deadline_us = now_us + (uint64_t)generation->image.config->drain_us + KILL_GRACE_US;
 	signal_all(generation, signal);
@@ -435,6 +451,7 @@ void generation_end(struct generation *generation, enum worker_signal signal, ui
 void generation_kill(struct generation *generation, uint64_t now_us)
 {
 	generation->state = GENERATION_DRAINS;
+	generation->queued = false;
 	generation->deadline_us = now_us + KILL_GRACE_US;
 	generation->killed = true;
 	signal_all(generation, SIGKILL);

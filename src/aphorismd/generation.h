@@ -58,6 +58,7 @@ struct generation {
 	uint64_t retire_us;               /* no worker retires before */
 	uint32_t tokens, failures;
 	bool killed;                      /* its processes were, by us */
+	bool queued;                      /* was told to stop, and nobody has yet taken the queues to their end */
 	bool step_failed;                 /* a worker has died unready since the last fork: the pause has begun */
 };
 

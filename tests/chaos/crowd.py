@@ -48,7 +48,7 @@ class Talker:
         self.pieces, self.sent, self.got = crowd.script(crowd.rng), b"", b""
         self.asked = self.answered = 0
         self.connected = self.finished = False
-        self.since = time.monotonic()
+        self.since, self.mark = time.monotonic(), crowd.mark()
         self.socket = socket.socket(crowd.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         failed = self.socket.connect_ex(crowd.to)
         crowd.by_fd[self.socket.fileno()] = self
@@ -102,7 +102,7 @@ class Talker:
 
     def end(self, how):
         crowd = self.crowd
-        crowd.take_note(End(how, self.port(), time.monotonic(), self.sent, self.got, self.asked))
+        crowd.take_note(self.mark, End(how, self.port(), time.monotonic(), self.sent, self.got, self.asked))
         self.close()
         crowd.waiting.append((time.monotonic() + (PAUSE_S if how == REFUSED else 0), self))
 
@@ -113,12 +113,16 @@ class Talker:
 
 
 class Crowd:
-    """Talks in a thread of its own from the beginning on, until finish()."""
+    """Talks in a thread of its own from the beginning on, until finish().
 
-    def __init__(self, address, count, rng=None, tables=lambda: (THREE,), script=small_talk, last_words=()):
+    tables says which may hold for a connection; it is given what mark said when that connection began.
+    """
+
+    def __init__(self, address, count, rng=None, tables=lambda mark: (THREE,), mark=lambda: None, script=small_talk,
+                 last_words=()):
         self.family, self.to = parse(address)
         self.rng = random.Random(rng.random() if rng else 0)
-        self.tables, self.script, self.last_words = tables, script, last_words
+        self.tables, self.mark, self.script, self.last_words = tables, mark, script, last_words
         self.epoll, self.by_fd, self.waiting = select.epoll(), {}, []
         self.count, self.ends, self.wrong, self.answers, self.longest = Counter(), [], [], 0, 0.0
         self.ending = self.over = False
@@ -148,9 +152,9 @@ class Crowd:
             if not self.ending:
                 talker.connect()
 
-    def take_note(self, end):
+    def take_note(self, mark, end):
         """Complete connections are only counted: a long test has very many of them."""
-        reason = wrong(end.sent, end.got, *self.tables(), last_words=self.last_words)
+        reason = wrong(end.sent, end.got, *self.tables(mark), last_words=self.last_words)
         if reason:
             self.wrong.append(reason)
         self.count[end.how] += 1

@@ -46,11 +46,24 @@ def clients_of(pid):
     return found - {None}
 
 
+def state(pid):
+    return getattr(process(pid), "state", "X")
+
+
+def halted(pid):
+    """Halts a process; False when it is dead."""
+    try:
+        os.kill(pid, signal.SIGSTOP)
+    except ProcessLookupError:
+        return False
+    return until("its halt", lambda: {"T": "T", "X": "X", "Z": "X"}.get(state(pid))) == "T"
+
+
 def kill(pid, number):
     """Kills a process and returns the ports of the clients that it served at that moment; None if it had gone."""
     try:
-        os.kill(pid, signal.SIGSTOP)
-        until("its halt", lambda: not process(pid) or process(pid).state in "TZ")
+        if not halted(pid):
+            return None
         held = clients_of(pid)
         os.kill(pid, number)
         if number != signal.SIGKILL:      # which does not wait for that, and may be over by now
