@@ -20,7 +20,7 @@ from protocol_model import THREE
 # How a connection ended.
 COMPLETE = "complete"      # all answers came, then the end that we asked for
 CUT = "cut"                # an orderly end before the last answer
-RESET = "reset"            # ECONNRESET or EPIPE
+RESET = "reset"            # ECONNRESET
 REFUSED = "refused"        # no connection at all
 PAUSE_S = 0.01             # after a refusal
 
@@ -97,8 +97,10 @@ class Talker:
             if self.answered >= self.asked and not self.finished:
                 self.finished = True
                 self.socket.shutdown(socket.SHUT_WR)
-        except OSError:
-            self.end(RESET)
+        except OSError as failed:
+            # whoever sends behind the server's end is told so; what it was is what comes next when reading
+            if failed.errno not in (errno.EPIPE, errno.ENOTCONN):
+                self.end(RESET)
 
     def end(self, how):
         crowd = self.crowd
