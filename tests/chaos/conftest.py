@@ -2,6 +2,7 @@
 
     @pytest.mark.long     only `--all` runs it; the sample names it as left out
     @pytest.mark.alone    runs after the others, by itself
+    @pytest.mark.models   only=(NAME, ...) or without=(NAME, ...): the models to which the test applies
     seed, rng             the run's seed, and a generator of the test's own that follows from it
     some(all, sample)     how many rounds, clients or seconds: all of them, or those of the sample
 """
@@ -18,7 +19,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "system")]
 pytest.register_assert_rewrite("harness", "oracle")
 
 import harness  # noqa: E402
-from fixtures import daemon, place, pytest_generate_tests  # noqa: E402, F401
+from fixtures import daemon, place  # noqa: E402, F401
 
 ALL = os.environ.get("TEST_ALL") == "1"
 SEED = int(os.environ.get("TEST_SEED") or random.randrange(1 << 31))
@@ -27,6 +28,14 @@ LEFT_OUT = "left out of the sample: only --all runs it"
 if not os.access(harness.APHORISMD, os.X_OK):
     pytest.exit(f"no program {harness.APHORISMD}: build it, or name it in TEST_APHORISMD", 2)
 os.environ["TEST_SEED"] = str(SEED)      # for the processes that share the work
+
+
+def pytest_generate_tests(metafunc):
+    """As in the system tests, but for those models to which the test does not apply."""
+    if "model" in metafunc.fixturenames:
+        chosen = metafunc.definition.get_closest_marker("models")
+        only, without = (chosen.kwargs.get(key) for key in ("only", "without")) if chosen else (None, None)
+        metafunc.parametrize("model", [m for m in harness.models() if m in (only or [m]) and m not in (without or [])])
 
 
 def pytest_report_header():

@@ -50,6 +50,8 @@ class Talker:
         self.connected = self.finished = False
         self.since, self.mark = time.monotonic(), crowd.mark()
         self.socket = socket.socket(crowd.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        if crowd.source:
+            self.socket.bind((crowd.source, 0))
         failed = self.socket.connect_ex(crowd.to)
         crowd.by_fd[self.socket.fileno()] = self
         crowd.epoll.register(self.socket.fileno(), select.EPOLLOUT)
@@ -121,10 +123,11 @@ class Crowd:
     """
 
     def __init__(self, address, count, rng=None, tables=lambda mark: (THREE,), mark=lambda: None, script=small_talk,
-                 last_words=()):
+                 last_words=(), source=None):
         self.family, self.to = parse(address)
         self.rng = random.Random(rng.random() if rng else 0)
         self.tables, self.mark, self.script, self.last_words = tables, mark, script, last_words
+        self.source = source
         self.epoll, self.by_fd, self.waiting = select.epoll(), {}, []
         self.count, self.ends, self.wrong, self.answers, self.longest = Counter(), [], [], 0, 0.0
         self.ending = self.over = False

@@ -1,13 +1,18 @@
 """Thousands of clients in a process of their own, so that their descriptors and their work are not the test's."""
 
+import ctypes
 import multiprocessing
+import os
+import random
 import resource
 import select
 import socket
+import struct
 import time
 
 from harness import parse
 
+IPV6_FREEBIND = 78
 context = multiprocessing.get_context("fork")
 
 
@@ -120,3 +125,80 @@ def never_read(told, address, count, question):
     for one in left.values():
         one.close()
     return len(left)
+
+
+def stand_in_line(told, address, count, question):
+    """So many clients that ask once and stay.  To 'count' it says how many have an answer, to 'close N' it ends N of
+    those who have one."""
+    waiting = {one.fileno(): one for one in connect_all(address, count)}
+    epoll, answered, ended = select.epoll(), [], 0
+    for fd, one in waiting.items():
+        one.send(question)
+        epoll.register(fd, select.EPOLLIN)
+    told.send("asked")
+    while True:
+        for fd, _ in epoll.poll(0.01):
+            epoll.unregister(fd)
+            one = waiting.pop(fd)
+            got = one.recv(1000)
+            if got:
+                answered.append((one, got))
+            else:
+                ended += 1
+                one.close()
+        word = told.recv() if told.poll(0) else ""
+        if word == "count":
+            told.send((len(answered), sorted({got for _, got in answered}), ended))
+        elif word.startswith("close "):
+            for one, _ in answered[:int(word[6:])]:
+                one.close()
+            del answered[:int(word[6:])]
+        elif word == "stop":
+            for one in [*waiting.values(), *(one for one, _ in answered)]:
+                one.close()
+            return "stopped"
+
+
+def come_and_go(told, address, count, seed):
+    """So many connections one after another, of every kind and end; how many answers were right."""
+    rng, right = random.Random(seed), 0
+    family, to = parse(address)
+    for number in range(count):
+        with socket.socket(family, socket.SOCK_STREAM) as one:
+            one.settimeout(30)
+            one.connect(to)
+            kind = rng.randrange(4)
+            try:
+                if kind:
+                    one.send(b"Simple is better than?" if kind > 1 else b"Simple is bet")
+                if kind > 1:
+                    right += one.recv(100) == b"Complex."
+            finally:
+                if kind != 2:
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    return right
+
+
+def many_sources(told, netns, address, count, seed):
+    """A connection from so many networks of their own, 64 at a time; 'half' is said in the middle."""
+    with open(netns) as ns:
+        libc = ctypes.CDLL(None, use_errno=True)
+        assert libc.setns(ns.fileno(), 0) == 0, os.strerror(ctypes.get_errno())
+    rng, open_ones = random.Random(seed), []
+    to = parse(address)[1]
+    for number in range(count):
+        one = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+        one.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        one.bind((f"2001:db8:{rng.getrandbits(16):x}:{rng.getrandbits(16):x}::{rng.getrandbits(16):x}", 0))
+        one.connect(to)
+        open_ones.append(one)
+        if len(open_ones) == 64:
+            for one in open_ones:
+                one.close()
+            open_ones.clear()
+        if number == count // 10:
+            told.send("some")
+    for one in open_ones:
+        one.close()
+    return "all"

@@ -42,11 +42,10 @@ def test_dripping_clients_of_the_event_model(daemon):
     assert median < 0.05, f"{median * 1000:.1f} ms"
 
 
-@pytest.mark.parametrize("deadline", [2])
-def test_dripping_clients_of_the_blocking_models(daemon, model, deadline):
+@pytest.mark.models(without=("event",))
+def test_dripping_clients_of_the_blocking_models(daemon, model):
     """At the question's deadline their places are free: whoever waited is served then, within a second."""
-    if model == "event":
-        pytest.skip("no client holds up another there")
+    deadline = 2
     d = daemon(model, timeouts__question=f"{deadline}s", max_connections=4, log__level="notice")
     slow = [d.connect() for _ in range(1 if model in HOLDS else 4)]
     begin = time.monotonic()
@@ -76,11 +75,10 @@ def in_sockets():
     return int(words[words.index("mem") + 1]) * resource.getpagesize()
 
 
+@pytest.mark.models(without=HOLDS)
 def test_clients_that_never_read(daemon, model, some):
     """They cost little while they are there, and are dropped at the write time-out.  What the kernel keeps for them in
     sockets is not ours, but it must not be megabytes either: the machine's memory for TCP is limited."""
-    if model in HOLDS:
-        pytest.skip("it holds one client")
     count = NEVER_READ if model in ("event", "thread", "threadpool") else some(NEVER_READ, 200)
     d = daemon(model, table=LONG, max_connections=count + 10, timeouts__write="4s", log__level="notice", backlog=2000,
                **{"threadpool.threads": count + 10} if model == "threadpool" else {},
@@ -95,7 +93,8 @@ def test_clients_that_never_read(daemon, model, some):
     assert flood.wait(1) == 0
     flood.process.join()
     each, kernel_each = (most - before) / count, (kernel - kernel_before) / count
-    print(f"{each / 1024:.1f} KiB each, {kernel_each / 1024:.0f} in the kernel; all dropped {time.monotonic() - begin:.1f} s later")
+    took = time.monotonic() - begin
+    print(f"{each / 1024:.1f} KiB each, {kernel_each / 1024:.0f} in the kernel; all dropped {took:.1f} s later")
     # a process for each client is the price of these models, whatever the client does
     assert 0 < each < OURS + (A_PROCESS if model in ("fork", "prefork") else 0), f"{each / 1024:.1f} KiB each"
     assert kernel_each < KERNELS, f"{kernel_each / 1024:.0f} KiB each in the kernel"
