@@ -110,6 +110,7 @@ static void run(int memfd, int lines, const struct options *options, const struc
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != supervisor || !reporting.to)
 		_exit(EX_OSERR);
+	privileges_offer_to_oom_killer(PRIVILEGES_OOM_LOADER);
 	proctitle_set("aphorismd: loader");
 	_exit(load(memfd, options, before, &reporting));
 }

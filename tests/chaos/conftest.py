@@ -20,6 +20,8 @@ pytest.register_assert_rewrite("harness", "oracle")
 
 import harness  # noqa: E402
 from fixtures import daemon, place  # noqa: E402, F401
+from flood import Flood  # noqa: E402
+from shortage import Cgroup  # noqa: E402
 
 ALL = os.environ.get("TEST_ALL") == "1"
 SEED = int(os.environ.get("TEST_SEED") or random.randrange(1 << 31))
@@ -69,3 +71,31 @@ def rng(request):
 def some():
     """Rounds, clients or seconds.  What a sample does less of, it still does of everything."""
     return lambda everything, sample: everything if ALL else sample
+
+
+@pytest.fixture
+def flooding():
+    """Starts floods, and sees to their end.  To be asked for behind `daemon`, which looks for what is left over."""
+    started = []
+
+    def start(*given):
+        started.append(Flood(*given))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.end()
+
+
+@pytest.fixture
+def cgroup():
+    """Makes a control group.  To be asked for before `daemon`, since it can be removed only when that is gone."""
+    made = []
+
+    def make(controller, limit):
+        made.append(Cgroup(controller, limit))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.remove()

@@ -50,6 +50,13 @@ class Flood:
         self.process.join(limit)
         return word
 
+    def end(self):
+        """Whatever it is doing."""
+        if self.process.is_alive():
+            self.process.kill()
+        self.process.join()
+        self.ours.close()
+
 
 def connect_all(address, count, at_once=256, limit=60, before=None):
     """So many connections, none of which waits for another; sockets in non-blocking mode."""
@@ -202,3 +209,23 @@ def many_sources(told, netns, address, count, seed):
     for one in open_ones:
         one.close()
     return "all"
+
+
+def long_questions(told, address, count, length):
+    """Questions that are nearly as long as they may be and never end; those who are cut are content with it."""
+    left = {one.fileno(): (one, length) for one in connect_all(address, count)}
+    epoll = select.epoll()
+    for fd in left:
+        epoll.register(fd, select.EPOLLOUT)
+    while not told.poll(0):
+        for fd, _ in epoll.poll(0.1):
+            one, rest = left[fd]
+            try:
+                left[fd] = one, rest - one.send(b"x" * min(rest, 65536))
+            except BlockingIOError:
+                continue
+            except OSError:
+                left[fd] = one, 0
+            if left[fd][1] == 0:
+                epoll.unregister(fd)
+    return count

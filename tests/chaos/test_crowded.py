@@ -5,7 +5,7 @@ import time
 import pytest
 
 from crowd import REFUSED, RESET, Crowd
-from flood import Flood, come_and_go, many_sources, stand_in_line
+from flood import come_and_go, many_sources, stand_in_line
 from harness import HOLDS, LIMIT, ROOT, process, run, until
 from shortage import tool
 
@@ -22,10 +22,10 @@ def asked(flood):
 
 
 @pytest.mark.models(without=HOLDS)
-def test_exactly_so_many_are_served(daemon, model):
+def test_exactly_so_many_are_served(daemon, model, flooding):
     """Of a thousand clients a hundred; when some of them leave, others have their places soon."""
     d = daemon(model, max_connections=MOST, backlog=2000, log__level="notice", timeouts__idle="10m", **ROOM)
-    flood = Flood(stand_in_line, d.address, WANTED, b"Simple is better than?")
+    flood = flooding(stand_in_line, d.address, WANTED, b"Simple is better than?")
     assert flood.wait(LIMIT) == "asked"
     until("a hundred", lambda: asked(flood)[0] == MOST)
     served = MOST
@@ -59,10 +59,10 @@ def test_exactly_so_many_and_the_others_are_refused(daemon, model):
     assert d.ask() == b"Ugly."
 
 
-def test_counters_are_zero_after_all(daemon, model, some, seed):
+def test_counters_are_zero_after_all(daemon, model, some, seed, flooding):
     """A hundred thousand connections of every kind have come and gone."""
     d = daemon(model, log__level="notice", max_connections=20)
-    floods = [Flood(come_and_go, d.address, some(50000, 1500), seed + number) for number in (1, 2)]
+    floods = [flooding(come_and_go, d.address, some(50000, 1500), seed + number) for number in (1, 2)]
     for flood in floods:
         assert flood.wait(20 * LIMIT) > 0
         flood.process.join()
@@ -98,7 +98,7 @@ def test_a_greedy_source_hurts_no_other(daemon, model, rng, some):
 
 
 @pytest.mark.models(only=("event", "thread"))
-def test_a_million_sources(daemon, model, some, seed):
+def test_a_million_sources(daemon, model, some, seed, flooding):
     """Whoever counts connections by their source does not keep a line for each that ever came."""
     if not ROOT or run(tool("unshare"), "-n", tool("ip"), "link", "set", "lo", "up").returncode:
         pytest.skip("no network namespaces, or not root")
@@ -106,7 +106,7 @@ def test_a_million_sources(daemon, model, some, seed):
               "ip -6 route add local 2001:db8::/32 dev lo && exec \"$@\"")
     d = daemon(model, max_connections_per_source=10, log__level="notice", listen=("[2001:db8::1]:0",),
                wrapper=("unshare", "-n", "sh", "-c", way_in, "sh"))
-    flood = Flood(many_sources, f"/proc/{d.pid}/ns/net", d.address, some(1000000, 20000), seed)
+    flood = flooding(many_sources, f"/proc/{d.pid}/ns/net", d.address, some(1000000, 20000), seed)
     assert flood.wait(10 * LIMIT) == "some"
     before = d.memory() + process(d.pid).memory()
     assert flood.wait(30 * LIMIT) == "all"

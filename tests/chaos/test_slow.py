@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from flood import Flood, drip, many_files, never_read
+from flood import drip, many_files, never_read
 from harness import HOLDS, LIMIT, until
 from oracle import TOO_SLOW, wrong
 from protocol_model import THREE
@@ -28,12 +28,12 @@ def fresh(d):
     return time.monotonic() - begin
 
 
-def test_dripping_clients_of_the_event_model(daemon):
+def test_dripping_clients_of_the_event_model(daemon, flooding):
     """Among ten thousand of them, fresh ones are answered at once."""
     if not many_files(DRIPPING + 100):
         pytest.skip(f"the machine allows fewer than {DRIPPING} open files")
     d = daemon("event", max_connections=DRIPPING + 500, backlog=2000, timeouts__question="10m", log__level="notice")
-    flood = Flood(drip, d.address, DRIPPING, 10)
+    flood = flooding(drip, d.address, DRIPPING, 10)
     assert flood.wait(3 * LIMIT) == "dripping"
     times = [fresh(d) for _ in range(100)]
     median = statistics.median(times)
@@ -76,7 +76,7 @@ def in_sockets():
 
 
 @pytest.mark.models(without=HOLDS)
-def test_clients_that_never_read(daemon, model, some):
+def test_clients_that_never_read(daemon, model, some, flooding):
     """They cost little while they are there, and are dropped at the write time-out.  What the kernel keeps for them in
     sockets is not ours, but it must not be megabytes either: the machine's memory for TCP is limited."""
     count = NEVER_READ if model in ("event", "thread", "threadpool") else some(NEVER_READ, 200)
@@ -85,7 +85,7 @@ def test_clients_that_never_read(daemon, model, some):
                **{"prefork.max_workers": count + 10} if model == "prefork" else {})
     assert d.ask() == b"Ugly."
     before, kernel_before, most, kernel, begin = d.memory(), in_sockets(), 0, 0, time.monotonic()
-    flood = Flood(never_read, d.address, count, b"Long is better than?")
+    flood = flooding(never_read, d.address, count, b"Long is better than?")
     assert flood.wait(2 * LIMIT) == "asking"
     while not flood.ours.poll(0.5):
         most, kernel = max(most, d.memory()), max(kernel, in_sockets())
