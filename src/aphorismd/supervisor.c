@@ -285,6 +285,7 @@ int supervisor_run(const struct options *options, int launcher)
 	s->options = options;
 	s->launcher = launcher;
 	s->started_us = clock_now_us();
+	log_share_losses();
 	if (open_all(s) != 0) {
 		supervisor_complain(s, EX_OSERR, "can't start: %s", strerror(errno));
 	} else {
