@@ -21,6 +21,15 @@ def tool(name):
     return shutil.which(name) or pytest.skip(f"no program {name}")
 
 
+def served(d):
+    """Whether a fresh client gets its answer soon."""
+    try:
+        with d.connect(limit=0.5) as client:
+            return client.ask(b"Simple is better than?") == b"Complex."
+    except (OSError, AssertionError):
+        return False
+
+
 class Cgroup:
     """A control group with one limit; the daemon starts in it with `wrapper`."""
 

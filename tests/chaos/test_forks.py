@@ -16,7 +16,7 @@ import pytest
 
 from deaths import children
 from harness import LIMIT, ROOT, run, until
-from shortage import tool
+from shortage import served, tool
 
 WATCH_S = 30
 DIED = r"died before it was ready"
@@ -58,14 +58,6 @@ def test_workers_that_die_before_they_are_ready(daemon, spare):
     assert len(told) == len(pids), [m.string for m in told]
     feed(d)
     until("service, at the latest after the longest pause", lambda: served(d), 30 + LIMIT)
-
-
-def served(d):
-    try:
-        with d.connect(limit=1) as client:
-            return client.ask(b"Simple is better than?") == b"Complex."
-    except (OSError, AssertionError):
-        return False
 
 
 def test_none_can_start_at_all(daemon, model):

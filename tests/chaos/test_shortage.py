@@ -8,7 +8,7 @@ import harness
 from flood import long_questions, stand_in_line
 from harness import HOLDS, LIMIT, ROOT, process, run, until
 from protocol_model import THREE
-from shortage import tool
+from shortage import served, tool
 
 pytestmark = pytest.mark.alone
 
@@ -60,14 +60,6 @@ def test_descriptors_run_out(daemon, model, some, flooding):
     flood.stop()
     until("the end of all", lambda: "connections_open 0\n" in d.ctl("status").stdout)
     assert d.ask() == b"Ugly."
-
-
-def served(d):
-    try:
-        with d.connect(limit=0.5) as client:
-            return client.ask(b"Simple is better than?") == b"Complex."
-    except (OSError, AssertionError):
-        return False
 
 
 @pytest.mark.models(without=HOLDS)
