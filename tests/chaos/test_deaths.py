@@ -1,13 +1,12 @@
 """A worker's death hurts only its own connections."""
 
-import os
 import signal
 import time
 
 import pytest
 
 from crowd import COMPLETE, CUT, REFUSED, RESET, Crowd, small_talk
-from deaths import DEADLY, Zombies, children, kill
+from deaths import DEADLY, Zombies, children, kill, strike
 from harness import open_files, process, until
 
 pytestmark = pytest.mark.alone
@@ -67,7 +66,7 @@ def test_another_worker_within_a_second(daemon, rng, some, model, number):
         workers = {worker.pid for worker in d.workers()}
         answers = crowd.answers
         for pid in workers:
-            os.kill(pid, number)
+            strike(pid, number)
         begin = time.monotonic()
         until("new workers", lambda: {worker.pid for worker in d.workers()} - workers, 1 + 1)
         until("answers", lambda: crowd.answers > answers + 20, 1 + 1)
