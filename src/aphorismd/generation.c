@@ -1,7 +1,7 @@
 /*
- * generation.c - keeping the workers of one configuration.
+ * generation.c - the workers of one configuration: started, adjusted in number, told to go.
  */
-#include "aphorismd/generation.h"
+#include "aphorismd/generation_parts.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -18,9 +18,7 @@
 enum {
 	SPARE_ROWS = 8,                   /* for workers that are dead while their children live on */
 	START_US = 30 * CLOCK_S,
-	PAUSE_US = 100 * CLOCK_MS, LONGEST_PAUSE_US = 30 * CLOCK_S,
 	TOKENS = 64, TOKEN_US = CLOCK_S / TOKENS,
-	STARTING = 4,                     /* not ready yet at a time: so few are lost when none can start */
 	RETIRE_US = CLOCK_S,
 	KILL_GRACE_US = CLOCK_S,          /* workers end their drain themselves; this is for those that can't */
 };
@@ -165,15 +163,6 @@ static void recount_idle(struct generation *generation, int *all, int *idle)
 	} while (*idle != before);
 }
 
-static void set_pause(struct generation *generation, uint64_t now_us)
-{
-	uint64_t pause_us = generation->pause_us * 2;
-
-	pause_us = pause_us < PAUSE_US ? PAUSE_US : pause_us > LONGEST_PAUSE_US ? LONGEST_PAUSE_US : pause_us;
-	generation->pause_us = pause_us;
-	generation->fork_us = now_us + pause_us;
-}
-
 static int free_row(const struct generation *generation)
 {
 	for (uint32_t n = 0; n < generation->board->workers; n++)
@@ -199,7 +188,7 @@ static bool fork_worker(struct generation *generation, uint64_t now_us)
 		run(generation, (uint32_t)n, supervisor);
 	if (pid < 0) {
 		log_limited(&limit, LOG_WARNING, "can't fork a worker: %s", strerror(errno));
-		set_pause(generation, now_us);
+		generation_pause(generation, now_us);
 		return false;
 	}
 	setpgid(pid, pid);                /* here too: a signal to the group must reach it from now on */
@@ -219,7 +208,7 @@ static bool may_fork(struct generation *generation, uint64_t now_us)
 		generation->tokens = fresh > TOKENS ? TOKENS : (uint32_t)fresh;
 		generation->refill_us = now_us;
 	}
-	return now_us >= generation->fork_us && generation->tokens > 0 && count_starting(generation) < STARTING;
+	return now_us >= generation->fork_us && generation->tokens > 0 && count_starting(generation) < GENERATION_STARTING;
 }
 
 static int missing(const struct generation *generation, int all, int idle)
@@ -259,12 +248,6 @@ static void adjust(struct generation *generation, uint64_t now_us)
 	recount_idle(generation, &all, &idle);
 }
 
-static void fail(struct generation *generation, int status)
-{
-	generation->status = status;
-	generation->state = GENERATION_FAILED;
-}
-
 static void see_who_is_ready(struct generation *generation, uint64_t now_us)
 {
 	uint32_t ready = 0;
@@ -285,7 +268,7 @@ static void see_who_is_ready(struct generation *generation, uint64_t now_us)
 	if (ready >= generation->plan.workers || (ready > 0 && now_us >= generation->deadline_us))
 		generation->state = GENERATION_SERVES;
 	else if (now_us >= generation->deadline_us)
-		fail(generation, EX_OSERR);
+		generation_fail(generation, EX_OSERR);
 }
 
 static void signal_all(struct generation *generation, int signal)
@@ -339,105 +322,12 @@ uint64_t generation_due_us(const struct generation *generation, uint64_t now_us)
 		if (is_alive(&generation->members[n]) && !generation->members[n].ready &&
 		    generation->members[n].ready_by_us < due_us)
 			due_us = generation->members[n].ready_by_us;
-	if (want > 0 && free_row(generation) >= 0 && count_starting(generation) < STARTING) {
+	if (want > 0 && free_row(generation) >= 0 && count_starting(generation) < GENERATION_STARTING) {
 		uint64_t fork_us = generation->tokens > 0 ? generation->fork_us : now_us + TOKEN_US;
 
 		due_us = fork_us < due_us ? fork_us : due_us;
 	}
 	return due_us;
-}
-
-/* ---- deaths ---- */
-
-/*
- * A worker's row is free again when the last process of its group has left: children of a fork worker may outlive it.
- */
-static void release_rows(struct generation *generation)
-{
-	for (uint32_t n = 0; n < generation->board->workers; n++) {
-		struct member *member = &generation->members[n];
-
-		if (!member->dead || kill(-member->pid, 0) == 0 || errno != ESRCH)
-			continue;
-		scoreboard_evict(generation->board, n);
-		*member = (struct member){ .pid = 0 };
-	}
-}
-
-/* What it ended with: a sysexits code, or EX_OSERR for a signal; in words, too. */
-static int describe(char *to, size_t size, int status)
-{
-	if (WIFSIGNALED(status))
-		snprintf(to, size, "%s", strsignal(WTERMSIG(status)));
-	else
-		snprintf(to, size, "status %d", WEXITSTATUS(status));
-	return WIFSIGNALED(status) ? EX_OSERR : WEXITSTATUS(status);
-}
-
-/*
- * Of workers that were forked together and die together the first is one step of the back-off, and one line; the
- * others say nothing new.  Where not one of the first can start, there is no generation.
- */
-static void note_failed_start(struct generation *generation, const char *name, const char *end, int code,
-                              uint64_t now_us)
-{
-	uint32_t ready = 0, enough = generation->plan.workers < STARTING ? generation->plan.workers : STARTING;
-
-	for (uint32_t n = 0; n < generation->board->workers; n++)
-		ready += generation->members[n].ready;
-	generation->failures++;
-	if (code == EX_CONFIG || code == EX_NOPERM) {
-		log_error("%s died before it was ready: %s; it is not tried again", name, end);
-		fail(generation, code);
-	} else if (generation->state == GENERATION_STARTS && ready == 0 && generation->failures >= enough) {
-		log_error("%s died before it was ready: %s", name, end);
-		fail(generation, code);
-	} else if (!generation->step_failed) {
-		generation->step_failed = true;
-		set_pause(generation, now_us);
-		log_error("%s died before it was ready: %s; the next is started in %u ms", name, end,
-		          (unsigned)(generation->pause_us / CLOCK_MS));
-	}
-}
-
-static void note_failure(struct generation *generation, uint32_t n, int status, uint64_t now_us)
-{
-	const struct member *member = &generation->members[n];
-	char name[CONFIG_NAME + 48], end[64];
-	int code = describe(end, sizeof end, status);
-
-	snprintf(name, sizeof name, "%s %u (process %d)", generation->model->name, n, (int)member->pid);
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && generation->killed)
-		return;           /* by us */
-	if (generation->state == GENERATION_FAILED && !member->ready)
-		return;           /* it goes the way of the one that was told of */
-	if (generation->state == GENERATION_DRAINS || member->ready)
-		log_error("%s died: %s", name, end);
-	else
-		note_failed_start(generation, name, end, code, now_us);
-}
-
-bool generation_reaped(struct generation *generation, pid_t pid, int status, uint64_t now_us)
-{
-	bool ours = false;
-
-	for (uint32_t n = 0; n < generation->board->workers; n++) {
-		struct member *member = &generation->members[n];
-
-		if (member->pid != pid || member->dead)
-			continue;
-		ours = member->dead = true;
-		atomic_store(&generation->board->row[n].state, WORKER_GONE);
-		if (WIFEXITED(status) && (WEXITSTATUS(status) == EX_OK || WEXITSTATUS(status) == WORKER_CUT))
-			generation->queued = false;
-		if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_CUT)
-			log_warning("%s %u: the drain's time was over, connections were cut",
-			            generation->model->name, n);
-		else if (!WIFEXITED(status) || WEXITSTATUS(status) != EX_OK)
-			note_failure(generation, n, status, now_us);
-	}
-	release_rows(generation);
-	return ours;
 }
 
 void generation_end(struct generation *generation, enum worker_signal signal, uint64_t now_us)
