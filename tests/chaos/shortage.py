@@ -31,7 +31,7 @@ def served(d):
 
 
 class Cgroup:
-    """A control group with one limit; the daemon starts in it with `wrapper`."""
+    """A control group with one limit; the daemon starts in it as what it runs `under`."""
 
     def __init__(self, controller, limit):
         self.path = CGROUPS / ("" if V2 else controller) / f"aphorismd-test-{os.getpid()}"
@@ -44,7 +44,7 @@ class Cgroup:
             pytest.skip(f"no control group for {controller}: {failed}")
         self.limit(limit)
         enter = 'echo $$ > "$0" && exec "$@"'
-        self.wrapper = ("sh", "-c", enter, self.path / "cgroup.procs")
+        self.under = ("sh", "-c", enter, self.path / "cgroup.procs")
 
     def limit(self, value):
         """Sets it; the one of memory and swap together is left out where the kernel does not count swap."""

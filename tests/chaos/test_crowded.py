@@ -105,7 +105,7 @@ def test_a_million_sources(daemon, model, some, seed, flooding):
     way_in = ("ip link set lo up && ip -6 addr add 2001:db8::1/128 dev lo nodad && "
               "ip -6 route add local 2001:db8::/32 dev lo && exec \"$@\"")
     d = daemon(model, max_connections_per_source=10, log__level="notice", listen=("[2001:db8::1]:0",),
-               wrapper=("unshare", "-n", "sh", "-c", way_in, "sh"))
+               under=("unshare", "-n", "sh", "-c", way_in, "sh"))
     flood = flooding(many_sources, f"/proc/{d.pid}/ns/net", d.address, some(1000000, 20000), seed)
     assert flood.wait(10 * LIMIT) == "some"
     before = d.memory() + process(d.pid).memory()

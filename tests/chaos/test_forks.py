@@ -63,7 +63,7 @@ def test_workers_that_die_before_they_are_ready(daemon, spare):
 def test_none_can_start_at_all(daemon, model):
     """The daemon ends with the reason, at once: descriptors for twenty are enough for it, but not for its workers."""
     begin = time.monotonic()
-    d = daemon(model, launch_only=True, listen=("127.0.0.1:0",) * 10, wrapper=(tool("prlimit"), "--nofile=20"))
+    d = daemon(model, launch_only=True, listen=("127.0.0.1:0",) * 10, under=(tool("prlimit"), "--nofile=20"))
     assert d.wait() == 71
     d.wait_for(r"can't prepare to serve: Too many open files")
     d.wait_for(r"workers can't start \(status 71\)")
@@ -76,7 +76,7 @@ def test_none_can_become_the_user(daemon, model):
     """As in a container that has only one user: not tried again, and ended with the reason."""
     if not ROOT or run(tool("unshare"), "-U", "-r", "true").returncode:
         pytest.skip("no user namespaces, or not root")
-    d = daemon(model, launch_only=True, wrapper=("unshare", "-U", "-r"))
+    d = daemon(model, launch_only=True, under=("unshare", "-U", "-r"))
     assert d.wait() == 77
     d.wait_for(r"can't become user")
     assert len(d.matches(r"not tried again")) == 1

@@ -62,7 +62,7 @@ def logging_daemon(place, daemon):
         pytest.skip("no mounts in a namespace of its own")
 
     def start(model):
-        d = daemon(model, launch_only=True, wrapper=("unshare", "-m", "sh", "-c", way_in, "sh"), log__target="syslog")
+        d = daemon(model, launch_only=True, under=("unshare", "-m", "sh", "-c", way_in, "sh"), log__target="syslog")
         said = until("the address", lambda: re.search(r"listening (\S+)", d.ctl("status").stdout))
         d.addresses = [said.group(1)]
         return d

@@ -37,7 +37,7 @@ def settled(flood):
 def test_descriptors_run_out(daemon, model, some, flooding):
     """500 clients, and 64 descriptors for each process: no spinning, hardly a word, and on with it when some leave."""
     d = daemon(model, log__level="notice", backlog=2000, timeouts__idle="10m", **ROOM,
-               wrapper=(tool("prlimit"), "--nofile=64:64"))
+               under=(tool("prlimit"), "--nofile=64:64"))
     flood = flooding(stand_in_line, d.address, 500, b"Simple is better than?")
     assert flood.wait(LIMIT) == "asked"
     until("answers", lambda: answered(flood) > 0)
@@ -69,7 +69,7 @@ def test_memory_runs_out(cgroup, daemon, model, flooding, some):
     group = cgroup("memory", 20 << 20)
     for _ in range(some(5, 1)):
         d = daemon(model, log__level="notice", timeouts__question="10m", max_question_length="1m",
-                   **{"prefork.max_workers": 60, "threadpool.threads": 60}, wrapper=group.wrapper)
+                   **{"prefork.max_workers": 60, "threadpool.threads": 60}, under=group.under)
         assert d.ask() == b"Ugly." and d.pid in group.processes()
         kills, flood = group.kills(), flooding(long_questions, d.address, 40, 1000000)
         until("a death", lambda: group.kills() > kills)
@@ -86,7 +86,7 @@ def test_memory_runs_out(cgroup, daemon, model, flooding, some):
 def test_a_table_without_room_for_it(cgroup, daemon, place):
     """A reload that needs more memory than there is fails, and the old configuration serves on."""
     group = cgroup("memory", 20 << 20)
-    d = daemon("prefork", wrapper=group.wrapper)
+    d = daemon("prefork", under=group.under)
     for _ in range(3):
         d.table.write_bytes(b"".join(b"Is %d better than?%d.\n" % (n, n) for n in range(800000)))
         since = len(d.lines)
@@ -102,7 +102,7 @@ def test_a_table_without_room_for_it(cgroup, daemon, place):
 def test_processes_run_out(cgroup, daemon, model, flooding):
     """20 for all: fewer workers, threads or clients at a time, and nobody leaves."""
     group = cgroup("pids", 20)
-    d = daemon(model, log__level="notice", backlog=2000, wrapper=group.wrapper,
+    d = daemon(model, log__level="notice", backlog=2000, under=group.under,
                **{"prefork.min_spare": 5, "prefork.max_workers": 100, "threadpool.threads": 50})
     assert d.ask() == b"Ugly."
     flood = flooding(stand_in_line, d.address, 100, b"Simple is better than?")
