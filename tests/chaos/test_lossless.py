@@ -93,7 +93,7 @@ def test_stops(daemon, rng, some, moment):
         load = Load(d.address, rng.choice((1, 10, 50)), numbered(0), lambda question, answer: answer[-1:] == b".",
                     per_connection=rng.choice((None, 1, 5)), seed=rng.random())
         idle = d.connect()
-        until("connections", load.connected)
+        until("answers", lambda: load.answered > 0)
         time.sleep(rng.random() * 0.05)
         moment(d, rng)
         time.sleep(rng.choice((0, 0.005, 0.05)) * rng.random())
