@@ -58,6 +58,14 @@ def state(pid):
     return getattr(process(pid), "state", "X")
 
 
+def dead(pid):
+    """With all its threads: the first one is a zombie long before the last has left."""
+    try:
+        return state(pid) in "ZX" and len(os.listdir(f"/proc/{pid}/task")) <= 1
+    except FileNotFoundError:
+        return True
+
+
 def halted(pid):
     """Halts a process; False when it is dead."""
     try:

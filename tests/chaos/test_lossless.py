@@ -7,7 +7,7 @@ import time
 import pytest
 
 from crowd import COMPLETE, REFUSED, RESET, Crowd, small_talk
-from deaths import children, clients_of, halted, state
+from deaths import children, clients_of, dead, halted, state
 from harness import models, nothing_left, open_files, process, until
 from load import Load
 from protocol_model import THREE
@@ -124,7 +124,7 @@ def test_a_stop_while_no_worker_lives(daemon, model, some):
         os.kill(d.pid, signal.SIGSTOP)
         for pid in children(d.pid):
             os.kill(pid, signal.SIGKILL)
-        until("their deaths", lambda: all(state(pid) == "Z" for pid in children(d.pid)))
+        until("their deaths", lambda: all(dead(pid) for pid in children(d.pid)))
         clients = [d.connect() for _ in range(5)]
         for client in clients:
             client.send(b"Simple is better than?")
