@@ -56,8 +56,8 @@ def logging_daemon(place, daemon):
     tool("unshare")
     (place / "dev").mkdir()
     nodes = " ".join(f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom"))
-    way_in = (f"mount -t tmpfs none {place}/dev && cp -a {nodes} {place}/dev && ln -s {place}/syslog {place}/dev/log && "
-              f"mount --move {place}/dev /dev && exec \"$@\"")
+    way_in = (f"mount -t tmpfs none {place}/dev && cp -a {nodes} {place}/dev && "
+              f"ln -s {place}/syslog {place}/dev/log && mount --move {place}/dev /dev && exec \"$@\"")
     if run("unshare", "-m", "sh", "-c", way_in, "sh", "true").returncode:
         pytest.skip("no mounts in a namespace of its own")
 
