@@ -21,6 +21,14 @@ test_scripts = \
 TESTS += $(test_scripts)
 EXTRA_DIST += $(test_scripts) %D%/system %D%/bench
 
+# What hurts: minutes of deaths, overload and shortage.  SEED=N repeats a run.
+chaos_scripts = %D%/check-chaos
+EXTRA_DIST += $(chaos_scripts) %D%/chaos
+
+check-chaos: all
+	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/%D%/check-chaos --all $${SEED:+--seed $$SEED}
+.PHONY: check-chaos
+
 if !HAVE_CHECK
 check_DATA += missing-check
 endif

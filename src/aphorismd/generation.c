@@ -1,7 +1,7 @@
 /*
- * generation.c - keeping the workers of one configuration.
+ * generation.c - the workers of one configuration: started, adjusted in number, told to go.
  */
-#include "aphorismd/generation.h"
+#include "aphorismd/generation_parts.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -18,7 +18,6 @@
 enum {
 	SPARE_ROWS = 8,                   /* for workers that are dead while their children live on */
 	START_US = 30 * CLOCK_S,
-	PAUSE_US = 100 * CLOCK_MS, LONGEST_PAUSE_US = 30 * CLOCK_S,
 	TOKENS = 64, TOKEN_US = CLOCK_S / TOKENS,
 	RETIRE_US = CLOCK_S,
 	KILL_GRACE_US = CLOCK_S,          /* workers end their drain themselves; this is for those that can't */
@@ -145,6 +144,15 @@ void generation_count(const struct generation *generation, int *all, int *idle)
 	}
 }
 
+static uint32_t count_starting(const struct generation *generation)
+{
+	uint32_t starting = 0;
+
+	for (uint32_t n = 0; n < generation->board->workers; n++)
+		starting += is_alive(&generation->members[n]) && !generation->members[n].ready;
+	return starting;
+}
+
 /* Workers count up and down as they go; what a dying one did not count is put right here. */
 static void recount_idle(struct generation *generation, int *all, int *idle)
 {
@@ -156,15 +164,6 @@ static void recount_idle(struct generation *generation, int *all, int *idle)
 		atomic_store(&generation->board->shared->idle, *idle);
 		generation_count(generation, all, idle);
 	} while (*idle != before);
-}
-
-static void set_pause(struct generation *generation, uint64_t now_us)
-{
-	uint64_t pause_us = generation->pause_us * 2;
-
-	pause_us = pause_us < PAUSE_US ? PAUSE_US : pause_us > LONGEST_PAUSE_US ? LONGEST_PAUSE_US : pause_us;
-	generation->pause_us = pause_us;
-	generation->fork_us = now_us + pause_us;
 }
 
 static int free_row(const struct generation *generation)
@@ -192,12 +191,13 @@ static bool fork_worker(struct generation *generation, uint64_t now_us)
 		run(generation, (uint32_t)n, supervisor);
 	if (pid < 0) {
 		log_limited(&limit, LOG_WARNING, "can't fork a worker: %s", strerror(errno));
-		set_pause(generation, now_us);
+		generation_pause(generation, now_us);
 		return false;
 	}
 	setpgid(pid, pid);                /* here too: a signal to the group must reach it from now on */
-	generation->members[n] = (struct member){ .pid = pid };
+	generation->members[n] = (struct member){ .pid = pid, .ready_by_us = now_us + START_US };
 	generation->tokens--;
+	generation->step_failed = false;
 	return true;
 }
 
@@ -211,7 +211,7 @@ static bool may_fork(struct generation *generation, uint64_t now_us)
 		generation->tokens = fresh > TOKENS ? TOKENS : (uint32_t)fresh;
 		generation->refill_us = now_us;
 	}
-	return now_us >= generation->fork_us && generation->tokens > 0;
+	return now_us >= generation->fork_us && generation->tokens > 0 && count_starting(generation) < GENERATION_STARTING;
 }
 
 static int missing(const struct generation *generation, int all, int idle)
@@ -251,12 +251,6 @@ static void adjust(struct generation *generation, uint64_t now_us)
 	recount_idle(generation, &all, &idle);
 }
 
-static void fail(struct generation *generation, int status)
-{
-	generation->status = status;
-	generation->state = GENERATION_FAILED;
-}
-
 static void see_who_is_ready(struct generation *generation, uint64_t now_us)
 {
 	uint32_t ready = 0;
@@ -267,6 +261,8 @@ static void see_who_is_ready(struct generation *generation, uint64_t now_us)
 		if (is_alive(member) && !member->ready && state_of(generation, n) > WORKER_STARTING) {
 			member->ready = true;
 			generation->pause_us = generation->fork_us = 0;
+		} else if (is_alive(member) && !member->ready && now_us >= member->ready_by_us) {
+			kill(-member->pid, SIGKILL);
 		}
 		ready += is_alive(member) && member->ready;
 	}
@@ -275,7 +271,7 @@ static void see_who_is_ready(struct generation *generation, uint64_t now_us)
 	if (ready >= generation->plan.workers || (ready > 0 && now_us >= generation->deadline_us))
 		generation->state = GENERATION_SERVES;
 	else if (now_us >= generation->deadline_us)
-		fail(generation, EX_OSERR);
+		generation_fail(generation, EX_OSERR);
 }
 
 static void signal_all(struct generation *generation, int signal)
@@ -285,6 +281,17 @@ static void signal_all(struct generation *generation, int signal)
 			kill(-generation->members[n].pid, signal);
 }
 
+/*
+ * Workers may die at the very moment of a stop.  Clients that are queued would be reset when the listeners close, so one
+ * more worker is made, which finds itself told to stop and takes what is there.
+ */
+static void serve_the_queue(struct generation *generation, uint64_t now_us)
+{
+	generation->queued = false;
+	if (fork_worker(generation, now_us))
+		signal_all(generation, SIGNAL_STOP);      /* it is pending until the worker can obey it */
+}
+
 void generation_tend(struct generation *generation, uint64_t now_us)
 {
 	atomic_store(&generation->board->shared->told, 0);        /* before we look: what is told from now on wakes us again */
@@ -292,6 +299,8 @@ void generation_tend(struct generation *generation, uint64_t now_us)
 		log_warning("generation %u: killed, it did not leave in time", generation->number);
 		generation_kill(generation, now_us);
 	}
+	if (generation->state == GENERATION_DRAINS && generation->queued && generation_is_gone(generation))
+		serve_the_queue(generation, now_us);
 	if (generation->state != GENERATION_STARTS && generation->state != GENERATION_SERVES)
 		return;
 	see_who_is_ready(generation, now_us);
@@ -305,14 +314,18 @@ uint64_t generation_due_us(const struct generation *generation, uint64_t now_us)
 	uint64_t due_us = generation->state == GENERATION_STARTS ? generation->deadline_us : UINT64_MAX;
 
 	if (generation->state == GENERATION_DRAINS)
-		return generation->deadline_us;
+		return generation_is_gone(generation) ? now_us : generation->deadline_us;
 	if (generation->state == GENERATION_FAILED)
 		return UINT64_MAX;
 	generation_count(generation, &all, &idle);
 	want = missing(generation, all, idle);
 	if (want < 0 && generation->retire_us < due_us)
 		due_us = generation->retire_us;
-	if (want > 0 && free_row(generation) >= 0) {
+	for (uint32_t n = 0; n < generation->board->workers; n++)
+		if (is_alive(&generation->members[n]) && !generation->members[n].ready &&
+		    generation->members[n].ready_by_us < due_us)
+			due_us = generation->members[n].ready_by_us;
+	if (want > 0 && free_row(generation) >= 0 && count_starting(generation) < GENERATION_STARTING) {
 		uint64_t fork_us = generation->tokens > 0 ? generation->fork_us : now_us + TOKEN_US;
 
 		due_us = fork_us < due_us ? fork_us : due_us;
@@ -320,77 +333,9 @@ uint64_t generation_due_us(const struct generation *generation, uint64_t now_us)
 	return due_us;
 }
 
-/* ---- deaths ---- */
-
-/*
- * A worker's row is free again when the last process of its group has left: children of a fork worker may outlive it.
- */
-static void release_rows(struct generation *generation)
-{
-	for (uint32_t n = 0; n < generation->board->workers; n++) {
-		struct member *member = &generation->members[n];
-
-		if (!member->dead || kill(-member->pid, 0) == 0 || errno != ESRCH)
-			continue;
-		scoreboard_evict(generation->board, n);
-		*member = (struct member){ .pid = 0 };
-	}
-}
-
-/* At a start: no worker can ever begin, by its own word or because so many could not. */
-static bool is_hopeless(struct generation *generation, int status)
-{
-	if (WIFEXITED(status) && (WEXITSTATUS(status) == EX_CONFIG || WEXITSTATUS(status) == EX_NOPERM))
-		return true;
-	return ++generation->failures >= generation->plan.workers;
-}
-
-static void note_failure(struct generation *generation, uint32_t n, int status, uint64_t now_us)
-{
-	struct member *member = &generation->members[n];
-
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && generation->killed)
-		return;           /* by us */
-	if (WIFSIGNALED(status))
-		log_error("%s %u (process %d) died: %s", generation->model->name, n, (int)member->pid,
-		          strsignal(WTERMSIG(status)));
-	else
-		log_error("%s %u (process %d) ended with status %d", generation->model->name, n, (int)member->pid,
-		          WEXITSTATUS(status));
-	if (generation->state == GENERATION_DRAINS || member->ready)
-		return;
-	if (generation->state == GENERATION_STARTS && is_hopeless(generation, status)) {
-		fail(generation, WIFEXITED(status) ? WEXITSTATUS(status) : EX_OSERR);
-		return;
-	}
-	set_pause(generation, now_us);
-	log_warning("a worker died before it was ready: the next is started in %u ms",
-	            (unsigned)(generation->pause_us / CLOCK_MS));
-}
-
-bool generation_reaped(struct generation *generation, pid_t pid, int status, uint64_t now_us)
-{
-	bool ours = false;
-
-	for (uint32_t n = 0; n < generation->board->workers; n++) {
-		struct member *member = &generation->members[n];
-
-		if (member->pid != pid || member->dead)
-			continue;
-		ours = member->dead = true;
-		atomic_store(&generation->board->row[n].state, WORKER_GONE);
-		if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_CUT)
-			log_warning("%s %u: the drain's time was over, connections were cut",
-			            generation->model->name, n);
-		else if (!WIFEXITED(status) || WEXITSTATUS(status) != EX_OK)
-			note_failure(generation, n, status, now_us);
-	}
-	release_rows(generation);
-	return ours;
-}
-
 void generation_end(struct generation *generation, enum worker_signal signal, uint64_t now_us)
 {
+	generation->queued = signal == SIGNAL_STOP && generation->state == GENERATION_SERVES;
 	generation->state = GENERATION_DRAINS;
 	generation->deadline_us = now_us + (uint64_t)generation->image.config->drain_us + KILL_GRACE_US;
 	signal_all(generation, signal);
@@ -399,6 +344,7 @@ void generation_end(struct generation *generation, enum worker_signal signal, ui
 void generation_kill(struct generation *generation, uint64_t now_us)
 {
 	generation->state = GENERATION_DRAINS;
+	generation->queued = false;
 	generation->deadline_us = now_us + KILL_GRACE_US;
 	generation->killed = true;
 	signal_all(generation, SIGKILL);

@@ -39,6 +39,7 @@ struct surroundings {
 struct member {
 	pid_t pid;                        /* also its process group's id; 0: no such worker */
 	bool ready, retiring, dead;       /* dead: reaped, but children of its own live on */
+	uint64_t ready_by_us;             /* else it is killed */
 };
 
 struct generation {
@@ -58,6 +59,8 @@ struct generation {
 	uint64_t retire_us;               /* no worker retires before */
 	uint32_t tokens, failures;
 	bool killed;                      /* its processes were, by us */
+	bool queued;                      /* was told to stop, and nobody has yet taken the queues to their end */
+	bool step_failed;                 /* a worker has died unready since the last fork: the pause has begun */
 };
 
 /*

@@ -164,6 +164,7 @@ static void run(int memfd, int lines, const struct options *options, const struc
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != supervisor || !reporting.to)
 		_exit(EX_OSERR);
+	privileges_offer_to_oom_killer(PRIVILEGES_OOM_LOADER);
 	proctitle_set("aphorismd: loader");
 	privileges_read_only();
 	_exit(load(MEMFD, options, before, &reporting));

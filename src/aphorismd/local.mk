@@ -2,7 +2,8 @@ sbin_PROGRAMS += aphorismd
 aphorismd_SOURCES = \
 	%D%/control.c %D%/control.h \
 	%D%/daemonize.c %D%/daemonize.h \
-	%D%/generation.c %D%/generation.h \
+	%D%/generation.c %D%/generation.h %D%/generation_parts.h \
+	%D%/generation_deaths.c \
 	%D%/image.c %D%/image.h \
 	%D%/loader.c %D%/loader.h \
 	%D%/main.c \

@@ -70,13 +70,15 @@ int privileges_resolve(struct privileges *privileges, const struct config *confi
 	return 0;
 }
 
-static void offer_to_oom_killer(void)
+void privileges_offer_to_oom_killer(int score)
 {
+	char text[16];
+	int len = snprintf(text, sizeof text, "%d", score);
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return;
-	if (write(fd, "500", 3) < 0)
+	if (write(fd, text, (size_t)len) < 0)
 		log_debug("can't set oom_score_adj: %s", strerror(errno));
 	close(fd);
 }
@@ -103,7 +105,7 @@ int privileges_drop(const struct privileges *privileges)
 {
 	struct rlimit none = { 0, 0 };
 
-	offer_to_oom_killer();
+	privileges_offer_to_oom_killer(PRIVILEGES_OOM_WORKER);
 	setrlimit(RLIMIT_CORE, &none);
 	if (privileges->drop && !become(privileges->uid, privileges->gid)) {
 		log_error("can't become user %u: %s", (unsigned)privileges->uid, strerror(errno));

@@ -24,9 +24,15 @@ enum { PRIVILEGES_REASON = 256 };
 int privileges_resolve(struct privileges *, const struct config *, char *reason);
 
 /*
- * In a worker: gives up everything that serving needs not, for good, and verifies that it can't come back.  Raises the
- * process's readiness to be killed when memory runs out: rather a worker than the supervisor.  Returns 0, or
- * EX_NOPERM, logged.
+ * Raises the process's readiness to be killed when memory runs out: rather a worker than the supervisor, and rather the
+ * loader, whose work can be done again later, than a worker.
+ */
+enum { PRIVILEGES_OOM_WORKER = 500, PRIVILEGES_OOM_LOADER = 1000 };
+void privileges_offer_to_oom_killer(int score);
+
+/*
+ * In a worker: gives up everything that serving needs not, for good, and verifies that it can't come back.  Returns 0,
+ * or EX_NOPERM, logged.
  */
 int privileges_drop(const struct privileges *);
 

@@ -137,6 +137,17 @@ static bool discard(struct supervisor *s, struct generation **generation)
 	return true;
 }
 
+/* A generation whose last worker has gone and that makes no more is no service: whoever watches us is to know. */
+static void give_up_without_workers(struct supervisor *s)
+{
+	if (s->stopping || s->step != STEP_NONE || !s->current || s->current->state != GENERATION_FAILED ||
+	    !generation_is_gone(s->current))
+		return;
+	log_error("no worker is left and none can be started: the daemon ends");
+	s->status = s->current->status;
+	supervisor_stop(s, STOP_AT_ONCE);
+}
+
 /* Moves on whatever can move on. */
 static void advance(struct supervisor *s, uint64_t now_us)
 {
@@ -148,6 +159,7 @@ static void advance(struct supervisor *s, uint64_t now_us)
 	if (s->look && s->current && !s->stopping)
 		generation_look(s->current);
 	s->look = false;
+	give_up_without_workers(s);
 	if (discard(s, &s->old) && !s->stopping)
 		supervisor_set_blocking(s);
 	if (s->stopping) {
@@ -167,6 +179,8 @@ static int wait_ms(struct supervisor *s, uint64_t now_us)
 
 	if (s->loader.pid > 0 && !s->loader.late && s->loader.deadline_us < due_us)
 		due_us = s->loader.deadline_us;
+	if (s->step == STEP_WAITS && !s->current && s->bind_us < due_us)
+		due_us = s->bind_us;
 	for (size_t i = 0; i < 3; i++) {
 		uint64_t own_us = generations[i] ? generation_due_us(generations[i], now_us) : UINT64_MAX;
 
@@ -271,6 +285,7 @@ int supervisor_run(const struct options *options, int launcher)
 	s->options = options;
 	s->launcher = launcher;
 	s->started_us = clock_now_us();
+	log_share_losses();
 	if (open_all(s) != 0) {
 		supervisor_complain(s, EX_OSERR, "can't start: %s", strerror(errno));
 	} else {

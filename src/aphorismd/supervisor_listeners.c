@@ -78,9 +78,9 @@ static const struct listener *same_port(const struct supervisor *s, const struct
 	return NULL;
 }
 
-int supervisor_open_listeners(struct supervisor *s, const struct config *config, struct listener **listeners)
+int supervisor_open_listeners(struct supervisor *s, const struct config *config, struct listener **listeners,
+                              char *reason)
 {
-	char reason[LISTENER_REASON];
 	int status;
 
 	for (int64_t i = 0; i < config->listeners; i++) {
@@ -93,10 +93,8 @@ int supervisor_open_listeners(struct supervisor *s, const struct config *config,
 			size_t len = strlen(reason);
 
 			if (ours)
-				snprintf(reason + len, sizeof reason - len,
+				snprintf(reason + len, LISTENER_REASON - len,
 				         "; our own %s is in the way, a restart can change that", ours->address);
-			supervisor_complain(s, status, "%s", reason);
-			snprintf(s->loader.text, sizeof s->loader.text, "error %s\n", reason);
 			return status;
 		}
 		s->listeners[s->listener_count++] = listeners[i];

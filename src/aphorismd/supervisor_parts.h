@@ -43,6 +43,7 @@ struct supervisor {
 	struct generation *next, *current, *old;
 	struct listener *listeners[2 * CONFIG_LISTENERS];     /* all that are open */
 	size_t listener_count;
+	uint64_t bind_us, bind_until_us;  /* at a start: the next try of an address that is in use, and the last */
 	uint32_t generations, reloads, failed_reloads;
 	struct scoreboard_totals before;  /* of generations that have left */
 
@@ -86,10 +87,10 @@ void supervisor_advance_reload(struct supervisor *, uint64_t now_us);
 /* ---- supervisor_listeners.c ---- */
 
 /*
- * A listener for each entry of the configuration: the one that is open, or a new one.  0, or a sysexits code,
- * complained about.
+ * A listener for each entry of the configuration: the one that is open, or a new one.  0, or a sysexits code with the
+ * reason, which is of LISTENER_REASON bytes.
  */
-int supervisor_open_listeners(struct supervisor *, const struct config *, struct listener **listeners);
+int supervisor_open_listeners(struct supervisor *, const struct config *, struct listener **listeners, char *reason);
 
 /* O_NONBLOCK belongs to the open socket: set while any generation needs it, cleared when the last of those has left. */
 void supervisor_set_blocking(struct supervisor *);

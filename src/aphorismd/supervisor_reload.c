@@ -14,6 +14,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 
+enum { ORPHANS_US = 1500 * CLOCK_MS, BIND_PAUSE_US = 20 * CLOCK_MS };
+
 static void end_reload(struct supervisor *s, int status)
 {
 	s->step = STEP_NONE;
@@ -87,13 +89,35 @@ static void take_image(struct supervisor *s)
 		s->step = STEP_WAITS;
 }
 
-static void start_generation(struct supervisor *s)
+/*
+ * Workers of a supervisor that was killed a moment ago hold its addresses until they have answered what they owe,
+ * less than a second: a start waits for them.
+ */
+static bool will_try_again(struct supervisor *s, int status, uint64_t now_us)
+{
+	if (s->current || status != EX_UNAVAILABLE)
+		return false;
+	if (s->bind_until_us == 0)
+		s->bind_until_us = now_us + ORPHANS_US;
+	s->bind_us = now_us + BIND_PAUSE_US;
+	return now_us < s->bind_until_us;
+}
+
+static void start_generation(struct supervisor *s, uint64_t now_us)
 {
 	struct listener *listeners[CONFIG_LISTENERS];
+	char reason[LISTENER_REASON] = "";
 	const struct config *config = s->image.config;
-	int status = supervisor_open_listeners(s, config, listeners);
+	int status = supervisor_open_listeners(s, config, listeners, reason);
 
-	if (status == 0) {
+	if (status != 0 && will_try_again(s, status, now_us)) {
+		supervisor_close_unlisted(s);
+		return;
+	}
+	if (status != 0) {
+		supervisor_complain(s, status, "%s", reason);
+		snprintf(s->loader.text, sizeof s->loader.text, "error %s\n", reason);
+	} else {
 		s->next = generation_new(++s->generations, &s->image, listeners, &s->surroundings);
 		status = s->next ? 0 : EX_OSERR;
 	}
@@ -158,8 +182,8 @@ void supervisor_advance_reload(struct supervisor *s, uint64_t now_us)
 	loader_check(&s->loader, now_us);
 	if (s->step == STEP_LOADS && s->loader.ended && !loader_read(&s->loader))
 		take_image(s);
-	if (s->step == STEP_WAITS && !s->old)
-		start_generation(s);
+	if (s->step == STEP_WAITS && !s->old && now_us >= s->bind_us)
+		start_generation(s, now_us);
 	if (s->step != STEP_STARTS)
 		return;
 	generation_tend(s->next, now_us);

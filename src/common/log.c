@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -32,7 +33,7 @@ static struct {
 	.syslog_fd = -1, .stderr_fd = STDERR_FILENO,
 	.address = { .sun_family = AF_UNIX, .sun_path = "/dev/log" },
 };
-static _Atomic uint64_t dropped;
+static _Atomic uint64_t own_dropped, *dropped = &own_dropped;
 
 /*
  * Standard error for ourselves alone: O_NONBLOCK belongs to the open file, which we share with the shell and
@@ -69,6 +70,14 @@ void log_open(const char *name, enum log_target target, int facility, int level)
 	state.facility = facility;
 	state.level = level;
 	errno = saved;
+}
+
+void log_share_losses(void)
+{
+	void *at = mmap(NULL, sizeof *dropped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (at != MAP_FAILED)
+		dropped = at;     /* else each process tells its own, as far as it lives to tell */
 }
 
 void log_socket_path(const char *path)
@@ -147,7 +156,7 @@ static bool deliver(char *line, size_t len)
 /* Tells of the messages that did not get through; when that does not either, they stay counted. */
 static void deliver_dropped(void)
 {
-	uint64_t lost = atomic_exchange(&dropped, 0);
+	uint64_t lost = atomic_exchange(dropped, 0);
 	char line[LINE];
 	size_t len = 0;
 
@@ -157,7 +166,7 @@ static void deliver_dropped(void)
 	append_text(line, &len, "the reader of the log was too slow or away: %llu messages are lost",
 	            (unsigned long long)lost);
 	if (!deliver(line, len))
-		atomic_fetch_add(&dropped, lost);
+		atomic_fetch_add(dropped, lost);
 }
 
 static void __attribute__((format(printf, 3, 0)))
@@ -167,7 +176,7 @@ message(int level, uint32_t held, const char *format, va_list arguments)
 	char line[LINE];
 	size_t len = 0;
 
-	if (atomic_load(&dropped) > 0)
+	if (atomic_load(dropped) > 0)
 		deliver_dropped();
 	append_head(line, &len, LOG_PRI(level));
 	errno = saved; /* for %m */
@@ -175,7 +184,7 @@ message(int level, uint32_t held, const char *format, va_list arguments)
 	if (held > 0)
 		append_text(line, &len, " (and %u more like it before)", held);
 	if (!deliver(line, len))
-		atomic_fetch_add(&dropped, 1);
+		atomic_fetch_add(dropped, 1);
 	errno = saved;
 }
 

@@ -73,15 +73,12 @@ static void serve_in_child(struct worker *worker, struct connection *connection)
 	if (seat > highest)
 		highest = seat;
 	unknown = 0;
-	pid = fork();
+	while ((pid = fork()) < 0)
+		worker_wait_out(worker, "can't fork", errno);
 	if (pid == 0) {
 		worker_become_child(worker);
 		pump_converse(worker, connection, 0);
 		_exit(0);         /* which closes; the seat is the parent's to leave */
-	}
-	if (pid < 0) {
-		worker_give_up(worker, connection, "can't fork", errno);
-		return;
 	}
 	pids[seat] = pid;
 	worker_hand_over(worker, connection);

@@ -37,9 +37,8 @@ static void serve(struct worker *worker)
 		int error;
 
 		*given = taken;
-		error = worker_start_thread(&thread, true, converse, given);
-		if (error != 0)
-			worker_give_up(worker, &taken, "can't start a thread", error);
+		while ((error = worker_start_thread(&thread, true, converse, given)) != 0)
+			worker_wait_out(worker, "can't start a thread", error);
 	}
 	worker_wait_for_all(worker);
 }

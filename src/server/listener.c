@@ -20,6 +20,8 @@
 #include "common/log.h"
 #include "server/address.h"
 
+enum { UNSENT_BYTES = 65536 };
+
 static int status_of(int error)
 {
 	switch (error) {
@@ -88,10 +90,23 @@ static int bind_unix(struct listener *listener, const struct address *address, m
 	return 0;
 }
 
+/*
+ * Inherited by each connection.  A client that never reads would else have the kernel keep megabytes of answers for it,
+ * and a thousand of them all the memory that the machine has for TCP.  What is on its way does not count, so that quick
+ * clients get as much as the path carries.
+ */
+static void bound_unsent(int fd)
+{
+	int most = UNSENT_BYTES;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most);
+}
+
 static int bind_inet(struct listener *listener, const struct address *address)
 {
 	int one = 1, only = !address->any;
 
+	bound_unsent(listener->fd);
 	setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
 	setsockopt(listener->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);     /* inherited by each connection */
 	if (listener->family == AF_INET6)

@@ -205,10 +205,12 @@ void worker_close(struct worker *worker, struct connection *connection)
 	worker_leave(worker, connection);
 }
 
-void worker_give_up(struct worker *worker, struct connection *connection, const char *what, int error)
+void worker_wait_out(struct worker *worker, const char *what, int error)
 {
-	log_limited(&worker->board->shared->limits[LIMIT_SHORTAGE], LOG_WARNING, "%s: %s; a connection is closed", what, strerror(error));
-	worker_close(worker, connection);
+	log_limited(&worker->board->shared->limits[LIMIT_SHORTAGE], LOG_WARNING, "%s: %s; trying on", what,
+	            strerror(error));
+	atomic_store(&worker->wanted, true);
+	worker_wait_for_vacancy(worker);
 }
 
 void worker_note(const struct worker *worker, const struct connection *connection, const char *what,

@@ -138,8 +138,11 @@ void worker_looks(struct worker *);
 /* Ends a connection: closes it, then leaves its seat. */
 void worker_close(struct worker *, struct connection *);
 
-/* Ends a connection that can't be served for want of a process or a thread, with a rate-limited warning. */
-void worker_give_up(struct worker *, struct connection *, const char *what, int error);
+/*
+ * A connection can't be served now for want of a process or a thread: a rate-limited warning, and a wait until another
+ * connection has ended, at most 100 ms.  To be called until it can; the end of a drain ends that, too.
+ */
+void worker_wait_out(struct worker *, const char *what, int error);
 
 /* Closes this process's descriptor of a connection that a child serves from now on; its seat stays taken. */
 void worker_hand_over(struct worker *, struct connection *);

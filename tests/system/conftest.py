@@ -1,4 +1,4 @@
-"""Fixtures of the system tests, and one run of each test for every model that the program lists."""
+"""Where the system tests find their harness and their fixtures."""
 
 import os
 import sys
@@ -9,44 +9,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 pytest.register_assert_rewrite("harness")
 
 import harness  # noqa: E402
+from fixtures import daemon, place, pytest_generate_tests  # noqa: E402, F401
 
 if not os.access(harness.APHORISMD, os.X_OK):
     pytest.exit(f"no program {harness.APHORISMD}: build it, or name it in TEST_APHORISMD", 2)
-
-
-def pytest_generate_tests(metafunc):
-    if "model" in metafunc.fixturenames:
-        metafunc.parametrize("model", harness.models())
-
-
-@pytest.fixture
-def place():
-    """A folder of the test's own, with a short name."""
-    folder = harness.make_place()
-    yield folder
-    harness.end_all()
-    harness.remove(folder)
-
-
-@pytest.fixture
-def daemon(place):
-    """Starts daemons, and sees to it that each ends as it should."""
-    started = []
-
-    def start(model=None, launch_only=False, **more):
-        one = harness.Daemon(place, model, **more)
-        started.append(one)
-        if launch_only:
-            one.launch()
-            return one
-        return one.start()
-
-    yield start
-    try:
-        for one in started:
-            one.finish()
-        harness.nothing_left()
-    finally:
-        harness.end_all()
-        for one in started:
-            one.report()

@@ -118,12 +118,13 @@ class Load:
         with self.lock:
             return all(caller.connected for caller in self.callers)
 
-    def stop_server(self, stop):
-        """Calls stop(); what was asked before must be answered, and nobody connects again.  Waits for all ends."""
+    def stop_server(self, stop, owed=True):
+        """Calls stop(); nobody connects again, and what was asked before must be answered unless it is not owed, since
+        a reload was under way that may have cut the connection before.  Waits for all ends."""
         with self.lock:
             self.ending = True
             for caller in self.callers:
-                caller.owed = caller.connected and caller.asked
+                caller.owed = owed and caller.connected and caller.asked
             stop()
         end = time.monotonic() + LIMIT
         while any(caller.socket for caller in self.callers):

@@ -1,0 +1,123 @@
+/*
+ * generation_deaths.c - workers that died, and what follows from it.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+
+#include "aphorismd/generation_parts.h"
+#include "common/clock.h"
+#include "common/log.h"
+
+enum { PAUSE_US = 100 * CLOCK_MS, LONGEST_PAUSE_US = 30 * CLOCK_S };
+
+void generation_pause(struct generation *generation, uint64_t now_us)
+{
+	uint64_t pause_us = generation->pause_us * 2;
+
+	pause_us = pause_us < PAUSE_US ? PAUSE_US : pause_us > LONGEST_PAUSE_US ? LONGEST_PAUSE_US : pause_us;
+	generation->pause_us = pause_us;
+	generation->fork_us = now_us + pause_us;
+}
+
+void generation_fail(struct generation *generation, int status)
+{
+	generation->status = status;
+	generation->state = GENERATION_FAILED;
+}
+
+/*
+ * A worker's row is free again when the last process of its group has left: children of a fork worker may outlive it.
+ */
+static void release_rows(struct generation *generation)
+{
+	for (uint32_t n = 0; n < generation->board->workers; n++) {
+		struct member *member = &generation->members[n];
+
+		if (!member->dead || kill(-member->pid, 0) == 0 || errno != ESRCH)
+			continue;
+		scoreboard_evict(generation->board, n);
+		*member = (struct member){ .pid = 0 };
+	}
+}
+
+/* What it ended with: a sysexits code, or EX_OSERR for a signal; in words, too. */
+static int describe(char *to, size_t size, int status)
+{
+	if (WIFSIGNALED(status))
+		snprintf(to, size, "%s", strsignal(WTERMSIG(status)));
+	else
+		snprintf(to, size, "status %d", WEXITSTATUS(status));
+	return WIFSIGNALED(status) ? EX_OSERR : WEXITSTATUS(status);
+}
+
+/*
+ * Of workers that were forked together and die together the first is one step of the back-off, and one line; the
+ * others say nothing new.  Where not one of the first can start, there is no generation.
+ */
+static void note_failed_start(struct generation *generation, const char *name, const char *end, int code,
+                              uint64_t now_us)
+{
+	uint32_t ready = 0, enough = generation->plan.workers;
+
+	if (enough > GENERATION_STARTING)
+		enough = GENERATION_STARTING;
+	for (uint32_t n = 0; n < generation->board->workers; n++)
+		ready += generation->members[n].ready;
+	generation->failures++;
+	if (code == EX_CONFIG || code == EX_NOPERM) {
+		log_error("%s died before it was ready: %s; it is not tried again", name, end);
+		generation_fail(generation, code);
+	} else if (generation->state == GENERATION_STARTS && ready == 0 && generation->failures >= enough) {
+		log_error("%s died before it was ready: %s", name, end);
+		generation_fail(generation, code);
+	} else if (!generation->step_failed) {
+		generation->step_failed = true;
+		generation_pause(generation, now_us);
+		log_error("%s died before it was ready: %s; the next is started in %u ms", name, end,
+		          (unsigned)(generation->pause_us / CLOCK_MS));
+	}
+}
+
+static void note_failure(struct generation *generation, uint32_t n, int status, uint64_t now_us)
+{
+	const struct member *member = &generation->members[n];
+	char name[CONFIG_NAME + 48], end[64];
+	int code = describe(end, sizeof end, status);
+
+	snprintf(name, sizeof name, "%s %u (process %d)", generation->model->name, n, (int)member->pid);
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && generation->killed)
+		return;           /* by us */
+	if (generation->state == GENERATION_FAILED && !member->ready)
+		return;           /* it goes the way of the one that was told of */
+	if (generation->state == GENERATION_DRAINS || member->ready)
+		log_error("%s died: %s", name, end);
+	else
+		note_failed_start(generation, name, end, code, now_us);
+}
+
+bool generation_reaped(struct generation *generation, pid_t pid, int status, uint64_t now_us)
+{
+	bool ours = false;
+
+	for (uint32_t n = 0; n < generation->board->workers; n++) {
+		struct member *member = &generation->members[n];
+
+		if (member->pid != pid || member->dead)
+			continue;
+		ours = member->dead = true;
+		atomic_store(&generation->board->row[n].state, WORKER_GONE);
+		if (WIFEXITED(status) && (WEXITSTATUS(status) == EX_OK || WEXITSTATUS(status) == WORKER_CUT))
+			generation->queued = false;
+		if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_CUT)
+			log_warning("%s %u: the drain's time was over, connections were cut",
+			            generation->model->name, n);
+		else if (!WIFEXITED(status) || WEXITSTATUS(status) != EX_OK)
+			note_failure(generation, n, status, now_us);
+	}
+	release_rows(generation);
+	return ours;
+}

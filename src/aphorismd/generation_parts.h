@@ -1,0 +1,21 @@
+/*
+ * generation_parts.h - what the files of a generation share among themselves.
+ *
+ *   generation.c          workers started, adjusted in number, told to go
+ *   generation_deaths.c   workers that died: whether, and when, others are tried
+ */
+#ifndef APHORISMD_GENERATION_PARTS_H
+#define APHORISMD_GENERATION_PARTS_H
+
+#include "aphorismd/generation.h"
+
+/* Not ready yet at a time: so few are lost when none can start. */
+enum { GENERATION_STARTING = 4 };
+
+/* No fork for a while: at first 0.1 s, then twice as long each time, up to 30 s. */
+void generation_pause(struct generation *, uint64_t now_us);
+
+/* No fork any more; a sysexits code says why. */
+void generation_fail(struct generation *, int status);
+
+#endif

@@ -1,0 +1,108 @@
+"""No fork bomb: whatever keeps workers from starting, they are not tried again and again at full speed.
+
+What keeps them from it here is a limit of the address space, set on the running supervisor as prlimit(1) or a unit's
+LimitAS does: forking still works, but no worker gets the memory that it needs to begin.  Exit status 77, which means
+'not again' as 78 does, is what a worker says that can't become the user it should; strace makes that system call fail.
+"""
+
+import resource
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from deaths import children, dead, strike
+from harness import LIMIT, ROOT, run, until
+from shortage import served, tool
+
+WATCH_S = 30
+DIED = r"died before it was ready"
+
+
+def size(pid):
+    """The size of a process's address space."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
+
+
+def starve(d):
+    """From now on no worker of this daemon can start: less than its buffers need is left."""
+    resource.prlimit(d.pid, resource.RLIMIT_AS, (size(d.pid) + (32 << 10), resource.RLIM_INFINITY))
+
+
+def feed(d):
+    resource.prlimit(d.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+def kill_all(d):
+    """So that the supervisor sees all of them die at once."""
+    d.signal(signal.SIGSTOP)
+    for pid in children(d.pid):
+        strike(pid, signal.SIGKILL)
+    until("their deaths", lambda: all(dead(pid) for pid in children(d.pid)))
+    d.signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("spare", [pytest.param(5, marks=pytest.mark.long), 100])
+def test_workers_that_die_before_they_are_ready(daemon, spare):
+    """At most 12 forks in 30 s however many workers are missing, and a line of the log for each step."""
+    d = daemon("prefork", prefork__start_workers=spare, prefork__min_spare=spare, prefork__max_spare=spare)
+    until("all workers", lambda: d.ask() == b"Ugly." and len(children(d.pid)) >= spare)
+    starve(d)
+    since = len(d.lines)
+    kill_all(d)
+    time.sleep(WATCH_S)
+    told = d.matches(DIED, since)
+    assert d.process.poll() is None
+    tried = len(d.matches(r"can't reserve", since))          # each says so that was forked
+    assert 5 <= tried <= 12, f"{tried} forks"
+    assert 5 <= len(told) <= tried, [m.string for m in told]
+    assert len({m.string.split("started in")[1] for m in told}) == len(told), "more than a line for a step"
+    print(f"{tried} forks, {len(told)} lines")
+    feed(d)
+    until("service, at the latest after the longest pause", lambda: served(d), 30 + LIMIT)
+
+
+def test_none_can_start_at_all(daemon, model):
+    """The daemon ends with the reason, at once: descriptors for twenty are enough for it, but not for its workers."""
+    begin = time.monotonic()
+    d = daemon(model, launch_only=True, listen=("127.0.0.1:0",) * 10, under=(tool("prlimit"), "--nofile=20"))
+    assert d.wait() == 71
+    d.wait_for(r"can't prepare to serve: Too many open files")
+    d.wait_for(r"workers can't start \(status 71\)")
+    assert 1 <= len(d.matches(DIED)) <= 2
+    assert time.monotonic() - begin < 10
+    assert not d.matches("killed, it did not leave in time")
+
+
+def test_none_can_become_the_user(daemon, model):
+    """As in a container that has only one user: not tried again, and ended with the reason."""
+    if not ROOT or run(tool("unshare"), "-U", "-r", "true").returncode:
+        pytest.skip("no user namespaces, or not root")
+    d = daemon(model, launch_only=True, under=("unshare", "-U", "-r"))
+    assert d.wait() == 77
+    d.wait_for(r"can't become user")
+    assert len(d.matches(r"not tried again")) == 1
+
+
+def test_status_77_is_not_tried_again(daemon):
+    """Those who serve go on; what is told says why there are no more of them."""
+    strace = tool("strace")
+    d = daemon("prefork", prefork__start_workers=5, prefork__min_spare=5)
+    until("all workers", lambda: d.ask() == b"Ugly." and len(children(d.pid)) >= 5)
+    trace = subprocess.Popen([strace, "-f", "-qq", "-o", "/dev/null", "-p", str(d.pid), "-e", "trace=setresuid",
+                              "-e", "inject=setresuid:error=EPERM"], stderr=subprocess.DEVNULL)
+    until("strace", lambda: "TracerPid:\t0" not in Path(f"/proc/{d.pid}/status").read_text())
+    since = len(d.lines)
+    for pid in children(d.pid)[:2]:         # there may be one more than must be
+        strike(pid, signal.SIGKILL)
+    d.wait_for(r"status 77; it is not tried again", since)
+    time.sleep(3)
+    trace.terminate()
+    trace.wait()
+    assert len(d.matches(r"status 77; it is not tried again", since)) == 1
+    assert 3 <= len(children(d.pid)) <= 4 and d.ask() == b"Ugly."
+    kill_all(d)
+    assert d.wait() == 77
+    d.wait_for(r"no worker is left", since)
