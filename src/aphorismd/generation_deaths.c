@@ -68,7 +68,7 @@ static void note_failed_start(struct generation *generation, const char *name, c
 	for (uint32_t n = 0; n < generation->board->workers; n++)
 		ready += generation->members[n].ready;
 	generation->failures++;
-	if (code == EX_CONFIG || code == EX_NOPERM) {
+	if (code == EX_CONFIG || (code == EX_NOPERM && generation->state == GENERATION_STARTS)) {
 		log_error("%s died before it was ready: %s; it is not tried again", name, end);
 		generation_fail(generation, code);
 	} else if (generation->state == GENERATION_STARTS && ready == 0 && generation->failures >= enough) {
