@@ -19,7 +19,7 @@ test_scripts = \
 	%D%/check-models \
 	%D%/check-manual
 TESTS += $(test_scripts)
-EXTRA_DIST += $(test_scripts) %D%/system %D%/bench
+EXTRA_DIST += $(test_scripts) %D%/system %D%/bench %D%/check-fuzz %D%/fuzz
 
 # What hurts: minutes of deaths, overload and shortage.  SEED=N repeats a run.
 chaos_scripts = %D%/check-chaos
@@ -41,6 +41,13 @@ missing-pytest:
 	@echo "make check: the system tests need a python3 with pytest and pytest-xdist:" \
 		"install them (Debian: python3-pytest python3-pytest-xdist) and configure again" >&2; exit 1
 .PHONY: missing-check missing-pytest
+
+# not a part of check: it goes on as long as FUZZ_SECONDS says
+fuzz:
+	@$(top_srcdir)/tests/check-fuzz
+clean-local:
+	rm -rf fuzz
+.PHONY: fuzz
 
 dist-hook:
 	find "$(distdir)/tests" -name __pycache__ -prune -exec rm -rf {} +

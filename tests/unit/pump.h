@@ -15,7 +15,10 @@
 #include "protocol/conversation.h"
 #include "protocol/table.h"
 
-enum { ROOM = 8192, LIMIT = 32, LONGEST_ANSWER = 29, QUESTION_US = 100, IDLE_US = 1000 };
+#ifndef PUMP_ROOM
+#define PUMP_ROOM 8192
+#endif
+enum { ROOM = PUMP_ROOM, LIMIT = 32, LONGEST_ANSWER = 29, QUESTION_US = 100, IDLE_US = 1000 };
 
 static const char *const known[][2] = {
 	{ "Beautiful is better than?", "Ugly." },

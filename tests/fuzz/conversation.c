@@ -1,0 +1,101 @@
+/*
+ * conversation.c - fuzz target: any cut of the same bytes gives the same answers, which are those of a model that
+ * knows no cuts.
+ *
+ * input: flags, question length, number of questions, sizes of the buffers, seed of the cuts; then the transcript.
+ */
+#define PUMP_ROOM 131072
+#include "../unit/pump.h"
+#include "fuzz.h"
+
+enum { MOST_TEXT = PUMP_ROOM / LONGEST_ANSWER, FLAG_ECHO = 1, FLAG_COSTLY = 2, FLAG_END = 4 };
+
+static struct pump pump;
+static struct outcome outcome;
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	build_table();
+	return 0;
+}
+
+static void expect(const char *text, size_t len, bool ended)
+{
+	enum conversation_state state;
+
+	if (pump.c.service->protocol == &protocol_echo) {
+		REQUIRE(pump.sent_len == len && memcmp(pump.sent, text, len) == 0);
+		REQUIRE(pump.state == (ended ? CONVERSATION_CLOSE : CONVERSATION_READ));
+		return;
+	}
+	model(&outcome, pump.c.service, text, len);
+	REQUIRE(pump.sent_len == outcome.len && memcmp(pump.sent, outcome.said, outcome.len) == 0);
+	state = ended && outcome.state == CONVERSATION_READ ? CONVERSATION_CLOSE : outcome.state;
+	REQUIRE(pump.state == state);
+	if (outcome.state == CONVERSATION_READ)
+		REQUIRE(pump.in.len == outcome.unfinished);
+	if (pump.state == CONVERSATION_READ)
+		REQUIRE(pump.c.asking == (outcome.unfinished > 0));
+}
+
+/* Time is up at the deadline and not before; then there is a last word for a question, and none for silence. */
+static void expect_deadline(void)
+{
+	static const char too_slow[] = "Error: too slow.";
+	bool asking = pump.c.asking;
+	uint64_t deadline_us = conversation_deadline_us(&pump.c);
+
+	if (pump.state != CONVERSATION_READ)
+		return;
+	REQUIRE(conversation_expire(&pump.c, &pump.out, deadline_us - 1) == CONVERSATION_READ);
+	pump.state = conversation_expire(&pump.c, &pump.out, deadline_us);
+	REQUIRE(pump.state == (asking ? CONVERSATION_LINGER : CONVERSATION_CLOSE));
+	REQUIRE(pump.out.len == (asking ? sizeof too_slow - 1 : 0));
+	REQUIRE(memcmp(pump.out.at, too_slow, pump.out.len) == 0);
+}
+
+static void play(const struct service *service, const char *text, size_t len, uint32_t in_size, uint32_t out_size,
+                 uint32_t cuts, bool end)
+{
+	pump_start(&pump, service, in_size, out_size);
+	for (size_t at = 0, piece; at < len; at += piece) {
+		cuts = cuts * 1664525 + 1013904223;
+		piece = cuts == 0 ? len : 1 + (cuts >> 16) % (cuts >> 8 & 1 ? 3 : 100);
+		if (piece > len - at)
+			piece = len - at;
+		pump_give(&pump, text + at, piece);
+		pump.now_us += cuts >> 9 & 7;
+		expect(text, at + piece, false);
+	}
+	if (end) {
+		pump_end(&pump);
+		expect(text, len, true);
+	} else {
+		expect_deadline();
+	}
+	pump_stop(&pump);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct feed feed = { data, data + size };
+	uint8_t flags = feed_byte(&feed);
+	struct service service = service_of(flags & FLAG_ECHO ? &protocol_echo : &protocol_aphorism);
+	uint32_t in_size, out_size, cuts;
+	const char *text;
+	size_t len;
+
+	service.costly = flags & FLAG_COSTLY;
+	service.max_question_length = 2 + feed_byte(&feed) % (LIMIT - 1);
+	service.max_questions = feed_byte(&feed);
+	in_size = service.max_question_length + feed_byte(&feed);
+	out_size = LONGEST_ANSWER + feed_byte(&feed);
+	cuts = feed_byte(&feed);
+	text = (const char *)feed.at;
+	len = feed_left(&feed) < MOST_TEXT ? feed_left(&feed) : MOST_TEXT;
+	play(&service, text, len, in_size, out_size, cuts, flags & FLAG_END);
+	play(&service, text, len, CONVERSATION_IN, CONVERSATION_OUT, ~cuts, flags & FLAG_END);
+	return 0;
+}
