@@ -2,17 +2,25 @@
 
 A scene is a start, a conversation, a reload and a stop; a fault is put into one role (who makes the call) in one part
 of it.  Processes that do not exist yet are stopped at their first line (stop_here.c) until the tracer has them.
+
+Scenes are played in a PID namespace of their own, and nowhere else: a supervisor that runs as root and takes the -1 of
+a fork that failed for a process id would kill everything on this machine.  In there a bystander waits to be killed.
 """
 
+import json
 import mmap
 import os
 import re
 import signal
 import struct
 import subprocess
-import time
+import sys
 from contextlib import contextmanager
 from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+if __name__ == "__main__":
+    sys.path[:0] = [str(HERE), str(HERE.parent / "system")]
 
 import harness
 from harness import Daemon, until
@@ -82,6 +90,7 @@ class Scene:
         with open(self.page_path, "r+b") as file:
             self.page = mmap.mmap(file.fileno(), 8)
         self.tracer = None
+        self.bystander = subprocess.Popen(["sleep", "1000"], start_new_session=True)
         self.daemon = Daemon(self.place, model, table=OLD, **SETTINGS,
                              env={"LD_PRELOAD": str(library), "STOP_PAGE": str(self.page_path)})
 
@@ -152,6 +161,9 @@ class Scene:
             self.stop()
         self.detach()
         d = self.daemon
+        assert self.bystander.poll() is None, "a process was killed that is none of the daemon's"
+        self.bystander.kill()
+        self.bystander.wait()
         harness.until("the end of all processes", lambda: not harness.strays(), LIMIT)
         assert d.wait(LIMIT) >= 0, f"the supervisor died of signal {-d.wait()}"
         crashes = [line for line in d.lines if CRASH.search(line)]
@@ -267,8 +279,9 @@ class Scene:
             client.close()
 
     def clean_up(self):
-        if self.tracer and self.tracer.poll() is None:
-            self.tracer.kill()
+        for one in filter(None, (self.tracer, self.bystander)):
+            if one.poll() is None:
+                one.kill()
         harness.end_all()
         self.page.close()
         harness.remove(self.place)
@@ -287,3 +300,38 @@ def scene(*about):
         yield one
     finally:
         one.clean_up()
+
+
+def result(about, fault, library):
+    """Which promise the fault breaks, if any; whether it struck; and what was called how often."""
+    with scene(*about, fault, library) as one:
+        failed = None
+        try:
+            one.play()
+        except (AssertionError, OSError, subprocess.TimeoutExpired) as reason:
+            failed = f"{fault}: {reason!r:.600}\n    " + "\n    ".join(one.daemon.lines[-12:])
+        return failed, one.struck(), one.calls()
+
+
+FENCE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+
+
+def fence():
+    """None, or why there is no namespace to play in."""
+    tried = harness.run(*FENCE, "sh", "-c", "echo $$")
+    return None if tried.returncode == 0 and tried.stdout == "1\n" else f"no PID namespace: {tried.stderr.strip()}"
+
+
+def play_all(about, faults, library):
+    """The result of each fault, all of them inside the fence."""
+    command = [*FENCE, sys.executable, __file__, *about, library]
+    played = harness.run(*command, limit=60 + 60 * len(faults), input=json.dumps([vars(fault) for fault in faults]),
+                         stdin=None)
+    assert played.returncode == 0, played.stdout + played.stderr
+    return json.loads(played.stdout.splitlines()[-1])
+
+
+if __name__ == "__main__":
+    assert os.getpid() == 1, "scenes are played in a PID namespace of their own only"
+    *where, stop_library = sys.argv[1:]
+    print(json.dumps([result(where, Fault(**fault), stop_library) for fault in json.load(sys.stdin)]))
