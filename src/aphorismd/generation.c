@@ -36,7 +36,6 @@ struct generation *generation_new(uint32_t number, struct image *image, struct l
 		generation->members = calloc(rows, sizeof *generation->members);
 	}
 	if (!generation || !generation->board || !generation->members) {
-		log_error("can't start a generation: %s", strerror(errno));
 		generation_free(generation);
 		return NULL;
 	}
@@ -114,7 +113,6 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 		                            generation->surroundings->confined);
 	if (status != 0)
 		exit(status);
-	worker_ready(&worker);
 	generation->model->serve(&worker);
 	exit(EX_OK);
 }
@@ -299,6 +297,7 @@ void generation_tend(struct generation *generation, uint64_t now_us)
 		log_warning("generation %u: killed, it did not leave in time", generation->number);
 		generation_kill(generation, now_us);
 	}
+	generation_release_rows(generation);
 	if (generation->state == GENERATION_DRAINS && generation->queued && generation_is_gone(generation))
 		serve_the_queue(generation, now_us);
 	if (generation->state != GENERATION_STARTS && generation->state != GENERATION_SERVES)

@@ -29,10 +29,7 @@ void generation_fail(struct generation *generation, int status)
 	generation->state = GENERATION_FAILED;
 }
 
-/*
- * A worker's row is free again when the last process of its group has left: children of a fork worker may outlive it.
- */
-static void release_rows(struct generation *generation)
+void generation_release_rows(struct generation *generation)
 {
 	for (uint32_t n = 0; n < generation->board->workers; n++) {
 		struct member *member = &generation->members[n];
@@ -118,6 +115,6 @@ bool generation_reaped(struct generation *generation, pid_t pid, int status, uin
 		else if (!WIFEXITED(status) || WEXITSTATUS(status) != EX_OK)
 			note_failure(generation, n, status, now_us);
 	}
-	release_rows(generation);
+	generation_release_rows(generation);
 	return ours;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -75,17 +76,21 @@ struct loop {
 	uint32_t taken;
 };
 
-static void watch(struct loop *loop, int fd, uint32_t events, uint32_t data)
+static bool watch(struct loop *loop, int fd, uint32_t events, uint32_t data)
 {
+	static struct log_limit limit;
 	struct epoll_event event = { .events = events, .data.u32 = data };
 
-	if (epoll_ctl(loop->pump.set, EPOLL_CTL_ADD, fd, &event) < 0)
-		log_error("can't watch a descriptor: %s", strerror(errno));
+	if (epoll_ctl(loop->pump.set, EPOLL_CTL_ADD, fd, &event) == 0 || errno == EEXIST)
+		return true;
+	log_limited(&limit, LOG_WARNING, "can't watch a descriptor: %s", strerror(errno));
+	return false;
 }
 
-static void listen_to(struct loop *loop, int number)
+static bool listen_to(struct loop *loop, int number)
 {
-	watch(loop, loop->worker->listeners[number].watched, EPOLLIN | EPOLLEXCLUSIVE, LISTENERS_AT | (uint32_t)number);
+	return watch(loop, loop->worker->listeners[number].watched, EPOLLIN | EPOLLEXCLUSIVE,
+	             LISTENERS_AT | (uint32_t)number);
 }
 
 static void look_away(struct loop *loop, int number)
@@ -93,12 +98,29 @@ static void look_away(struct loop *loop, int number)
 	epoll_ctl(loop->pump.set, EPOLL_CTL_DEL, loop->worker->listeners[number].watched, NULL);
 }
 
-static void listen_to_all(struct loop *loop, bool on)
+static void look_away_from_all(struct loop *loop)
 {
-	if (loop->listening != on)
-		for (int i = 0; i < loop->worker->listener_count; i++)
-			(on ? listen_to : look_away)(loop, i);
-	loop->listening = on;
+	for (int i = 0; i < loop->worker->listener_count && loop->listening; i++)
+		look_away(loop, i);
+	loop->listening = false;
+}
+
+static void pause_listening(struct loop *loop)
+{
+	look_away_from_all(loop);
+	loop->retry_us = loop->pump.now_us + RETRY_US;
+}
+
+static void listen_to_all(struct loop *loop)
+{
+	bool all = true;
+
+	for (int i = 0; i < loop->worker->listener_count; i++)
+		all &= listen_to(loop, i);
+	loop->listening = true;
+	loop->retry_us = 0;
+	if (!all)
+		pause_listening(loop);
 }
 
 static void take_connections(struct loop *loop, int number)
@@ -110,13 +132,12 @@ static void take_connections(struct loop *loop, int number)
 		event_pump_add(&loop->pump, &connection);
 		if (++loop->taken % TURN == 0 && loop->listening) {
 			look_away(loop, number);
-			listen_to(loop, number);
+			if (!listen_to(loop, number))
+				pause_listening(loop);
 		}
 	}
-	if (rc < 0) {
-		listen_to_all(loop, false);
-		loop->retry_us = loop->pump.now_us + RETRY_US;
-	}
+	if (rc < 0)
+		pause_listening(loop);
 }
 
 static void look_again(struct loop *loop)
@@ -140,7 +161,7 @@ static void take_queue(struct loop *loop)
 
 static void end_listening(struct loop *loop)
 {
-	listen_to_all(loop, false);
+	look_away_from_all(loop);
 	epoll_ctl(loop->pump.set, EPOLL_CTL_DEL, loop->worker->wake, NULL);
 	loop->retry_us = 0;
 	worker_listens_no_more(loop->worker);
@@ -166,11 +187,13 @@ static void serve(struct worker *worker)
 	struct epoll_event events[EVENTS];
 	int phase = PHASE_SERVES;
 
-	if (event_pump_open(&loop.pump, worker) != 0)
-		exit(EXIT_FAILURE);
-	watch(&loop, worker->wake, EPOLLIN, WAKE);
-	watch(&loop, worker->look, EPOLLIN, LOOK);
-	listen_to_all(&loop, true);
+	if (event_pump_open(&loop.pump, worker) != 0 || !watch(&loop, worker->wake, EPOLLIN, WAKE) ||
+	    !watch(&loop, worker->look, EPOLLIN, LOOK))
+		exit(EX_OSERR);
+	listen_to_all(&loop);
+	if (!loop.listening)
+		exit(EX_OSERR);
+	worker_ready(worker);
 	while (phase == PHASE_SERVES || loop.pump.open > 0 || loop.retry_us > 0) {
 		uint32_t open = loop.pump.open;
 		int n = event_pump_wait(&loop.pump, events, EVENTS, loop.retry_us);
@@ -183,9 +206,8 @@ static void serve(struct worker *worker)
 			end_listening(&loop);
 		}
 		if (loop.retry_us && (loop.pump.open < open || loop.retry_us <= loop.pump.now_us)) {
-			loop.retry_us = 0;
 			if (phase == PHASE_SERVES)
-				listen_to_all(&loop, true);
+				listen_to_all(&loop);
 			else
 				take_queue(&loop);
 		}

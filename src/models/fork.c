@@ -5,7 +5,9 @@
  * connection, most of it page tables.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -94,7 +96,9 @@ static void serve(struct worker *worker)
 	pids = worker_reserve(worker->board->seats * sizeof *pids);
 	connections = worker_reserve(worker->board->seats * sizeof *connections);
 	sigfillset(&action.sa_mask);
-	sigaction(SIGCHLD, &action, NULL);
+	if (sigaction(SIGCHLD, &action, NULL) < 0)
+		exit(EX_OSERR);
+	worker_ready(worker);
 	while (worker_accept(worker, &connection)) {
 		serve_in_child(worker, &connection);
 		note_crashes();

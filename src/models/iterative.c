@@ -16,6 +16,7 @@ static void serve(struct worker *worker)
 {
 	struct connection connection;
 
+	worker_ready(worker);
 	while (worker_accept(worker, &connection)) {
 		pump_converse(worker, &connection, 0);
 		worker_close(worker, &connection);

@@ -26,7 +26,10 @@ struct model {
 	struct plan (*plan)(const struct config *);
 	/* of an elastic pool: how many workers to add (or, negative, to retire), by how many there are; else NULL */
 	int (*adjust)(const struct config *, int all, int idle);
-	/* serves until the worker is told to stop; runs in a process of its own */
+	/*
+	 * Says worker_ready() when all that it needs is open, exits with EX_OSERR if that can't be; then serves until the
+	 * worker is told to stop.  Runs in a process of its own.
+	 */
 	void (*serve)(struct worker *);
 };
 

@@ -108,6 +108,7 @@ static void serve(struct worker *worker)
 	struct connection connection;
 	uint64_t left = connections_to_serve(worker->config);
 
+	worker_ready(worker);
 	while (left-- > 0 && worker_accept(worker, &connection)) {
 		pump_converse(worker, &connection, 0);
 		worker_close(worker, &connection);

@@ -32,6 +32,7 @@ static void serve(struct worker *worker)
 	pthread_t thread;
 
 	handed_over = worker_reserve(worker->board->seats * sizeof *handed_over);
+	worker_ready(worker);
 	while (worker_accept(worker, &taken)) {
 		struct connection *given = &handed_over[taken.seat];
 		int error;

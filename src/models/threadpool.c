@@ -55,6 +55,7 @@ static void serve(struct worker *worker)
 	int error = 0;
 
 	self = worker;
+	worker_ready(worker);
 	for (started = 1; started < threads && error == 0; started++)
 		error = worker_start_thread(&thread[started], false, serve_in_thread, (void *)(uintptr_t)started);
 	if (error != 0) {

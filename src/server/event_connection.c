@@ -46,11 +46,16 @@ static void unwatch(struct event_pump *pump, uint32_t seat)
 
 static void become(struct event_pump *pump, uint32_t seat, enum event_state state)
 {
+	static struct log_limit limit;
 	struct event_connection *c = &pump->at[seat];
 	struct epoll_event event = { .events = interest(state), .data.u32 = seat };
 
-	if (interest(state) != interest(c->state))
-		epoll_ctl(pump->set, EPOLL_CTL_MOD, pump->worker->fds[seat], &event);
+	/* one that can't be watched is cut, which is an event whatever is watched for */
+	if (interest(state) != interest(c->state) &&
+	    epoll_ctl(pump->set, EPOLL_CTL_MOD, pump->worker->fds[seat], &event) < 0) {
+		log_limited(&limit, LOG_WARNING, "can't watch a connection: %s; it is closed", strerror(errno));
+		shutdown(pump->worker->fds[seat], SHUT_RDWR);
+	}
 	if (c->state == EVENT_LEAVES)
 		pump->leaving--;
 	if (state == EVENT_LEAVES)

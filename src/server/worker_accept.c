@@ -152,8 +152,12 @@ static bool admit(struct worker *worker, struct worker_listener *listener, struc
 		give_back(worker, connection);
 		return false;
 	}
-	if (connection->family == AF_UNIX)
-		listener_set_timeouts(connection->fd, worker->config);
+	if (connection->family == AF_UNIX && !listener_set_timeouts(connection->fd, worker->config)) {
+		note_shortage(errno);
+		close(connection->fd);
+		give_back(worker, connection);
+		return false;
+	}
 	begin(worker, connection);
 	return true;
 }
@@ -228,7 +232,11 @@ static void look_again(struct worker *worker)
 	worker_looks(worker);
 	for (int i = 0; i < worker->listener_count; i++) {
 		epoll_ctl(worker->ready_set, EPOLL_CTL_DEL, worker->listeners[i].watched, NULL);
-		watch(worker->ready_set, worker->listeners[i].watched, EPOLLIN | EPOLLEXCLUSIVE, (uint32_t)i);
+		while (watch(worker->ready_set, worker->listeners[i].watched, EPOLLIN | EPOLLEXCLUSIVE,
+		             (uint32_t)i) < 0 && errno != EEXIST) {
+			note_shortage(errno);
+			worker_wait_for_vacancy(worker);
+		}
 	}
 }
 
