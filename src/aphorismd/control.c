@@ -46,7 +46,10 @@ int control_open(const char *path, gid_t group, char *reason)
 	allowed_group = group;
 	if (group != getegid() && lchown(path, (uid_t)-1, group) < 0)
 		log_warning("can't give %s to the daemon's group: %s", path, strerror(errno));
-	listener_nonblocking(listener->fd, true);
+	if (!listener_nonblocking(listener->fd, true)) {
+		snprintf(reason, CONTROL_REASON, "control socket: %s", strerror(errno));
+		return EX_OSERR;
+	}
 	return 0;
 }
 

@@ -18,8 +18,8 @@ enum { CONTROL_CLIENTS = 16, CONTROL_REASON = 320 };
 enum control_wait { CONTROL_NOTHING, CONTROL_RELOAD, CONTROL_EXIT };
 
 /*
- * Opens the socket at that path for root, ourselves and the members of that group.  Returns 0, or EX_CANTCREAT with
- * the reason.
+ * Opens the socket at that path for root, ourselves and the members of that group.  Returns 0, or EX_CANTCREAT or
+ * EX_OSERR with the reason.
  */
 int control_open(const char *path, gid_t group, char *reason);
 

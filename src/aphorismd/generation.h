@@ -65,7 +65,7 @@ struct generation {
 
 /*
  * A generation without workers.  Takes over the image; listeners stay the caller's, in the order of the configuration,
- * and outlive it.  NULL with a logged reason when there is no memory.
+ * and outlive it.  NULL with errno when there is no memory.
  */
 struct generation *generation_new(uint32_t number, struct image *, struct listener *const *,
                                   const struct surroundings *);

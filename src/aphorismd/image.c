@@ -53,15 +53,20 @@ static int open_regular(const char *path, size_t *size)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
+	int error;
 
 	if (fd < 0)
 		return -1;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+	if (fstat(fd, &st) < 0) {
+		error = errno;
+	} else if (S_ISREG(st.st_mode)) {
 		*size = (size_t)st.st_size;
 		return fd;
+	} else {
+		error = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
 	}
-	errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
 	close(fd);
+	errno = error;
 	return -1;
 }
 

@@ -172,26 +172,35 @@ static void run(int memfd, int lines, const struct options *options, const struc
 
 /* ---- in the supervisor ---- */
 
+static void add_error(struct loader *loader, const char *text)
+{
+	size_t room = sizeof loader->text - loader->len;
+	int n = snprintf(loader->text + loader->len, room, "error %s\n", text);
+
+	loader->len += n > 0 && (size_t)n < room ? (size_t)n : 0;
+}
+
 int loader_start(struct loader *loader, const struct options *options, const struct config *before)
 {
 	int ends[2] = { -1, -1 };
-	pid_t supervisor = getpid();
+	pid_t supervisor = getpid(), pid = -1;
+	char reason[96];
 
 	*loader = (struct loader){ .lines = -1 };
 	loader->memfd = memfd_create("aphorismd", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (loader->memfd >= 0 && pipe2(ends, O_CLOEXEC) == 0 && (loader->pid = fork()) == 0)
+	if (loader->memfd >= 0 && pipe2(ends, O_CLOEXEC) == 0 && (pid = fork()) == 0)
 		run(loader->memfd, ends[1], options, before, supervisor);
-	if (ends[1] >= 0)
-		close(ends[1]);
 	loader->lines = ends[0];
-	if (loader->lines >= 0 && loader->pid > 0) {
-		fcntl(loader->lines, F_SETFL, O_NONBLOCK);
+	loader->pid = pid > 0 ? pid : 0;  /* never -1, which kill(2) takes for everybody */
+	if (loader->pid > 0 && fcntl(loader->lines, F_SETFL, O_NONBLOCK) == 0) {
+		close(ends[1]);
 		loader->deadline_us = clock_now_us() + (uint64_t)LIMIT_S * CLOCK_S;
 		return 0;
 	}
-	log_error("can't start the loader: %s", strerror(errno));
-	snprintf(loader->text, sizeof loader->text, "error can't start the loader: %s\n", strerror(errno));
-	loader->pid = 0;
+	snprintf(reason, sizeof reason, "can't start the loader: %s", strerror(errno));
+	add_error(loader, reason);
+	if (ends[1] >= 0)
+		close(ends[1]);
 	loader_cancel(loader);
 	return EX_OSERR;
 }
@@ -211,14 +220,6 @@ bool loader_read(struct loader *loader)
 			return errno == EAGAIN || errno == EINTR;
 		loader->len += room > 0 ? (size_t)n : 0;
 	}
-}
-
-static void add_error(struct loader *loader, const char *text)
-{
-	size_t room = sizeof loader->text - loader->len;
-	int n = snprintf(loader->text + loader->len, room, "error %s\n", text);
-
-	loader->len += n > 0 && (size_t)n < room ? (size_t)n : 0;
 }
 
 void loader_ended(struct loader *loader, int wait_status)
@@ -246,7 +247,7 @@ void loader_ended(struct loader *loader, int wait_status)
 
 void loader_check(struct loader *loader, uint64_t now_us)
 {
-	if (loader->pid == 0 || now_us < loader->deadline_us || loader->late)
+	if (loader->pid <= 0 || now_us < loader->deadline_us || loader->late)
 		return;
 	loader->late = true;
 	kill(loader->pid, SIGKILL);
@@ -312,8 +313,10 @@ int loader_try(const struct options *options)
 	struct image image = { .at = NULL };
 	int wait_status, status = loader_start(&loader, options, NULL);
 
-	if (status != 0)
+	if (status != 0) {
+		print_reports(loader.text);
 		return status;
+	}
 	for (;;) {
 		struct pollfd lines = { .fd = loader.lines, .events = POLLIN };
 

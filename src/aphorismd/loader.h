@@ -27,7 +27,7 @@ struct loader {
 /*
  * Starts a loader.  before: the configuration in force, NULL at a start.  What that had from files must still be there:
  * defaults stand in for missing files at a start only.  It also says whether the loader is confined; at a start only
- * options and environment can say that it is not to be.  Returns 0, or EX_OSERR, logged.
+ * options and environment can say that it is not to be.  Returns 0, or EX_OSERR, reported.
  */
 int loader_start(struct loader *, const struct options *, const struct config *before);
 

@@ -27,7 +27,7 @@
 #include "common/log.h"
 #include "common/proctitle.h"
 
-enum { LONGEST_WAIT_MS = 60 * 1000 };
+enum { LONGEST_WAIT_MS = 60 * 1000, UNDER_WAY_MS = 500 };
 
 /* ---- stop ---- */
 
@@ -172,10 +172,19 @@ static void advance(struct supervisor *s, uint64_t now_us)
 		supervisor_stop(s, STOP_AT_ONCE);
 }
 
+/*
+ * While somebody waits for what others are to tell us (a worker that it is ready, the kernel that one has ended) we look
+ * ourselves now and then: the word may have been lost where a system call failed.
+ */
+static bool is_under_way(const struct supervisor *s)
+{
+	return s->step != STEP_NONE || s->old || s->stopping;
+}
+
 static int wait_ms(struct supervisor *s, uint64_t now_us)
 {
 	const struct generation *generations[] = { s->next, s->current, s->old };
-	uint64_t due_us = control_due_us();
+	uint64_t due_us = control_due_us(), longest_ms = is_under_way(s) ? UNDER_WAY_MS : LONGEST_WAIT_MS;
 
 	if (s->loader.pid > 0 && !s->loader.late && s->loader.deadline_us < due_us)
 		due_us = s->loader.deadline_us;
@@ -186,12 +195,10 @@ static int wait_ms(struct supervisor *s, uint64_t now_us)
 
 		due_us = own_us < due_us ? own_us : due_us;
 	}
-	if (due_us == UINT64_MAX)
-		return -1;
 	if (due_us <= now_us)
 		return 0;
 	due_us = (due_us - now_us + CLOCK_MS - 1) / CLOCK_MS;
-	return due_us < LONGEST_WAIT_MS ? (int)due_us : LONGEST_WAIT_MS;
+	return due_us < longest_ms ? (int)due_us : (int)longest_ms;
 }
 
 static void wait_for_events(struct supervisor *s)
@@ -255,11 +262,12 @@ static int open_signals(void)
 
 	sigemptyset(&set);
 	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
-		signal(wanted[i], SIG_DFL);       /* an ignored signal would never show in the descriptor */
+		if (signal(wanted[i], SIG_DFL) == SIG_ERR)        /* an ignored one would never show in the descriptor */
+			return -1;
 		sigaddset(&set, wanted[i]);
 	}
-	signal(SIGPIPE, SIG_IGN);
-	sigprocmask(SIG_SETMASK, &set, NULL);
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || sigprocmask(SIG_SETMASK, &set, NULL) < 0)
+		return -1;
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 

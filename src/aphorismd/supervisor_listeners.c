@@ -18,9 +18,10 @@ static bool is_listed(const struct generation *generation, const struct listener
 	return false;
 }
 
-void supervisor_set_blocking(struct supervisor *s)
+bool supervisor_set_blocking(struct supervisor *s)
 {
 	const struct generation *generations[] = { s->next, s->current, s->old };
+	bool done = true;
 
 	for (size_t i = 0; i < s->listener_count; i++) {
 		bool nonblocking = false;
@@ -29,8 +30,9 @@ void supervisor_set_blocking(struct supervisor *s)
 			if (is_listed(generations[k], s->listeners[i]))
 				nonblocking |= generations[k]->model->nonblocking ||
 				               generations[k]->image.config->listeners > 1;
-		listener_nonblocking(s->listeners[i]->fd, nonblocking);
+		done &= listener_nonblocking(s->listeners[i]->fd, nonblocking);
 	}
+	return done;
 }
 
 void supervisor_close_unlisted(struct supervisor *s)

@@ -92,8 +92,11 @@ void supervisor_advance_reload(struct supervisor *, uint64_t now_us);
  */
 int supervisor_open_listeners(struct supervisor *, const struct config *, struct listener **listeners, char *reason);
 
-/* O_NONBLOCK belongs to the open socket: set while any generation needs it, cleared when the last of those has left. */
-void supervisor_set_blocking(struct supervisor *);
+/*
+ * O_NONBLOCK belongs to the open socket: set while any generation needs it, cleared when the last of those has left.
+ * False when that can't be done: without it an event worker would block, with it a blocking one only polls.
+ */
+bool supervisor_set_blocking(struct supervisor *);
 
 /* Closes what neither the present nor the coming generation lists.  The old one holds its own descriptors. */
 void supervisor_close_unlisted(struct supervisor *);

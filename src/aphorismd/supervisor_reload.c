@@ -4,6 +4,7 @@
  * A start is the first reload: load, then open what is new, then start a generation, then, once it is ready, let it
  * take the place of the one before.  Whatever fails on the way leaves everything as it was.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -43,17 +44,21 @@ static void fail_reload(struct supervisor *s, int status)
 
 void supervisor_begin_reload(struct supervisor *s)
 {
+	int status;
+
 	if (s->stopping)
 		return;
 	if (s->step != STEP_NONE) {
-		s->again = true;  /* requests that come meanwhile are one */
+		s->again = true;           /* requests that come meanwhile are one */
 		return;
 	}
 	s->again = false;
-	if (loader_start(&s->loader, s->options, s->current ? s->current->image.config : NULL) == 0)
-		s->step = STEP_LOADS;
-	else
-		fail_reload(s, EX_OSERR);
+	s->step = STEP_LOADS;
+	status = loader_start(&s->loader, s->options, s->current ? s->current->image.config : NULL);
+	if (status == 0)
+		return;
+	supervisor_tell_reports(s);
+	fail_reload(s, status);
 }
 
 /* Keys whose change only a restart can carry out; NULL when none has changed. */
@@ -103,6 +108,38 @@ static bool will_try_again(struct supervisor *s, int status, uint64_t now_us)
 	return now_us < s->bind_until_us;
 }
 
+static bool tune_listeners(const struct generation *generation)
+{
+	const struct config *config = generation->image.config;
+	bool done = true;
+
+	for (int64_t i = 0; i < config->listeners; i++)
+		done &= listener_tune(generation->listeners[i], config, &config->listen[i]);
+	return done;
+}
+
+/* After a reload that failed: sockets and log as the present generation left them. */
+static void restore_listeners(struct supervisor *s)
+{
+	supervisor_close_unlisted(s);
+	if (!s->current)
+		return;
+	tune_listeners(s->current);
+	supervisor_open_log(s, s->current->image.config);
+}
+
+static bool make_next(struct supervisor *s, struct listener *const *listeners)
+{
+	s->next = generation_new(++s->generations, &s->image, listeners, &s->surroundings);
+	if (!s->next)
+		return false;
+	if (tune_listeners(s->next) && supervisor_set_blocking(s))
+		return true;
+	generation_free(s->next);
+	s->next = NULL;
+	return false;
+}
+
 static void start_generation(struct supervisor *s, uint64_t now_us)
 {
 	struct listener *listeners[CONFIG_LISTENERS];
@@ -114,21 +151,17 @@ static void start_generation(struct supervisor *s, uint64_t now_us)
 		supervisor_close_unlisted(s);
 		return;
 	}
+	if (status == 0 && !make_next(s, listeners)) {
+		snprintf(reason, sizeof reason, "can't start a generation: %s", strerror(errno));
+		status = EX_OSERR;
+	}
 	if (status != 0) {
 		supervisor_complain(s, status, "%s", reason);
 		snprintf(s->loader.text, sizeof s->loader.text, "error %s\n", reason);
-	} else {
-		s->next = generation_new(++s->generations, &s->image, listeners, &s->surroundings);
-		status = s->next ? 0 : EX_OSERR;
-	}
-	if (status != 0) {
-		supervisor_close_unlisted(s);
+		restore_listeners(s);
 		fail_reload(s, status);
 		return;
 	}
-	for (int64_t i = 0; i < config->listeners; i++)
-		listener_tune(listeners[i], config, &config->listen[i]);
-	supervisor_set_blocking(s);
 	supervisor_open_log(s, config);
 	s->step = STEP_STARTS;
 }
@@ -166,14 +199,7 @@ static void discard_next(struct supervisor *s)
 	generation_kill(s->next, clock_now_us());
 	s->old = s->next;         /* it goes the way of all that drain; the step before made sure there is none */
 	s->next = NULL;
-	supervisor_close_unlisted(s);
-	if (s->current) {                  /* its sockets must be as it left them */
-		const struct config *config = s->current->image.config;
-
-		for (int64_t i = 0; i < config->listeners; i++)
-			listener_tune(s->current->listeners[i], config, &config->listen[i]);
-		supervisor_open_log(s, config);
-	}
+	restore_listeners(s);
 	fail_reload(s, status);
 }
 

@@ -95,22 +95,24 @@ static int bind_unix(struct listener *listener, const struct address *address, m
  * and a thousand of them all the memory that the machine has for TCP.  What is on its way does not count, so that quick
  * clients get as much as the path carries.
  */
-static void bound_unsent(int fd)
+static bool bound_unsent(int fd)
 {
 	int most = UNSENT_BYTES;
 
-	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most);
+	return setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most) == 0;
 }
 
 static int bind_inet(struct listener *listener, const struct address *address)
 {
 	int one = 1, only = !address->any;
 
-	bound_unsent(listener->fd);
-	setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	setsockopt(listener->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);     /* inherited by each connection */
-	if (listener->family == AF_INET6)
-		setsockopt(listener->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
+	if (!bound_unsent(listener->fd) ||
+	    setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0 ||
+	    setsockopt(listener->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0)     /* connections inherit it */
+		return -1;
+	if (listener->family == AF_INET6 &&
+	    setsockopt(listener->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) < 0)
+		return -1;
 	return bind(listener->fd, (const struct sockaddr *)&address->sockaddr, address->len);
 }
 
@@ -202,27 +204,27 @@ static struct timeval timeval_of(int64_t us)
 	return (struct timeval){ us / CLOCK_S, us % CLOCK_S };
 }
 
-void listener_set_timeouts(int fd, const struct config *config)
+bool listener_set_timeouts(int fd, const struct config *config)
 {
 	struct timeval idle = timeval_of(config->idle_us);
 	struct timeval part = timeval_of((config->write_us + LISTENER_WRITE_PARTS - 1) / LISTENER_WRITE_PARTS);
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof idle);
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &part, sizeof part);
+	return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof idle) == 0 &&
+	       setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &part, sizeof part) == 0;
 }
 
-void listener_tune(const struct listener *listener, const struct config *config, const struct config_listen *listen_at)
+bool listener_tune(const struct listener *listener, const struct config *config, const struct config_listen *listen_at)
 {
 	if (listener->family == AF_UNIX && chmod(listener->address + strlen("unix:"), (mode_t)listen_at->mode) < 0)
 		log_warning("can't change the mode of %s: %s", listener->address, strerror(errno));
-	listen(listener->fd, (int)config->backlog);       /* again: only the backlog changes */
-	listener_set_timeouts(listener->fd, config);
+	/* listen() again: only the backlog changes */
+	return listen(listener->fd, (int)config->backlog) == 0 && listener_set_timeouts(listener->fd, config);
 }
 
-void listener_nonblocking(int fd, bool on)
+bool listener_nonblocking(int fd, bool on)
 {
 	int flags = fcntl(fd, F_GETFL);
 
-	if (flags >= 0 && !(flags & O_NONBLOCK) == on)
-		fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
+	return flags >= 0 &&
+	       (!(flags & O_NONBLOCK) != on || fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK) == 0);
 }

@@ -42,12 +42,16 @@ bool listener_serves(const struct listener *, const struct config_listen *);
 
 /*
  * Sets what a reload may have changed: the backlog, a UNIX socket's permissions, and the time-outs that TCP
- * connections inherit from it at no cost (UNIX ones do not): idle for input, a part of write for output.
+ * connections inherit from it at no cost (UNIX ones do not): idle for input, a part of write for output.  False with
+ * errno when that is not done.
  */
-void listener_set_timeouts(int fd, const struct config *);
-void listener_tune(const struct listener *, const struct config *, const struct config_listen *);
+bool listener_set_timeouts(int fd, const struct config *);
+bool listener_tune(const struct listener *, const struct config *, const struct config_listen *);
 
-/* Sets or clears O_NONBLOCK, which belongs to the open socket that all processes share.  Async-signal-safe. */
-void listener_nonblocking(int fd, bool);
+/*
+ * Sets or clears O_NONBLOCK, which belongs to the open socket that all processes share.  False with errno when that is
+ * not done.  Async-signal-safe.
+ */
+bool listener_nonblocking(int fd, bool);
 
 #endif

@@ -67,8 +67,10 @@ int worker_open(struct worker *worker, uint32_t conversations, int acceptors, si
 	proctitle_set("aphorismd: %s %u: ", worker->model, worker->number);
 	proctitle_mark();
 	worker_join(worker);
-	worker_handle_signals(worker);
-	return 0;
+	if (worker_handle_signals(worker) == 0)
+		return 0;
+	log_error("can't handle signals: %s", strerror(errno));
+	return EX_OSERR;
 }
 
 int worker_start_thread(pthread_t *thread, bool detached, void *(*run)(void *), void *given)

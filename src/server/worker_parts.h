@@ -10,8 +10,11 @@
 
 #include "server/worker.h"
 
-/* Installs the handlers, unblocks all signals, and asks the kernel for word of the supervisor's death. */
-void worker_handle_signals(struct worker *);
+/*
+ * Installs the handlers, unblocks all signals, and asks the kernel for word of the supervisor's death.  Returns 0, or -1
+ * with errno: who could not be stopped must not begin.
+ */
+int worker_handle_signals(struct worker *);
 
 /* One set per worker, and only where there is more than one listener.  Returns 0, or -1 with errno. */
 int worker_watch_listeners(struct worker *);

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -118,49 +119,44 @@ static void on_interrupt(int signal)
 	(void)signal;
 }
 
-static void handle(int signal, void (*handler)(int))
+static bool handle(int signal, void (*handler)(int))
 {
 	struct sigaction action = { .sa_handler = handler };      /* without SA_RESTART: accept is to return */
 
 	sigfillset(&action.sa_mask);
-	sigaction(signal, &action, NULL);
+	return sigaction(signal, &action, NULL) == 0;
 }
 
 /*
  * The kernel's word that the parent has died; asked for after each change of credentials and each fork, which clear
  * it.
  */
-static void follow_supervisor(void)
+static bool follow_supervisor(void)
 {
-	prctl(PR_SET_PDEATHSIG, SIGNAL_ORPHAN);
+	return prctl(PR_SET_PDEATHSIG, SIGNAL_ORPHAN) == 0;
 }
 
-void worker_handle_signals(struct worker *worker)
+int worker_handle_signals(struct worker *worker)
 {
 	sigset_t none;
 
 	self = worker;
-	handle(SIGNAL_RETIRE, on_phase);
-	handle(SIGNAL_DRAIN, on_phase);
-	handle(SIGNAL_STOP, on_phase);
-	handle(SIGNAL_ORPHAN, on_orphan);
-	handle(SIGNAL_LOOK, on_look);
-	handle(SIGALRM, on_drain_end);
-	handle(SIGNAL_INTERRUPT, on_interrupt);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
-	signal(SIGQUIT, SIG_DFL);
-	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	follow_supervisor();
+	if (!handle(SIGNAL_RETIRE, on_phase) || !handle(SIGNAL_DRAIN, on_phase) || !handle(SIGNAL_STOP, on_phase) ||
+	    !handle(SIGNAL_ORPHAN, on_orphan) || !handle(SIGNAL_LOOK, on_look) || !handle(SIGALRM, on_drain_end) ||
+	    !handle(SIGNAL_INTERRUPT, on_interrupt) || !handle(SIGPIPE, SIG_IGN) || !handle(SIGINT, SIG_IGN) ||
+	    !handle(SIGQUIT, SIG_DFL) || !handle(SIGCHLD, SIG_DFL) || !follow_supervisor() ||
+	    sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		return -1;
 	if (getppid() != worker->supervisor)
 		raise(SIGNAL_ORPHAN);     /* it died before we asked to be told */
+	return 0;
 }
 
 void worker_become_child(struct worker *worker)
 {
-	follow_supervisor();
+	if (!follow_supervisor())
+		_exit(EX_OSERR);
 	if (worker_phase(worker) >= PHASE_DRAINS)
 		limit_drain(orphaned ? ORPHAN_DRAIN_US : worker->config->drain_us);   /* fork leaves the timer behind */
 }
