@@ -38,7 +38,7 @@ SETTINGS = {
     "prefork__start_workers": 1, "prefork__min_spare": 1, "prefork__max_spare": 2, "prefork__max_workers": 4,
     "threadpool__threads": 3, "event__workers": 1, "max_connections": 20,
 }
-CRASH = re.compile(r"died: (?!Killed)|Assertion|Sanitizer|stack smashing|double free|corrupted")
+CRASH = re.compile(r"died: (?!Killed|status)|Assertion|Sanitizer|stack smashing|double free|corrupted")
 
 # Role and part of the scene -> how many processes begin until the one that is meant; None: it is there already.
 BEGINS = {
@@ -116,8 +116,8 @@ class Scene:
             self.attach(pids()[self.role])
 
     def attach(self, pid):
-        # the threads of a worker and the children of a fork worker are it, too; what the supervisor forks is not
-        follow = [] if self.role in ("supervisor", "loader") else ["-f"]
+        # threads are a part of the worker; whatever is forked is a role of its own, and strace would count anew in it
+        follow = ["-f"] if "thread" in self.daemon.settings["model"] and self.role == "worker" else []
         self.tracer = subprocess.Popen(["strace", "-q", *follow, "-p", str(pid), "-o", str(self.log),
                                         *self.fault.arguments()], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         until("the tracer", lambda: traced(pid) or self.tracer.poll() is not None, LIMIT)
