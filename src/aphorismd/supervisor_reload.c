@@ -206,7 +206,7 @@ static void discard_next(struct supervisor *s)
 void supervisor_advance_reload(struct supervisor *s, uint64_t now_us)
 {
 	loader_check(&s->loader, now_us);
-	if (s->step == STEP_LOADS && s->loader.ended && !loader_read(&s->loader))
+	if (s->step == STEP_LOADS && s->loader.ended)
 		take_image(s);
 	if (s->step == STEP_WAITS && !s->old && now_us >= s->bind_us)
 		start_generation(s, now_us);

@@ -46,13 +46,15 @@ BEGINS = {
     ("loader", "reload"): 1, ("worker", "reload"): 2, ("child", "conversation"): 1,
     ("supervisor", "reload"): None, ("supervisor", "stop"): None,
     ("supervisor", "conversation"): None, ("worker", "conversation"): None, ("worker", "drain"): None, ("worker", "stop"): None,
-    ("child", "stop"): None,
+    ("child", "stop"): None, ("thread", "conversation"): None, ("thread", "stop"): None,
 }
+# Roles that come and go with a connection.
+BRIEF = {"child": "fork", "thread": "thread"}
 
 
 def places(model):
     """Where faults can be put."""
-    return [place for place in BEGINS if place[0] != "child" or model == "fork"]
+    return [place for place in BEGINS if BRIEF.get(place[0], model) == model]
 
 
 def compiled(place):
@@ -112,16 +114,24 @@ class Scene:
 
     def seize(self, part, pids):
         """Attaches to one that is there."""
-        if part == self.part and BEGINS[self.role, part] is None:
-            self.attach(pids()[self.role])
+        if part != self.part or BEGINS[self.role, part] is not None:
+            return
+        for _ in range(10):
+            try:
+                return self.attach(pids()[self.role])
+            except ProcessLookupError:
+                pass                # it was about to leave
+        raise AssertionError(f"there is no {self.role} that stays")
 
     def attach(self, pid):
-        # threads are a part of the worker; whatever is forked is a role of its own, and strace would count anew in it
-        follow = ["-f"] if "thread" in self.daemon.settings["model"] and self.role == "worker" else []
+        # the threads of a pool are a part of the worker; whatever comes and goes strace would count anew each time
+        follow = ["-f"] if self.daemon.settings["model"] == "threadpool" and self.role == "worker" else []
         self.tracer = subprocess.Popen(["strace", "-q", *follow, "-p", str(pid), "-o", str(self.log),
                                         *self.fault.arguments()], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        until("the tracer", lambda: traced(pid) or self.tracer.poll() is not None, LIMIT)
-        assert self.tracer.poll() is None, self.tracer.stderr.read().decode()
+        until("the tracer", lambda: traced(pid, follow) or self.tracer.poll() is not None, LIMIT)
+        if self.tracer.poll() is not None:
+            said = self.tracer.stderr.read().decode()
+            raise ProcessLookupError(said) if "No such process" in said else AssertionError(said)
 
     def detach(self):
         if self.tracer:
@@ -148,9 +158,11 @@ class Scene:
 
     def pids(self):
         d = self.daemon
-        worker = min(p.pid for p in d.workers())
+        workers = [p.pid for p in d.workers()]
+        worker = max(workers) if self.part == "stop" else min(workers)    # not one that a reload lets go
         children = [p.pid for p in d.processes() if p.ppid == worker]
-        return {"supervisor": d.pid, "worker": worker, "child": min(children, default=None)}
+        threads = [int(name) for name in os.listdir(f"/proc/{worker}/task")]
+        return {"supervisor": d.pid, "worker": worker, "child": max(children, default=None), "thread": max(threads)}
 
     # the play
 
@@ -175,13 +187,21 @@ class Scene:
         self.arm("start")
         d.launch()
         self.catch("start")
-        until("a start or its failure", lambda: d.matches("listening on") or d.lines[-1:] == ["(end of log)"], LIMIT)
-        if not d.matches("listening on"):
+        over = ["(end of log)"]
+        until("a start or its failure", lambda: self.listening() or d.lines[-1:] == over, LIMIT)
+        if d.lines[-1:] == over:
             assert d.wait(LIMIT) != 0 and len(d.lines) > 1, f"a start that failed: status {d.wait()}, {d.lines}"
             return False
-        d.addresses = [d.wait_for(r"listening on (\S+)").group(1)]
+        d.addresses = [self.listening().group(1)]
         self.serves(OLD)
         return True
+
+    def listening(self):
+        """The daemon's word that it serves; where that very line of the log was struck, what it tells aphorismctl."""
+        said = self.daemon.matches(r"listening on (\S+)")
+        if said or self.fault.call not in ("write", "sendto"):
+            return next(iter(said), None)
+        return re.search(r"^listening (\S+)", self.daemon.ctl("status").stdout, re.M)
 
     def serves(self, *tables):
         """Somebody who comes now is answered in time, and whatever is said is right."""
@@ -216,11 +236,15 @@ class Scene:
     def converse(self):
         """A long conversation to its end; then two clients, idle and amid a question, who stay."""
         self.arm("conversation")
-        self.seize("conversation", self.pids)
+        if self.role not in BRIEF:
+            self.seize("conversation", self.pids)
         pieces = [QUESTION, b"Explicit", b" is better than?", b" \r\n", QUESTION * 40, b"What?", b"x" * 5000, b"?"]
         sent = b"".join(pieces)
         with self.daemon.connect(limit=LIMIT) as client:
             self.catch("conversation")
+            if self.role == "thread":
+                until("its thread", lambda: len(os.listdir(f"/proc/{self.pids()['worker']}/task")) > 1, LIMIT)
+                self.seize("conversation", self.pids)
             got = self.exchange(client, pieces, lambda got: self.fault.call == "close" and got.endswith(b"long."))
         assert not wrong(sent, got, OLD), wrong(sent, got, OLD)
         self.serves(OLD)
@@ -287,10 +311,13 @@ class Scene:
         harness.remove(self.place)
 
 
-def traced(pid):
-    """Whether each thread of it has a tracer."""
-    tasks = list(Path(f"/proc/{pid}/task").glob("*/status"))
-    return tasks and all("TracerPid:\t0\n" not in task.read_text() for task in tasks)
+def traced(pid, all_threads):
+    """Whether it has a tracer, or each of its threads."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").glob("*/status")) if all_threads else [Path(f"/proc/{pid}/status")]
+        return tasks and all("TracerPid:\t0\n" not in task.read_text() for task in tasks)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @contextmanager
