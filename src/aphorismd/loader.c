@@ -216,8 +216,10 @@ bool loader_read(struct loader *loader)
 
 		if (n == 0)
 			return false;
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n < 0)
-			return errno == EAGAIN || errno == EINTR;
+			return errno == EAGAIN;
 		loader->len += room > 0 ? (size_t)n : 0;
 	}
 }

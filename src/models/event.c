@@ -81,7 +81,11 @@ static bool watch(struct loop *loop, int fd, uint32_t events, uint32_t data)
 	static struct log_limit limit;
 	struct epoll_event event = { .events = events, .data.u32 = data };
 
-	if (epoll_ctl(loop->pump.set, EPOLL_CTL_ADD, fd, &event) == 0 || errno == EEXIST)
+	if (epoll_ctl(loop->pump.set, EPOLL_CTL_ADD, fd, &event) == 0)
+		return true;
+	/* still there, if it could not be taken out before */
+	if (errno == EEXIST && epoll_ctl(loop->pump.set, EPOLL_CTL_DEL, fd, NULL) == 0 &&
+	    epoll_ctl(loop->pump.set, EPOLL_CTL_ADD, fd, &event) == 0)
 		return true;
 	log_limited(&limit, LOG_WARNING, "can't watch a descriptor: %s", strerror(errno));
 	return false;

@@ -226,14 +226,20 @@ static int take_queued(struct worker *worker, struct sockaddr_storage *peer, int
 	return -1;
 }
 
+static bool watch_anew(struct worker *worker, int number)
+{
+	int fd = worker->listeners[number].watched;
+
+	epoll_ctl(worker->ready_set, EPOLL_CTL_DEL, fd, NULL);
+	return watch(worker->ready_set, fd, EPOLLIN | EPOLLEXCLUSIVE, (uint32_t)number) == 0;
+}
+
 /* To watch a listener anew is to learn whether connections are queued, whoever was told of them. */
 static void look_again(struct worker *worker)
 {
 	worker_looks(worker);
 	for (int i = 0; i < worker->listener_count; i++) {
-		epoll_ctl(worker->ready_set, EPOLL_CTL_DEL, worker->listeners[i].watched, NULL);
-		while (watch(worker->ready_set, worker->listeners[i].watched, EPOLLIN | EPOLLEXCLUSIVE,
-		             (uint32_t)i) < 0 && errno != EEXIST) {
+		while (!watch_anew(worker, i) && worker_phase(worker) == PHASE_SERVES) {
 			note_shortage(errno);
 			worker_wait_for_vacancy(worker);
 		}

@@ -2,7 +2,8 @@
 
 Left out, with the reason: EFAULT, EBADF and ENOTSOCK, which only a mistake of our own can cause, an address or a
 descriptor that is none; calls that always succeed (getpid and its like) or do not return (exit_group); and those that
-the C library makes for its own ends and answers for: futex, set_robust_list, rseq, brk's error of none.
+the C library makes for its own ends and answers for: futex, set_robust_list, rseq; and brk, which has no error at all
+below the C library, but returns where the heap ends: an error in that place is an address.
 """
 
 ERRORS = {
@@ -10,7 +11,6 @@ ERRORS = {
                " ENETDOWN ENOPROTOOPT EHOSTDOWN ENONET EHOSTUNREACH ENETUNREACH ETIMEDOUT ECONNRESET",
     "access": "EACCES EINVAL EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS ETXTBSY",
     "bind": "EACCES EADDRINUSE EADDRNOTAVAIL EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EROFS",
-    "brk": "ENOMEM",
     "capget": "EINVAL EPERM ESRCH",
     "capset": "EINVAL EPERM ESRCH",
     "chdir": "EACCES EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR",
