@@ -17,7 +17,6 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
 
 CLONE_NEWNET = 0x40000000
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
@@ -79,14 +78,15 @@ def namespace(address):
 
 
 class BadNetwork:
-    """`server` and `client` are namespaces.  loss and double are shares of all packets; delay and jitter are seconds."""
+    """`server` and `client` are namespaces.  loss, double: shares of all packets.  delay, jitter: seconds."""
 
     def __init__(self, seed, **quality):
         self.server, server_tun = namespace(SERVER)
         self.client, client_tun = namespace(CLIENT)
         about = json.dumps({"seed": seed, **quality})
-        self.wire = subprocess.Popen([sys.executable, Path(__file__).resolve(), str(server_tun), str(client_tun), about],
-                                     pass_fds=(server_tun, client_tun), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        command = [sys.executable, __file__, str(server_tun), str(client_tun), about]
+        self.wire = subprocess.Popen(command, pass_fds=(server_tun, client_tun), stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE)
         os.close(server_tun)
         os.close(client_tun)
 

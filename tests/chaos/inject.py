@@ -8,13 +8,12 @@ a fork that failed for a process id would kill everything on this machine.  In t
 """
 
 import json
-import mmap
 import os
 import re
 import signal
-import struct
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,10 +24,11 @@ if __name__ == "__main__":
 import harness
 from harness import Daemon, until
 from oracle import answers, wrong
+from tracer import Fault, Tracer, compiled  # noqa: F401
 
 LIMIT = 5.0 * harness.SLACK / 4        # no fault may hold anything up for longer
 
-OLD = {b"Beautiful is better than?": b"Ugly.", b"Explicit is better than?": b"Implicit."}
+OLD = {b"Beautiful is better than?": b"Ugly.", b"Explicit is better than?": b"Implicit.", b"Long?": b"x" * 60000 + b"."}
 NEW = {b"Beautiful is better than?": b"Fair.", b"Explicit is better than?": b"Clear."}
 QUESTION = b"Beautiful is better than?"
 
@@ -45,40 +45,21 @@ BEGINS = {
     ("supervisor", "start"): 1, ("loader", "start"): 2, ("worker", "start"): 3,
     ("loader", "reload"): 1, ("worker", "reload"): 2, ("child", "conversation"): 1,
     ("supervisor", "reload"): None, ("supervisor", "stop"): None,
-    ("supervisor", "conversation"): None, ("worker", "conversation"): None, ("worker", "drain"): None, ("worker", "stop"): None,
+    ("supervisor", "conversation"): None, ("worker", "conversation"): None, ("worker", "drain"): None,
+    ("worker", "stop"): None,
     ("child", "stop"): None, ("thread", "conversation"): None, ("thread", "stop"): None,
 }
 # Roles that come and go with a connection.
 BRIEF = {"child": "fork", "thread": "thread"}
+TWO = "+2"         # behind a model's name: it has two listeners, which are another way to accept
+LAUNCH = {"launcher": 1, "middle": 2, "daemon": 3}      # the processes of a start that leaves the terminal
 
 
-def places(model):
-    """Where faults can be put."""
-    return [place for place in BEGINS if BRIEF.get(place[0], model) == model]
-
-
-def compiled(place):
-    library = Path(place) / "stop_here.so"
-    source = Path(__file__).with_name("stop_here.c")
-    result = harness.run(os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O", "-o", library, source)
-    assert result.returncode == 0, result.stderr
-    return library
-
-
-class Fault:
-    """`when`th call of `call` fails with `error`; without a call nothing fails and all calls are counted."""
-
-    def __init__(self, call=None, error=None, when=0):
-        self.call, self.error, self.when = call, error, when
-
-    def __repr__(self):
-        return f"{self.call}:{self.error}:{self.when}" if self.call else "none"
-
-    def arguments(self):
-        if not self.call:
-            return ["-e", "signal=none"]
-        return ["-e", "signal=none", "-e", f"trace={self.call}",
-                "-e", f"inject={self.call}:error={self.error}:when={self.when}"]
+def places(models):
+    """Where faults can be put: model, role, part."""
+    found = [(model, *place) for model in models for place in BEGINS if BRIEF.get(place[0], model) == model]
+    found += [(model + TWO, *place) for model in models for place in BEGINS if place[0] == "worker"]
+    return found + [(models[0], role, "launch") for role in LAUNCH]
 
 
 class Scene:
@@ -86,83 +67,50 @@ class Scene:
 
     def __init__(self, model, role, part, fault, library):
         self.role, self.part, self.fault = role, part, fault
+        model, two, _ = model.partition(TWO)
         self.place = harness.make_place()
-        self.page_path, self.log = self.place / "page", self.place / "trace"
-        self.page_path.write_bytes(bytes(8))
-        with open(self.page_path, "r+b") as file:
-            self.page = mmap.mmap(file.fileno(), 8)
-        self.tracer = None
+        listen = ("127.0.0.1:0", f"unix:{self.place}/second") if two else ("127.0.0.1:0",)
+        # the threads of a pool are a part of the worker; whatever comes and goes strace would count anew each time
+        self.follow, self.asked = model == "threadpool" and role == "worker", 0
+        self.tracer = Tracer(self.place, fault, LIMIT)
         self.bystander = subprocess.Popen(["sleep", "1000"], start_new_session=True)
-        self.daemon = Daemon(self.place, model, table=OLD, **SETTINGS,
-                             env={"LD_PRELOAD": str(library), "STOP_PAGE": str(self.page_path)})
+        self.daemon = Daemon(self.place, model, table=OLD, listen=listen, **SETTINGS,
+                             env={"LD_PRELOAD": str(library), "STOP_PAGE": str(self.tracer.page_path)})
 
-    # the tracer
+    # a part of the scene comes: whoever begins in it is to be caught, or whoever is there to be seized
+
+    def begins(self):
+        return LAUNCH[self.role] if self.part == "launch" else BEGINS[self.role, self.part]
 
     def arm(self, part):
-        """Before processes begin: one of them is to stop."""
-        if part == self.part and BEGINS[self.role, part]:
-            self.page[:] = struct.pack("ii", BEGINS[self.role, part], 0)
+        if part == self.part and self.begins():
+            self.tracer.arm(self.begins())
 
     def catch(self, part):
-        """Attaches to the process that has stopped, and lets it go on.  It may never come, when another one failed."""
-        if part != self.part or not BEGINS[self.role, part]:
-            return
-        pid = until("the process that stops", lambda: struct.unpack("ii", self.page[:])[1], LIMIT)
-        until("its stop", lambda: harness.process(pid).state in "Tt", LIMIT)
-        self.attach(pid)
-        os.kill(pid, signal.SIGCONT)
+        if part == self.part and self.begins():
+            self.tracer.catch(self.follow)
 
-    def seize(self, part, pids):
-        """Attaches to one that is there."""
-        if part != self.part or BEGINS[self.role, part] is not None:
+    def seize(self, part):
+        if part != self.part or self.begins() is not None:
             return
         for _ in range(10):
             try:
-                return self.attach(pids()[self.role])
-            except ProcessLookupError:
-                pass                # it was about to leave
+                return self.tracer.attach(self.pid(), self.follow)
+            except (ProcessLookupError, ValueError):
+                time.sleep(0.01)    # it was about to leave, or is about to come
         raise AssertionError(f"there is no {self.role} that stays")
-
-    def attach(self, pid):
-        # the threads of a pool are a part of the worker; whatever comes and goes strace would count anew each time
-        follow = ["-f"] if self.daemon.settings["model"] == "threadpool" and self.role == "worker" else []
-        self.tracer = subprocess.Popen(["strace", "-q", *follow, "-p", str(pid), "-o", str(self.log),
-                                        *self.fault.arguments()], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        until("the tracer", lambda: traced(pid, follow) or self.tracer.poll() is not None, LIMIT)
-        if self.tracer.poll() is not None:
-            said = self.tracer.stderr.read().decode()
-            raise ProcessLookupError(said) if "No such process" in said else AssertionError(said)
-
-    def detach(self):
-        if self.tracer:
-            self.tracer.terminate()
-            self.tracer.wait(harness.LIMIT)
-            self.tracer.stderr.close()
-
-    def calls(self):
-        """Call -> how often one process made it at most."""
-        counts = {}
-        for line in self.log.read_text(errors="replace").splitlines() if self.log.exists() else ():
-            found = re.match(r"(?:(\d+) +)?(\w+)\(", line)
-            if found:
-                counts[found.groups()] = counts.get(found.groups(), 0) + 1
-        most = {}
-        for (_, call), count in counts.items():
-            most[call] = max(most.get(call, 0), count)
-        return most
-
-    def struck(self):
-        return self.log.exists() and "(INJECTED)" in self.log.read_text(errors="replace")
 
     # who is who
 
-    def pids(self):
+    def pid(self):
         d = self.daemon
         workers = [p.pid for p in d.workers()]
         worker = max(workers) if self.part == "stop" else min(workers)    # not one that a reload lets go
-        children = [p.pid for p in d.processes() if p.ppid == worker]
-        threads = [int(name) for name in os.listdir(f"/proc/{worker}/task")]
-        return {"supervisor": d.pid, "worker": worker, "child": max(children, default=None), "thread": max(threads)}
+        if self.role == "child":
+            return max(p.pid for p in d.processes() if p.ppid == worker)
+        if self.role == "thread":
+            return max(int(name) for name in os.listdir(f"/proc/{worker}/task"))
+        return {"supervisor": d.pid, "worker": worker}[self.role]
 
     # the play
 
@@ -171,15 +119,18 @@ class Scene:
             idle, half = self.converse()
             self.reload(idle, half)
             self.stop()
-        self.detach()
+        self.tracer.detach()
         d = self.daemon
-        assert self.bystander.poll() is None, "a process was killed that is none of the daemon's"
-        self.bystander.kill()
-        self.bystander.wait()
+        self.bystander_lives()
         harness.until("the end of all processes", lambda: not harness.strays(), LIMIT)
         assert d.wait(LIMIT) >= 0, f"the supervisor died of signal {-d.wait()}"
         crashes = [line for line in d.lines if CRASH.search(line)]
         assert not crashes, crashes
+
+    def bystander_lives(self):
+        assert self.bystander.poll() is None, "a process was killed that is none of the daemon's"
+        self.bystander.kill()
+        self.bystander.wait()
 
     def start(self):
         """Whether it serves.  A start that failed says why, and with its exit status too."""
@@ -192,14 +143,14 @@ class Scene:
         if d.lines[-1:] == over:
             assert d.wait(LIMIT) != 0 and len(d.lines) > 1, f"a start that failed: status {d.wait()}, {d.lines}"
             return False
-        d.addresses = [self.listening().group(1)]
+        d.addresses = [self.listening().group(1), f"unix:{self.place}/second"]
         self.serves(OLD)
         return True
 
     def listening(self):
         """The daemon's word that it serves; where that very line of the log was struck, what it tells aphorismctl."""
         said = self.daemon.matches(r"listening on (\S+)")
-        if said or self.fault.call not in ("write", "sendto"):
+        if said or self.part != "launch" and self.fault.call not in ("write", "sendto"):
             return next(iter(said), None)
         return re.search(r"^listening (\S+)", self.daemon.ctl("status").stdout, re.M)
 
@@ -209,10 +160,11 @@ class Scene:
 
     def ask(self, tables):
         sent = QUESTION + b"Explicit is better than?"
+        self.asked += 1
         try:
-            with self.daemon.connect(limit=LIMIT) as client:
+            with self.daemon.connect(self.asked % len(self.daemon.settings["listen"]), limit=LIMIT) as client:
                 got = self.exchange(client, [sent], lambda got: got.count(b".") == 2)
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, FileNotFoundError):
             return False
         assert not wrong(sent, got, OLD, NEW), wrong(sent, got, OLD, NEW)
         return any(got == answers(sent, table) for table in tables)
@@ -237,14 +189,14 @@ class Scene:
         """A long conversation to its end; then two clients, idle and amid a question, who stay."""
         self.arm("conversation")
         if self.role not in BRIEF:
-            self.seize("conversation", self.pids)
+            self.seize("conversation")
         pieces = [QUESTION, b"Explicit", b" is better than?", b" \r\n", QUESTION * 40, b"What?", b"x" * 5000, b"?"]
         sent = b"".join(pieces)
         with self.daemon.connect(limit=LIMIT) as client:
             self.catch("conversation")
             if self.role == "thread":
-                until("its thread", lambda: len(os.listdir(f"/proc/{self.pids()['worker']}/task")) > 1, LIMIT)
-                self.seize("conversation", self.pids)
+                until("its thread", lambda: len(os.listdir(f"/proc/{min(p.pid for p in self.daemon.workers())}/task")) > 1, LIMIT)
+                self.seize("conversation")
             got = self.exchange(client, pieces, lambda got: self.fault.call == "close" and got.endswith(b"long."))
         assert not wrong(sent, got, OLD), wrong(sent, got, OLD)
         self.serves(OLD)
@@ -253,15 +205,23 @@ class Scene:
         idle, half = self.daemon.connect(limit=LIMIT), self.daemon.connect(limit=LIMIT)
         got = self.exchange(idle, [QUESTION], lambda got: got.endswith(b"."))
         assert not wrong(QUESTION, got, OLD), wrong(QUESTION, got, OLD)
+        self.press()
         half.send(b"Half a")
         return idle, half
+
+    def press(self):
+        """More answers than a socket's buffer holds, to one who takes little at a time: the server has to wait."""
+        sent = b"Long?" * 20
+        with self.daemon.connect(limit=LIMIT, receive_buffer=8192) as client:
+            got = self.exchange(client, [sent], lambda got: got.count(b".") == 20)
+        assert not wrong(sent, got, OLD), wrong(sent, got, OLD)
 
     def reload(self, *clients):
         """Success is another table, for all who come; failure has a reason."""
         d = self.daemon
         self.arm("reload")
-        self.seize("reload", self.pids)
-        self.seize("drain", self.pids)
+        self.seize("reload")
+        self.seize("drain")
         d.write(table=NEW)
         ctl = subprocess.Popen([harness.APHORISMCTL, "-s", str(d.control), "reload"], stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True)
@@ -290,12 +250,33 @@ class Scene:
         except TimeoutError:
             assert self.fault.call == "close", "a client was not let go"
 
+    def launch(self):
+        """A start that leaves the terminal: the launcher's exit status is true, and nothing is left after a failure."""
+        d = self.daemon
+        self.arm("launch")
+        with open(self.place / "said", "wb") as said:
+            launcher = subprocess.Popen([harness.APHORISMD, "-c", str(d.config), "-p", str(self.place / "pid")],
+                                        stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=self.place,
+                                        env=harness.environment(**d.env))
+        self.catch("launch")
+        status = launcher.wait(LIMIT)
+        assert status >= 0, f"the launcher died of signal {-status}"
+        if status == 0:
+            d.addresses = [until("its address", self.listening, LIMIT).group(1)]
+            self.serves(OLD)
+            os.kill(int((self.place / "pid").read_text()), signal.SIGTERM)
+        else:
+            assert (self.place / "said").read_bytes().strip(), f"a start that failed with {status}, without a reason"
+        self.tracer.detach()
+        self.bystander_lives()
+        harness.until("the end of all processes", lambda: not harness.strays(), LIMIT)
+
     def stop(self):
         """In time, with an end for those who are connected."""
         clients = [self.daemon.connect(limit=LIMIT)] if self.daemon.process.poll() is None else []
         for client in clients:
             self.exchange(client, [QUESTION], lambda got: got.endswith(b"."))
-        self.seize("stop", self.pids)
+        self.seize("stop")
         self.daemon.signal(signal.SIGTERM)
         self.daemon.wait(LIMIT)
         for client in clients:
@@ -303,21 +284,12 @@ class Scene:
             client.close()
 
     def clean_up(self):
-        for one in filter(None, (self.tracer, self.bystander)):
-            if one.poll() is None:
-                one.kill()
+        if self.bystander.poll() is None:
+            self.bystander.kill()
+            self.bystander.wait()
+        self.tracer.close()
         harness.end_all()
-        self.page.close()
         harness.remove(self.place)
-
-
-def traced(pid, all_threads):
-    """Whether it has a tracer, or each of its threads."""
-    try:
-        tasks = list(Path(f"/proc/{pid}/task").glob("*/status")) if all_threads else [Path(f"/proc/{pid}/status")]
-        return tasks and all("TracerPid:\t0\n" not in task.read_text() for task in tasks)
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 @contextmanager
@@ -334,10 +306,10 @@ def result(about, fault, library):
     with scene(*about, fault, library) as one:
         failed = None
         try:
-            one.play()
+            one.launch() if one.part == "launch" else one.play()
         except (AssertionError, OSError, subprocess.TimeoutExpired) as reason:
             failed = f"{fault}: {reason!r:.600}\n    " + "\n    ".join(one.daemon.lines[-12:])
-        return failed, one.struck(), one.calls()
+        return failed, one.tracer.struck(), one.tracer.calls()
 
 
 FENCE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]

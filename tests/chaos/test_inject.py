@@ -18,7 +18,7 @@ from syscall_errors import ERRORS
 
 SAMPLE = 200
 MOST = 8           # the first calls of each kind
-PLACES = [(model, *place) for model in harness.models() for place in inject.places(model)]
+PLACES = inject.places(harness.models())
 
 pytestmark = [
     pytest.mark.skipif(not shutil.which("strace"), reason="there is no strace"),
