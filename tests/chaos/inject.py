@@ -195,7 +195,7 @@ class Scene:
         with self.daemon.connect(limit=LIMIT) as client:
             self.catch("conversation")
             if self.role == "thread":
-                until("its thread", lambda: len(os.listdir(f"/proc/{min(p.pid for p in self.daemon.workers())}/task")) > 1, LIMIT)
+                until("its thread", lambda: self.pid() not in [p.pid for p in self.daemon.workers()], LIMIT)
                 self.seize("conversation")
             got = self.exchange(client, pieces, lambda got: self.fault.call == "close" and got.endswith(b"long."))
         assert not wrong(sent, got, OLD), wrong(sent, got, OLD)
