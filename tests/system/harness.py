@@ -148,6 +148,14 @@ def reap(keep=()):
                 pass
 
 
+def strike(pid, number):
+    """Sends a signal to a process that may have gone."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
 def nothing_left(keep=()):
     """Fails when something still runs after a while."""
     until("the end of all processes", lambda: not strays())
@@ -157,10 +165,7 @@ def nothing_left(keep=()):
 def end_all(keep=()):
     """The broom after a failed test: by pid, and only below this test process."""
     for p in strays():
-        try:
-            os.kill(p.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        strike(p.pid, signal.SIGKILL)
     nothing_left(keep)
 
 

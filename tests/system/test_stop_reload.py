@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import protocol_model
-from harness import (ROOT, SLACK, Client, descendants, holds, models, nothing_left, owners, parse, says, strays, talk,
-                     unread, until)
+from harness import (ROOT, SLACK, Client, descendants, holds, models, nothing_left, owners, parse, says, strays, strike,
+                     talk, unread, until)
 from load import Load
 from protocol_model import THREE, UNKNOWN
 
@@ -504,7 +504,7 @@ def test_all_workers_are_killed_again_and_again(daemon, model):
     d = daemon(model)
     for _ in range(3):
         for worker in d.workers():
-            os.kill(worker.pid, signal.SIGKILL)
+            strike(worker.pid, signal.SIGKILL)
         until("service", lambda: answers(d))
     assert d.process.poll() is None
 
@@ -519,7 +519,7 @@ def test_workers_that_die_again_and_again_are_not_forked_without_end(daemon):
         time.sleep(0.02)          # until the supervisor knows that they are: else it waits after their deaths
         for worker in d.workers():
             if worker.pid in ready:
-                os.kill(worker.pid, signal.SIGKILL)
+                strike(worker.pid, signal.SIGKILL)
         killed |= ready
     assert len(killed) <= 40 + 64 + 64 * (time.monotonic() - begin), len(killed)
     until("service", lambda: answers(d))
