@@ -46,14 +46,6 @@ def clients_of(pid):
     return found - {None}
 
 
-def strike(pid, number):
-    """Sends a signal to a process that may have gone: a child of the fork model whose client has left."""
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        pass
-
-
 def state(pid):
     return getattr(process(pid), "state", "X")
 

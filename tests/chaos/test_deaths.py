@@ -5,8 +5,8 @@ import time
 import pytest
 
 from crowd import COMPLETE, CUT, REFUSED, RESET, Crowd, small_talk
-from deaths import DEADLY, Zombies, children, kill, strike
-from harness import open_files, process, until
+from deaths import DEADLY, Zombies, children, kill
+from harness import open_files, process, strike, until
 
 pytestmark = pytest.mark.alone
 

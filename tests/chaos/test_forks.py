@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from deaths import children, dead, strike
-from harness import LIMIT, ROOT, run, until
+from deaths import children, dead
+from harness import LIMIT, ROOT, run, strike, until
 from shortage import served, tool
 
 WATCH_S = 30
