@@ -153,7 +153,7 @@ static bool admit(struct worker *worker, struct worker_listener *listener, struc
 		return false;
 	}
 	if (connection->family == AF_UNIX && !listener_set_timeouts(connection->fd, worker->config)) {
-		note_shortage(errno);
+		note_shortage(worker, errno);
 		close(connection->fd);
 		give_back(worker, connection);
 		return false;
@@ -240,7 +240,7 @@ static void look_again(struct worker *worker)
 	worker_looks(worker);
 	for (int i = 0; i < worker->listener_count; i++) {
 		while (!watch_anew(worker, i) && worker_phase(worker) == PHASE_SERVES) {
-			note_shortage(errno);
+			note_shortage(worker, errno);
 			worker_wait_for_vacancy(worker);
 		}
 	}
