@@ -49,7 +49,7 @@ struct generation *generation_new(uint32_t number, struct image *image, struct l
 	generation->board->most_idle = model->adjust ? plan.most_idle : INT32_MAX;
 	memcpy(generation->listeners, listeners, (size_t)image->config->listeners * sizeof *listeners);
 	generation->deadline_us = clock_now_us() + START_US;
-	generation->tokens = plan.workers > TOKENS ? plan.workers : TOKENS;
+	generation->tokens = TOKENS;
 	return generation;
 }
 
@@ -194,12 +194,20 @@ static bool fork_worker(struct generation *generation, uint64_t now_us)
 	}
 	setpgid(pid, pid);                /* here too: a signal to the group must reach it from now on */
 	generation->members[n] = (struct member){ .pid = pid, .ready_by_us = now_us + START_US };
-	generation->tokens--;
+	if (generation->to_replace > 0) {
+		generation->to_replace--;
+		generation->tokens--;
+	}
 	generation->step_failed = false;
 	return true;
 }
 
-/* One token each, so that workers that die again and again, though ready each time, are not forked without end. */
+/* One token for each that died, so that workers that die again and again, though ready, are not forked without end. */
+static bool has_token(const struct generation *generation)
+{
+	return generation->to_replace == 0 || generation->tokens > 0;
+}
+
 static bool may_fork(struct generation *generation, uint64_t now_us)
 {
 	uint64_t fresh = (now_us - generation->refill_us) / TOKEN_US;
@@ -209,7 +217,7 @@ static bool may_fork(struct generation *generation, uint64_t now_us)
 		generation->tokens = fresh > TOKENS ? TOKENS : (uint32_t)fresh;
 		generation->refill_us = now_us;
 	}
-	return now_us >= generation->fork_us && generation->tokens > 0 && count_starting(generation) < GENERATION_STARTING;
+	return now_us >= generation->fork_us && has_token(generation) && count_starting(generation) < GENERATION_STARTING;
 }
 
 static int missing(const struct generation *generation, int all, int idle)
@@ -325,7 +333,7 @@ uint64_t generation_due_us(const struct generation *generation, uint64_t now_us)
 		    generation->members[n].ready_by_us < due_us)
 			due_us = generation->members[n].ready_by_us;
 	if (want > 0 && free_row(generation) >= 0 && count_starting(generation) < GENERATION_STARTING) {
-		uint64_t fork_us = generation->tokens > 0 ? generation->fork_us : now_us + TOKEN_US;
+		uint64_t fork_us = has_token(generation) ? generation->fork_us : now_us + TOKEN_US;
 
 		due_us = fork_us < due_us ? fork_us : due_us;
 	}

@@ -55,9 +55,10 @@ struct generation {
 	struct member *members;           /* as many as the board has rows */
 	uint64_t deadline_us;             /* STARTS: ready by then; DRAINS: killed then */
 	uint64_t fork_us, pause_us;       /* no fork before; the present back-off */
-	uint64_t refill_us;               /* of the tokens that forks take */
+	uint64_t refill_us;               /* of the tokens that replacements take */
 	uint64_t retire_us;               /* no worker retires before */
-	uint32_t tokens, failures;
+	uint32_t tokens, to_replace;      /* to_replace: workers that died though ready */
+	uint32_t failures;
 	bool killed;                      /* its processes were, by us */
 	bool queued;                      /* was told to stop, and nobody has yet taken the queues to their end */
 	bool step_failed;                 /* a worker has died unready since the last fork: the pause has begun */

@@ -90,6 +90,7 @@ static void note_failure(struct generation *generation, uint32_t n, int status, 
 		return;           /* by us */
 	if (generation->state == GENERATION_FAILED && !member->ready)
 		return;           /* it goes the way of the one that was told of */
+	generation->to_replace += member->ready;
 	if (generation->state == GENERATION_DRAINS || member->ready)
 		log_error("%s died: %s", name, end);
 	else
