@@ -97,19 +97,26 @@ class Process:
     def __repr__(self):
         return f"{self.pid} ({self.name}) {self.state}"
 
+    def text(self, name):
+        """Of a file in its folder of /proc; nothing when it has gone meanwhile."""
+        try:
+            return Path(f"/proc/{self.pid}/{name}").read_bytes().decode(errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+
     def status(self, key):
         """The words behind a key of /proc/PID/status."""
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+        for line in self.text("status").splitlines():
             if line.startswith(key + ":"):
                 return line.split()[1:]
         return []
 
     def title(self):
-        return Path(f"/proc/{self.pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        return self.text("cmdline").replace("\0", " ").strip()
 
     def memory(self):
         """Bytes that it alone pays for: its share of what is shared counts in part."""
-        for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines():
+        for line in self.text("smaps_rollup").splitlines():
             if line.startswith("Pss:"):
                 return int(line.split()[1]) * 1024
         return 0
@@ -340,13 +347,7 @@ class Daemon:
         return [p for p in self.processes() if p.ppid == self.pid]
 
     def memory(self):
-        total = 0
-        for p in self.processes():
-            try:
-                total += p.memory()
-            except (FileNotFoundError, ProcessLookupError):
-                pass
-        return total
+        return sum(p.memory() for p in self.processes())
 
     def cpu(self):
         return sum(p.cpu for p in self.processes())

@@ -3,13 +3,15 @@
 import grp
 import json
 import os
+import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness import APHORISMCTL, APHORISMD, LIMIT, ROOT, Client, Daemon, nobody, nothing_left, run, says, until
+from harness import (APHORISMCTL, APHORISMD, LIMIT, ROOT, Client, Daemon, nobody, nothing_left, run, says, strike,
+                     until)
 
 
 def test_ping_and_version(daemon):
@@ -167,7 +169,8 @@ def test_idle_control_clients_do_not_hold_the_supervisor(daemon):
             pass
     begin = time.monotonic()
     d.reloaded()
-    os.kill(d.workers()[0].pid, 9)
+    for worker in d.workers():
+        strike(worker.pid, signal.SIGKILL)
     until("service", lambda: says(d.address, b"Beautiful is better than?", b"Ugly."))
     assert time.monotonic() - begin < LIMIT
     for client in idle:

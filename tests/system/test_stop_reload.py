@@ -515,7 +515,7 @@ def test_workers_that_die_again_and_again_are_not_forked_without_end(daemon):
                prefork__max_spare=40, prefork__max_workers=40)
     killed, begin = set(), time.monotonic()
     while time.monotonic() - begin < 2:
-        ready = {worker.pid for worker in d.workers() if is_ready(worker)} - killed
+        ready = {worker.pid for worker in d.workers() if "idle" in worker.title()} - killed
         time.sleep(0.02)          # until the supervisor knows that they are: else it waits after their deaths
         for worker in d.workers():
             if worker.pid in ready:
@@ -523,13 +523,6 @@ def test_workers_that_die_again_and_again_are_not_forked_without_end(daemon):
         killed |= ready
     assert len(killed) <= 40 + 64 + 64 * (time.monotonic() - begin), len(killed)
     until("service", lambda: answers(d))
-
-
-def is_ready(worker):
-    try:
-        return "idle" in worker.title()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def answers(d):
