@@ -215,6 +215,8 @@ static int take_queued(struct worker *worker, struct sockaddr_storage *peer, int
 	for (int i = 0; i < worker->listener_count; i++) {
 		int fd;
 
+		if (!worker_ends_queue(worker, i))
+			continue;
 		while ((fd = take(&worker->listeners[i], peer, 0)) < 0 && !is_empty(errno))
 			if (!is_passing(errno))
 				worker_wait_for_vacancy(worker);
@@ -311,6 +313,8 @@ int worker_accept_now(struct worker *worker, int number, struct connection *conn
 	struct sockaddr_storage peer;
 	int error;
 
+	if (worker_phase(worker) >= PHASE_DRAINS && !worker_ends_queue(worker, number))
+		return 0;
 	connection->worker = worker;
 	connection->seat = WORKER_NO_SEAT;
 	for (;;) {
@@ -328,7 +332,7 @@ int worker_accept_now(struct worker *worker, int number, struct connection *conn
 	error = errno;
 	give_back(worker, connection);
 	if (is_empty(error)) {
-		if (worker_phase(worker) >= PHASE_DRAINS)
+		if (worker_ends_queue(worker, number))
 			close_queue(&worker->listeners[number]);
 		return 0;
 	}

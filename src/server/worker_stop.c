@@ -29,14 +29,18 @@ static void limit_drain(int64_t drain_us)
 	setitimer(ITIMER_REAL, &end, NULL);
 }
 
-/* A listener without an heir is taken to the end of its queue; from any other nothing more is taken. */
-static void release_listeners(enum worker_phase phase)
+bool worker_ends_queue(const struct worker *worker, int number)
+{
+	int phase = worker_phase(worker);
+
+	return phase == PHASE_STOPS ||
+	       (phase == PHASE_DRAINS && atomic_load(&worker->board->shared->removed) >> number & 1);
+}
+
+static void release_listeners(void)
 {
 	for (int i = 0; i < self->listener_count; i++) {
-		bool heirless = phase == PHASE_STOPS ||
-		                (phase == PHASE_DRAINS && atomic_load(&self->board->shared->removed) >> i & 1);
-
-		if (heirless)
+		if (worker_ends_queue(self, i))
 			listener_nonblocking(self->listeners[i].fd, true);
 		else
 			dup2(self->devnull, self->listeners[i].fd);
@@ -51,7 +55,7 @@ static void rise_to(enum worker_phase phase)
 	if (worker_phase(self) >= (int)phase)
 		return;
 	atomic_store(&self->phase, phase);
-	release_listeners(phase);
+	release_listeners();
 	if (phase >= PHASE_DRAINS) {
 		if (!orphaned)
 			limit_drain(self->config->drain_us);
