@@ -14,6 +14,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "server/sandbox.h"
 
 enum {
 	SPARE_ROWS = 8,                   /* for workers that are dead while their children live on */
@@ -50,6 +51,8 @@ struct generation *generation_new(uint32_t number, struct image *image, struct l
 	memcpy(generation->listeners, listeners, (size_t)image->config->listeners * sizeof *listeners);
 	generation->deadline_us = clock_now_us() + START_US;
 	generation->tokens = TOKENS;
+	if (generation->image.config->sandbox != SANDBOX_OFF)
+		sandbox_prepare(SANDBOX_WORKER, model->makes);
 	return generation;
 }
 

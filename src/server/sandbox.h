@@ -25,6 +25,9 @@ enum { SANDBOX_REASON = 256 };
 /* Whether this build has both mechanisms. */
 bool sandbox_is_built(void);
 
+/* Makes in advance what entering needs, so that children share it instead of each making its own.  Does not block. */
+void sandbox_prepare(enum sandbox_role, unsigned makes);
+
 /*
  * Confines the calling process, which has one thread, and all that it will start.  Returns true when both mechanisms
  * are in force (for a supervisor: when its filter is, and Landlock is there for the others); else false, with as much

@@ -18,6 +18,7 @@
 #include <seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -27,12 +28,12 @@
 
 const bool sandbox_has_seccomp = true;
 
-/* Memory, signals, time, and the end; seccomp is for the filter behind this one, which denies it. */
+/* Memory, signals, time, and the end; of tgkill and seccomp the filter behind this one leaves little. */
 static const char *const common_calls[] = {
 	"brk", "munmap", "mremap", "madvise", "futex", "futex_time64", "getrandom", "sched_getaffinity", "sched_yield",
 	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigreturn", "restart_syscall", "getpid", "gettid", "getppid",
 	"clock_gettime", "clock_gettime64", "gettimeofday", "time", "close", "write", "writev", "exit", "exit_group",
-	"seccomp", NULL,
+	"tgkill", "seccomp", NULL,
 };
 
 static const char *const worker_calls[] = {
@@ -156,7 +157,6 @@ static int add_makes(scmp_filter_ctx filter, unsigned makes)
 
 static int fill(scmp_filter_ctx filter, enum sandbox_role role, unsigned makes)
 {
-	const struct narrow own[] = { { "tgkill", 1, { IS(0, (uint32_t)getpid()) } }, { .call = NULL } };
 	bool serves = role == SANDBOX_WORKER;
 	int rc;
 
@@ -169,57 +169,109 @@ static int fill(scmp_filter_ctx filter, enum sandbox_role role, unsigned makes)
 		rc = add_narrow(filter, serves ? worker_narrow : loader_narrow);
 	if (rc == 0)
 		rc = add_narrow(filter, common_narrow);
-	if (rc == 0)
-		rc = add_narrow(filter, own);
 	return rc == 0 ? add_makes(filter, makes) : rc;
 }
 
+/* In memory that children share; the library's own structures, many times its size, have gone afterwards. */
+static bool keep(scmp_filter_ctx filter, struct sock_fprog *program)
+{
+	int fd = memfd_create("filter", MFD_CLOEXEC);
+	off_t size = fd >= 0 && seccomp_export_bpf(filter, fd) == 0 ? lseek(fd, 0, SEEK_END) : 0;
+	struct sock_filter *steps = size > 0 ? malloc((size_t)size) : NULL;
+	bool done = steps && pread(fd, steps, (size_t)size, 0) == size;
+
+	if (fd >= 0)
+		close(fd);
+	if (done)
+		*program = (struct sock_fprog){ (unsigned short)((size_t)size / sizeof *steps), steps };
+	else
+		free(steps);
+	return done;
+}
+
+/* Made when it is first asked for.  Its len is 0 when it can't be. */
+static const struct sock_fprog *filter_of(enum sandbox_role role, unsigned makes)
+{
+	static struct sock_fprog made[SANDBOX_SUPERVISOR + 1][(SANDBOX_PROCESSES | SANDBOX_THREADS) + 1];
+	struct sock_fprog *program = &made[role][makes];
+	scmp_filter_ctx filter;
+
+	if (program->len > 0)
+		return program;
+	filter = seccomp_init(role == SANDBOX_SUPERVISOR ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM));
+	if (!filter)
+		return program;
+	seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(EPERM));
+	seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);    /* a tree, not a list, where the filter is run */
+	if (fill(filter, role, makes) == 0)
+		keep(filter, program);
+	seccomp_release(filter);
+	return program;
+}
+
+void sandbox_prepare_seccomp(enum sandbox_role role, unsigned makes)
+{
+	filter_of(role, makes);
+}
+
+/* What is denied gets a line in the audit log; without SPEC_ALLOW old kernels would slow down every load. */
+static bool install(const struct sock_fprog *program, bool logs)
+{
+	unsigned flags = SECCOMP_FILTER_FLAG_SPEC_ALLOW | (logs ? SECCOMP_FILTER_FLAG_LOG : 0);
+
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, program) == 0;
+}
+
 /*
- * Calls that a C library tries first and does without on an older kernel must fail as on one: with ENOSYS, and without
- * a line in the audit log for each thread.  clone3 hides its flags from filters; the others are younger than the
- * lists above.
+ * The filter behind the first: what depends on this process, and no filter after it.  And calls that a C library tries
+ * first and does without on an older kernel must fail as on one: with ENOSYS, and without a line in the audit log for
+ * each thread.  clone3 hides its flags from filters; the others are younger than the lists above.
  */
-static int deny_newer(void)
+static bool install_second(void)
 {
 #ifdef SYS_epoll_pwait2
 	enum { NEWER = SYS_epoll_pwait2 + 1 };
 #else
 	enum { NEWER = SYS_clone3 + 1 };
 #endif
-	static struct sock_filter program[] = {
+	const bool big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+	struct sock_filter steps[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 3, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 3, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, NEWER, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_tgkill, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, NEWER, 4, 2),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0]) + (big ? 4 : 0)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)getpid(), 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
 	};
-	const struct sock_fprog newer = { sizeof program / sizeof *program, program };
+	const struct sock_fprog second = { sizeof steps / sizeof *steps, steps };
 
-	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &newer);
+	return install(&second, false);
 }
 
 const char *sandbox_enter_seccomp(enum sandbox_role role, unsigned makes)
 {
-	bool lists_denied = role == SANDBOX_SUPERVISOR;
-	scmp_filter_ctx filter = seccomp_init(lists_denied ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM));
-	bool done;
+	const struct sock_fprog *first = filter_of(role, makes);
 
-	if (!filter)
+	if (first->len == 0)
 		return "libseccomp can't make a filter";
-	seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(EPERM));
-	seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1);
-	seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);         /* else old kernels slow down every load */
-	seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);    /* a tree, not a list, where the filter is run */
-	done = fill(filter, role, makes) == 0 && seccomp_load(filter) == 0 && (lists_denied || deny_newer() == 0);
-	seccomp_release(filter);
-	return done ? NULL : "the kernel refuses a seccomp filter";
+	if (!install(first, true) || (role != SANDBOX_SUPERVISOR && !install_second()))
+		return "the kernel refuses a seccomp filter";
+	return NULL;
 }
 
 #else
 
 const bool sandbox_has_seccomp = false;
+
+void sandbox_prepare_seccomp(enum sandbox_role role, unsigned makes)
+{
+	(void)role;
+	(void)makes;
+}
 
 const char *sandbox_enter_seccomp(enum sandbox_role role, unsigned makes)
 {

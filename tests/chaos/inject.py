@@ -74,7 +74,9 @@ class Scene:
         self.follow, self.asked = model == "threadpool" and role == "worker", 0
         self.tracer = Tracer(self.place, fault, LIMIT)
         self.bystander = subprocess.Popen(["sleep", "1000"], start_new_session=True)
-        self.daemon = Daemon(self.place, model, table=OLD, listen=listen, **SETTINGS,
+        # a child of the fork model that stops itself sends a signal, which the worker's filter allows to the worker only
+        sandbox = {"process.sandbox": "off"} if role == "child" else {}
+        self.daemon = Daemon(self.place, model, table=OLD, listen=listen, **SETTINGS, **sandbox,
                              env={"LD_PRELOAD": str(library), "STOP_PAGE": str(self.tracer.page_path)})
 
     # a part of the scene comes: whoever begins in it is to be caught, or whoever is there to be seized

@@ -2,12 +2,11 @@
 
 What keeps them from it here is a limit of the address space, set on the running supervisor as prlimit(1) or a unit's
 LimitAS does: forking still works, but no worker gets the memory that it needs to begin.  Exit status 77, which means
-'not again' as 78 does, is what a worker says that can't become the user it should; strace makes that system call fail.
+'not again' at a start, is what a worker says that can't become the user it should; strace makes that system call fail.
 """
 
 import resource
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 from deaths import children, dead
 from harness import LIMIT, ROOT, run, strike, until
 from shortage import served, tool
+from tracer import straced
 
 WATCH_S = 30
 DIED = r"died before it was ready"
@@ -88,17 +88,12 @@ def test_none_can_become_the_user(daemon, model):
 
 def test_a_right_that_is_missing_later_on_is_tried_again(daemon):
     """Those who serve go on, and when it is back, so is their number."""
-    strace = tool("strace")
     d = daemon("prefork", prefork__start_workers=5, prefork__min_spare=5, prefork__max_spare=5)
-    until("all workers", lambda: d.ask() == b"Ugly." and len(children(d.pid)) == 5)
-    trace = subprocess.Popen([strace, "-f", "-qq", "-o", "/dev/null", "-p", str(d.pid), "-e", "trace=setresuid",
-                              "-e", "inject=setresuid:error=EPERM"], stderr=subprocess.DEVNULL)
-    until("strace", lambda: "TracerPid:\t0" not in Path(f"/proc/{d.pid}/status").read_text())
-    since = len(d.lines)
-    for pid in children(d.pid)[:2]:         # there may be one more than must be
-        strike(pid, signal.SIGKILL)
-    d.wait_for(r"status 77; the next is started in", since)
-    assert d.ask() == b"Ugly."
-    trace.terminate()
-    trace.wait()
+    until("all workers", lambda: d.ask() == b"Ugly." and len(children(d.pid)) >= 5)
+    with straced(d.pid, "inject=setresuid:error=EPERM"):
+        since = len(d.lines)
+        for pid in children(d.pid)[:2]:         # there may be one more than must be
+            strike(pid, signal.SIGKILL)
+        d.wait_for(r"status 77; the next is started in", since)
+        assert d.ask() == b"Ugly."
     until("all workers again", lambda: len(children(d.pid)) == 5)

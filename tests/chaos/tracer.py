@@ -1,4 +1,4 @@
-"""One process under strace: attached to it alone, before its first line if need be."""
+"""Processes under strace: one of them alone, before its first line if need be; or one with all that belongs to it."""
 
 import mmap
 import os
@@ -6,10 +6,12 @@ import re
 import signal
 import struct
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import harness
 from harness import until
+from shortage import tool
 
 
 def compiled(place):
@@ -100,3 +102,16 @@ def traced(pid, all_threads):
         return tasks and all("TracerPid:\t0\n" not in task.read_text() for task in tasks)
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+@contextmanager
+def straced(pid, expression):
+    """Meanwhile strace does that to a process, all its threads, and the children that it makes."""
+    strace = subprocess.Popen([tool("strace"), "-f", "-qq", "-o", "/dev/null", "-e", expression, "-p", str(pid)],
+                              stderr=subprocess.DEVNULL)
+    try:
+        until("the tracer", lambda: traced(pid, True))
+        yield
+    finally:
+        strace.terminate()
+        strace.wait()
