@@ -19,11 +19,11 @@ test_scripts = \
 	%D%/check-models \
 	%D%/check-manual
 TESTS += $(test_scripts)
-EXTRA_DIST += $(test_scripts) %D%/system %D%/bench %D%/check-fuzz %D%/fuzz
+EXTRA_DIST += $(test_scripts) %D%/run-pytest %D%/system %D%/bench
 
 # What hurts: minutes of deaths, overload and shortage.  SEED=N repeats a run.
-chaos_scripts = %D%/check-chaos
-EXTRA_DIST += $(chaos_scripts) %D%/chaos
+chaos_scripts = %D%/check-chaos %D%/check-fuzz %D%/check-valgrind
+EXTRA_DIST += $(chaos_scripts) %D%/under-valgrind %D%/helgrind.h %D%/chaos %D%/fuzz
 
 check-chaos: all
 	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/%D%/check-chaos --all $${SEED:+--seed $$SEED}

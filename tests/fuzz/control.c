@@ -23,6 +23,7 @@ static char folder[] = "/dev/shm/aphorismd-fuzz-XXXXXX";
 static struct sockaddr_un address = { .sun_family = AF_UNIX };
 static int peers[PEERS];
 static uint64_t now_us;
+static uint32_t reloads;
 static size_t commands;
 
 static void remove_folder(void)
@@ -51,11 +52,11 @@ static void command(void *arg, unsigned client, const char *line)
 	REQUIRE(strlen(line) < LONGEST_COMMAND && !strchr(line, '\n'));
 	commands++;
 	if (strcmp(line, "reload") == 0) {
-		control_keep(client, CONTROL_RELOAD);
+		control_keep(client, CONTROL_RELOAD, reloads + 1 + commands % 2);
 	} else if (strcmp(line, "stop") == 0) {
 		control_say(client, "stopping");
 		control_say(client, "end 0");
-		control_keep(client, CONTROL_EXIT);
+		control_keep(client, CONTROL_EXIT, 1);
 	} else {
 		control_say(client, "error %s", line);
 		control_end(client, EX_USAGE);
@@ -133,7 +134,7 @@ static void step(struct feed *feed)
 		now_us += len * CLOCK_S / 4;
 		break;
 	case 6:
-		control_happened(CONTROL_RELOAD, len & 1 ? "error x\n" : NULL, 0);
+		control_happened(CONTROL_RELOAD, ++reloads, len & 1 ? "error x\n" : NULL, 0);
 		break;
 	default:
 		if (*peer >= 0)
