@@ -110,8 +110,9 @@ void load_client_end(struct load_thread *t, struct load_client *c, enum load_err
 /* No connection: whatever waited for it fails. */
 static void fail(struct load_thread *t, struct load_client *c, int reason)
 {
-	/* a UNIX socket's file is there or not */
-	enum load_error error = reason == ECONNREFUSED || reason == ENOENT ? LOAD_REFUSED : LOAD_UNCONNECTED;
+	/* a UNIX socket's file is there or not; a listener that goes resets who was connected to its queue */
+	enum load_error error = reason == ECONNREFUSED || reason == ENOENT ? LOAD_REFUSED :
+	                        reason == ECONNRESET ? LOAD_RESET : LOAD_UNCONNECTED;
 
 	if (c->whole == c->first && t->measuring)
 		t->seen[c->crowd].errors[error]++;
