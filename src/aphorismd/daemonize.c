@@ -46,15 +46,17 @@ int daemonize(void)
 	return ends[1];
 }
 
-void daemonize_ready(int fd, int status)
+bool daemonize_ready(int fd, int status)
 {
 	unsigned char word = (unsigned char)status;
+	ssize_t n;
 
 	if (fd < 0)
-		return;
-	while (write(fd, &word, 1) < 0 && errno == EINTR)
+		return true;
+	while ((n = write(fd, &word, 1)) < 0 && errno == EINTR)
 		;
 	close(fd);
+	return n == 1;
 }
 
 void daemonize_detach(int devnull)

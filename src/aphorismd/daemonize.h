@@ -4,6 +4,8 @@
 #ifndef APHORISMD_DAEMONIZE_H
 #define APHORISMD_DAEMONIZE_H
 
+#include <stdbool.h>
+
 /*
  * Forks twice, in a new session that can't get a terminal back (W. R. Stevens, Advanced Programming in the UNIX
  * Environment, chapter 13; daemon(7)).  Returns in the daemon with a descriptor for daemonize_ready(), or -1
@@ -12,8 +14,8 @@
  */
 int daemonize(void);
 
-/* Tells the launcher the exit status, and lets go of it; fd may be -1. */
-void daemonize_ready(int fd, int status);
+/* Tells the launcher the exit status, and lets go of it; fd may be -1.  False when it has gone: nobody waits any more. */
+bool daemonize_ready(int fd, int status);
 
 /*
  * Puts /dev/null in the place of descriptors 0 to 2, so that nothing holds the launcher's terminal or pipe any

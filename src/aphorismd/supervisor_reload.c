@@ -166,6 +166,22 @@ static void start_generation(struct supervisor *s, uint64_t now_us)
 	s->step = STEP_STARTS;
 }
 
+/* A start that was given up, by who waited for it or by a time limit of theirs, is to leave no daemon behind. */
+static void release_launcher(struct supervisor *s)
+{
+	bool waited_for;
+
+	if (s->launcher >= 0)
+		daemonize_detach(s->devnull);
+	waited_for = daemonize_ready(s->launcher, 0);
+	s->launcher = -1;
+	if (waited_for)
+		return;
+	log_error("the launcher has gone before the daemon was ready: it ends");
+	s->status = EX_UNAVAILABLE;
+	supervisor_stop(s, STOP_AT_ONCE);
+}
+
 static void replace_generation(struct supervisor *s, uint64_t now_us)
 {
 	s->old = s->current;
@@ -181,12 +197,9 @@ static void replace_generation(struct supervisor *s, uint64_t now_us)
 		log_info("generation %u, model %s", s->current->number, s->current->model->name);
 		if (s->privileges.drop)
 			privileges_reduce();
-		if (s->launcher >= 0)
-			daemonize_detach(s->devnull);
-		daemonize_ready(s->launcher, 0);
-		s->launcher = -1;
 	}
 	end_reload(s, 0);
+	release_launcher(s);
 }
 
 static void discard_next(struct supervisor *s)

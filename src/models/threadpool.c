@@ -4,7 +4,9 @@
  *
  * Every thread blocks in accept, as the workers of prefork do: no queue of ours, no lock, and the kernel wakes one.
  */
+#include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "common/log.h"
 #include "models/model.h"
@@ -48,20 +50,32 @@ static void *serve_in_thread(void *number)
 	return NULL;
 }
 
+/* The worker's own thread starts the others.  While some are missing it goes on trying, and then it serves like them. */
 static void serve(struct worker *worker)
 {
-	uint32_t threads = plan(worker->config).acceptors, started;
+	uint32_t threads = plan(worker->config).acceptors, started = 1;
 	pthread_t *thread = worker_reserve(threads * sizeof *thread);
-	int error = 0;
+	bool ready = false;
 
 	self = worker;
-	worker_ready(worker);
-	for (started = 1; started < threads && error == 0; started++)
-		error = worker_start_thread(&thread[started], false, serve_in_thread, (void *)(uintptr_t)started);
-	if (error != 0) {
-		started--;
-		log_warning("%u of %u threads started: %s", started, threads, strerror(error));
+	while (started < threads && worker_phase(worker) == PHASE_SERVES) {
+		int error = worker_start_thread(&thread[started], false, serve_in_thread, (void *)(uintptr_t)started);
+
+		if (error == 0) {
+			started++;
+			continue;
+		}
+		if (started == 1) {
+			log_error("can't start a thread: %s", strerror(error));
+			exit(EX_OSERR);
+		}
+		if (!ready)
+			worker_ready(worker);
+		ready = true;
+		worker_wait_out(worker, "can't start a thread", error);
 	}
+	if (!ready)
+		worker_ready(worker);
 	serve_in_thread(NULL);
 	while (--started > 0)
 		pthread_join(thread[started], NULL);

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -28,12 +29,12 @@
 
 const bool sandbox_has_seccomp = true;
 
-/* Memory, signals, time, and the end; of tgkill and seccomp the filter behind this one leaves little. */
+/* Memory, signals, time, and the end; of tgkill the guard in front leaves a process its own threads. */
 static const char *const common_calls[] = {
 	"brk", "munmap", "mremap", "madvise", "futex", "futex_time64", "getrandom", "sched_getaffinity", "sched_yield",
 	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigreturn", "restart_syscall", "getpid", "gettid", "getppid",
 	"clock_gettime", "clock_gettime64", "gettimeofday", "time", "close", "write", "writev", "exit", "exit_group",
-	"tgkill", "seccomp", NULL,
+	"tgkill", NULL,
 };
 
 static const char *const worker_calls[] = {
@@ -172,21 +173,39 @@ static int fill(scmp_filter_ctx filter, enum sandbox_role role, unsigned makes)
 	return rc == 0 ? add_makes(filter, makes) : rc;
 }
 
+#ifdef SYS_epoll_pwait2
+enum { NEWER = SYS_epoll_pwait2 + 1 };
+#else
+enum { NEWER = SYS_clone3 + 1 };
+#endif
+
+/* What the guard denies is left to it: of two filters that deny, the later one would have its say. */
+static const struct sock_filter left_to_guard[] = {
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 1, 0),
+	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, NEWER, 0, 1),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+};
+
 /* In memory that children share; the library's own structures, many times its size, have gone afterwards. */
-static bool keep(scmp_filter_ctx filter, struct sock_fprog *program)
+static bool keep(scmp_filter_ctx filter, enum sandbox_role role, struct sock_fprog *program)
 {
+	size_t before = role == SANDBOX_SUPERVISOR ? 0 : sizeof left_to_guard;
 	int fd = memfd_create("filter", MFD_CLOEXEC);
 	off_t size = fd >= 0 && seccomp_export_bpf(filter, fd) == 0 ? lseek(fd, 0, SEEK_END) : 0;
-	struct sock_filter *steps = size > 0 ? malloc((size_t)size) : NULL;
-	bool done = steps && pread(fd, steps, (size_t)size, 0) == size;
+	char *steps = size > 0 ? malloc(before + (size_t)size) : NULL;
+	bool done = steps && pread(fd, steps + before, (size_t)size, 0) == size;
 
 	if (fd >= 0)
 		close(fd);
-	if (done)
-		*program = (struct sock_fprog){ (unsigned short)((size_t)size / sizeof *steps), steps };
-	else
+	if (!done) {
 		free(steps);
-	return done;
+		return false;
+	}
+	memcpy(steps, left_to_guard, before);
+	*program = (struct sock_fprog){ (unsigned short)((before + (size_t)size) / sizeof(struct sock_filter)),
+		                        (struct sock_filter *)(void *)steps };
+	return true;
 }
 
 /* Made when it is first asked for.  Its len is 0 when it can't be. */
@@ -204,7 +223,7 @@ static const struct sock_fprog *filter_of(enum sandbox_role role, unsigned makes
 	seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(EPERM));
 	seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);    /* a tree, not a list, where the filter is run */
 	if (fill(filter, role, makes) == 0)
-		keep(filter, program);
+		keep(filter, role, program);
 	seccomp_release(filter);
 	return program;
 }
@@ -223,22 +242,16 @@ static bool install(const struct sock_fprog *program, bool logs)
 }
 
 /*
- * The filter behind the first: what depends on this process, and no filter after it.  And calls that a C library tries
- * first and does without on an older kernel must fail as on one: with ENOSYS, and without a line in the audit log for
- * each thread.  clone3 hides its flags from filters; the others are younger than the lists above.
+ * A filter of its own, without lines in the audit log: what depends on this process, and calls that a C library tries
+ * first, for each thread, and does without on an older kernel.  They must fail as on one: with ENOSYS.  clone3 hides
+ * its flags from filters; the others are younger than the lists above.
  */
-static bool install_second(void)
+static bool install_guard(void)
 {
-#ifdef SYS_epoll_pwait2
-	enum { NEWER = SYS_epoll_pwait2 + 1 };
-#else
-	enum { NEWER = SYS_clone3 + 1 };
-#endif
 	const bool big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
 	struct sock_filter steps[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_tgkill, 3, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_tgkill, 2, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 5, 0),
 		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, NEWER, 4, 2),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0]) + (big ? 4 : 0)),
@@ -247,18 +260,19 @@ static bool install_second(void)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
 	};
-	const struct sock_fprog second = { sizeof steps / sizeof *steps, steps };
+	const struct sock_fprog guard = { sizeof steps / sizeof *steps, steps };
 
-	return install(&second, false);
+	return install(&guard, false);
 }
 
 const char *sandbox_enter_seccomp(enum sandbox_role role, unsigned makes)
 {
-	const struct sock_fprog *first = filter_of(role, makes);
+	const struct sock_fprog *filter = filter_of(role, makes);
 
-	if (first->len == 0)
+	if (filter->len == 0)
 		return "libseccomp can't make a filter";
-	if (!install(first, true) || (role != SANDBOX_SUPERVISOR && !install_second()))
+	/* the guard alone is harmless, the filter alone would keep threads from starting */
+	if ((role != SANDBOX_SUPERVISOR && !install_guard()) || !install(filter, true))
 		return "the kernel refuses a seccomp filter";
 	return NULL;
 }
