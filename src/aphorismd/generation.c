@@ -348,6 +348,7 @@ void generation_end(struct generation *generation, enum worker_signal signal, ui
 	generation->queued = signal == SIGNAL_STOP && generation->state == GENERATION_SERVES;
 	generation->state = GENERATION_DRAINS;
 	generation->deadline_us = now_us + (uint64_t)generation->image.config->drain_us + KILL_GRACE_US;
+	atomic_store(&generation->board->shared->phase, signal == SIGNAL_STOP ? PHASE_STOPS : PHASE_DRAINS);
 	signal_all(generation, signal);
 }
 
