@@ -3,6 +3,7 @@
 import re
 import resource
 import signal
+import socket
 import subprocess
 import time
 
@@ -10,7 +11,7 @@ import pytest
 
 import harness
 from flood import long_questions, stand_in_line
-from harness import HOLDS, LIMIT, ROOT, process, run, talk, until
+from harness import HOLDS, LIMIT, ROOT, open_files, process, run, talk, until
 from protocol_model import THREE
 from shortage import served, tool
 
@@ -160,3 +161,19 @@ def test_a_log_file_at_its_limit(place):
         d.wait(1)
     d.terminate()
     assert d.wait(LIMIT) == 0
+
+
+def test_no_descriptor_for_aphorismctl(daemon):
+    """It waits, and the supervisor does not spin meanwhile."""
+    d = daemon("prefork", log__level="notice")
+    limit = resource.prlimit(d.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(d.pid, resource.RLIMIT_NOFILE, (max(open_files(d.pid)) + 1, limit[1]))
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(d.control))
+        client.sendall(b"ping\n")
+        before = process(d.pid).cpu
+        time.sleep(2)
+        assert process(d.pid).cpu - before < 2 * CPU
+        resource.prlimit(d.pid, resource.RLIMIT_NOFILE, limit)
+        client.settimeout(LIMIT)
+        assert client.recv(100).startswith(b"pong")
