@@ -17,7 +17,7 @@
 #include "common/log.h"
 #include "server/listener.h"
 
-enum { LINE = 256, COMMAND_US = 5 * CLOCK_S, GROUPS = 1024, BACKLOG = 128 };
+enum { LINE = 256, COMMAND_US = 5 * CLOCK_S, RETRY_US = 100 * CLOCK_MS, GROUPS = 1024, BACKLOG = 128 };
 
 struct client {
 	int fd;                           /* 0: none */
@@ -31,6 +31,7 @@ struct client {
 static struct listener *listener;
 static gid_t allowed_group;
 static struct client clients[CONTROL_CLIENTS];
+static uint64_t retry_us;                 /* 0, or when to take clients again after a shortage */
 
 int control_open(const char *path, gid_t group, char *reason)
 {
@@ -77,7 +78,7 @@ int control_poll(struct pollfd *fds)
 
 	if (!listener)
 		return 0;
-	fds[count++] = (struct pollfd){ .fd = listener->fd, .events = POLLIN };
+	fds[count++] = (struct pollfd){ .fd = retry_us ? -1 : listener->fd, .events = POLLIN };
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)
 		if (clients[i].fd > 0)
 			fds[count++] = (struct pollfd){ .fd = clients[i].fd, .events = POLLIN };
@@ -86,7 +87,7 @@ int control_poll(struct pollfd *fds)
 
 uint64_t control_due_us(void)
 {
-	uint64_t due_us = UINT64_MAX;
+	uint64_t due_us = retry_us ? retry_us : UINT64_MAX;
 
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)
 		if (clients[i].fd > 0 && clients[i].deadline_us < due_us)
@@ -142,8 +143,12 @@ static void take_clients(uint64_t now_us)
 		int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		struct client *client;
 
-		if (fd < 0)
+		if (fd < 0) {
+			/* whoever is queued while descriptors lack would be reported again and again */
+			retry_us = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM
+			         ? now_us + RETRY_US : 0;
 			return;
+		}
 		client = vacancy();
 		if (!client) {
 			close(fd);
@@ -190,7 +195,8 @@ void control_serve(uint64_t now_us, control_command *command, void *arg)
 {
 	if (!listener)
 		return;
-	take_clients(now_us);
+	if (retry_us <= now_us)
+		take_clients(now_us);
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++) {
 		if (clients[i].fd > 0)
 			read_command(i, command, arg);

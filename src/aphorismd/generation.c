@@ -21,6 +21,7 @@ enum {
 	START_US = 30 * CLOCK_S,
 	TOKENS = 64, TOKEN_US = CLOCK_S / TOKENS,
 	RETIRE_US = CLOCK_S,
+	RECOUNTS = 100,
 	KILL_GRACE_US = CLOCK_S,          /* workers end their drain themselves; this is for those that can't */
 };
 
@@ -159,12 +160,15 @@ static void recount_idle(struct generation *generation, int *all, int *idle)
 {
 	int before;
 
-	do {
+	/* not for ever, while workers come and go, or one that was taken over keeps changing what we read */
+	for (int tries = 0; tries < RECOUNTS; tries++) {
 		generation_count(generation, all, idle);
 		before = *idle;
 		atomic_store(&generation->board->shared->idle, *idle);
 		generation_count(generation, all, idle);
-	} while (*idle != before);
+		if (*idle == before)
+			return;
+	}
 }
 
 static int free_row(const struct generation *generation)
@@ -348,6 +352,7 @@ void generation_end(struct generation *generation, enum worker_signal signal, ui
 	generation->queued = signal == SIGNAL_STOP && generation->state == GENERATION_SERVES;
 	generation->state = GENERATION_DRAINS;
 	generation->deadline_us = now_us + (uint64_t)generation->image.config->drain_us + KILL_GRACE_US;
+	atomic_store(&generation->board->shared->phase, signal == SIGNAL_STOP ? PHASE_STOPS : PHASE_DRAINS);
 	signal_all(generation, signal);
 }
 

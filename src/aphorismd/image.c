@@ -12,7 +12,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { LINE = PATH_MAX + 256 };
+#include "models/model.h"
+
+enum { LINE = PATH_MAX + 256, SEALS = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
 
 struct header {
 	char magic[16];
@@ -130,7 +132,7 @@ static int write_image(int memfd, const struct config *config, int fd, size_t te
 	if (table_build(table, lines, (size_t)config->max_question_length, report_line, reporter) > 0)
 		return EX_CONFIG;
 	munmap(header, header->size);     /* no seal against writing while a writable mapping lives */
-	if (fcntl(memfd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+	if (fcntl(memfd, F_ADD_SEALS, SEALS) < 0)
 		return fail(reporter, EX_OSERR);
 	return 0;
 }
@@ -155,17 +157,26 @@ int image_write(int memfd, const struct config *config, bool built_in, image_rep
 	return status;
 }
 
+/* With these at least: the kernel may be told to add one against execution. */
+static bool is_sealed(int memfd)
+{
+	int seals = fcntl(memfd, F_GET_SEALS);
+
+	return seals >= 0 && (seals & SEALS) == SEALS;
+}
+
 int image_map(struct image *image, int memfd)
 {
 	const struct header *header;
 	struct stat st;
 
-	if (fstat(memfd, &st) < 0 || (size_t)st.st_size < table_at() + sizeof(struct table))
+	if (!is_sealed(memfd) || fstat(memfd, &st) < 0 || (size_t)st.st_size < table_at() + sizeof(struct table))
 		return -1;
 	header = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, memfd, 0);
 	if (header == MAP_FAILED)
 		return -1;
-	if (memcmp(header->magic, magic, sizeof magic) != 0 || header->size != (uint64_t)st.st_size) {
+	if (memcmp(header->magic, magic, sizeof magic) != 0 || header->size != (uint64_t)st.st_size ||
+	    !config_is_sound(&header->config, model_schema())) {
 		munmap((void *)(uintptr_t)header, (size_t)st.st_size);
 		return -1;
 	}

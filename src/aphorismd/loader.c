@@ -278,11 +278,10 @@ void loader_forget(struct loader *loader)
 
 void loader_cancel(struct loader *loader)
 {
-	if (loader->pid > 0) {
+	/* one that a dead file system holds does not end even then: it is reaped with the others, when it does */
+	if (loader->pid > 0)
 		kill(loader->pid, SIGKILL);
-		waitpid(loader->pid, NULL, 0);
-		loader->pid = 0;
-	}
+	loader->pid = 0;
 	loader_forget(loader);
 }
 

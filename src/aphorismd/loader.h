@@ -49,7 +49,7 @@ int loader_finish(struct loader *, struct image *);
 /* Closes, in another child of the supervisor, what belongs to the loader's work. */
 void loader_forget(struct loader *);
 
-/* Kills and reaps one that is no longer needed. */
+/* Kills one that is no longer needed, and does not wait for its end. */
 void loader_cancel(struct loader *);
 
 /* For --test and --dump: loads, prints every report to standard error, and returns the exit status.  Blocks. */

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -37,6 +38,7 @@ int main(int argc, char **argv)
 	static struct options options;
 	int status, launcher = -1;
 
+	signal(SIGXFSZ, SIG_IGN);         /* a log that has grown to a limit is a write that fails, not our end */
 	tidy_descriptors();
 	proctitle_init(argc, argv);
 	status = options_parse(&options, argc, argv);

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -135,6 +136,17 @@ static void append_head(char *line, size_t *at, int level)
 	            state.prefix);
 }
 
+/*
+ * A pipe or terminal of somebody else's (a container's, say) can't be opened a second time and makes a writer wait.  One
+ * that has any room has it for a line.
+ */
+static bool has_room(void)
+{
+	struct pollfd out = { .fd = state.stderr_fd, .events = POLLOUT };
+
+	return state.stderr_fd != STDERR_FILENO || (poll(&out, 1, 0) == 1 && out.revents & POLLOUT);
+}
+
 /* Sends one line, or fails at once.  A tty may take a part of it: that is a loss too. */
 static bool deliver(char *line, size_t len)
 {
@@ -149,7 +161,7 @@ static bool deliver(char *line, size_t len)
 	line[len++] = '\n';
 	sent = send(state.stderr_fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (sent < 0 && errno == ENOTSOCK)
-		sent = write(state.stderr_fd, line, len);
+		sent = has_room() ? write(state.stderr_fd, line, len) : -1;
 	return sent == (ssize_t)len;
 }
 

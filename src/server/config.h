@@ -121,6 +121,9 @@ typedef void config_report(void *arg, bool error, const char *line);
 int config_load(struct config *, const struct config_schema *, const struct config_sources *, FILE *dump,
                 config_report *, void *arg);
 
+/* Whether config_load() could have written it: a loader that its input has taken over may hand over anything. */
+bool config_is_sound(const struct config *, const struct config_schema *);
+
 /* The section of that name inside config (config->sections), to be read as the model's own struct. */
 const void *config_section(const struct config *, const struct config_schema *, const char *name);
 

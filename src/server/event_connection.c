@@ -303,7 +303,8 @@ void event_connection_expire(struct event_pump *pump, uint32_t seat)
 	struct connection connection;
 	enum conversation_state state;
 
-	while (c->state == EVENT_READS && conversation_deadline_us(&c->conversation) <= pump->now_us)
+	for (int n = 0; n < PUMP_LATE_READS && c->state == EVENT_READS &&
+	     conversation_deadline_us(&c->conversation) <= pump->now_us; n++)
 		if (!read_once(pump, seat))
 			break;
 	if (c->state != EVENT_READS)

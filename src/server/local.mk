@@ -8,6 +8,7 @@ libserver_a_SOURCES = \
 	%D%/config_keys.c \
 	%D%/config_parts.h \
 	%D%/config_scan.c \
+	%D%/config_sound.c \
 	%D%/config_text.c \
 	%D%/config_value.c \
 	%D%/event_connection.c %D%/event_connection.h \

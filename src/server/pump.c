@@ -24,6 +24,7 @@ struct pump {
 	struct conversation conversation;
 	struct bytes in, out;
 	uint64_t now_us;
+	int late;                         /* how often was read since the deadline */
 };
 
 /* ---- shared with the event pump ---- */
@@ -146,13 +147,15 @@ static bool fill(struct pump *pump, enum conversation_state *state)
 
 	for (;;) {
 		bool absolute = c->asking || c->since_us != pump->now_us;
-		bool in_time = !absolute || wait_for_input(fd, conversation_deadline_us(c));
-		ssize_t n = recv(fd, pump->in.at + pump->in.len, pump->in.size - pump->in.len,
-		                 absolute ? MSG_DONTWAIT : 0);
-		int error = errno;
+		bool enough = absolute && pump->late >= PUMP_LATE_READS && conversation_deadline_us(c) <= pump->now_us;
+		bool in_time = !absolute || (!enough && wait_for_input(fd, conversation_deadline_us(c)));
+		ssize_t n = enough ? -1 : recv(fd, pump->in.at + pump->in.len, pump->in.size - pump->in.len,
+		                               absolute ? MSG_DONTWAIT : 0);
+		int error = enough ? EAGAIN : errno;
 
 		pump->now_us = clock_coarse_us();
 		if (n > 0) {
+			pump->late = conversation_deadline_us(c) <= pump->now_us ? pump->late + 1 : 0;
 			pump->in.len += (uint32_t)n;
 			return true;
 		}

@@ -38,7 +38,7 @@ static const char *const common_calls[] = {
 };
 
 static const char *const worker_calls[] = {
-	"recvfrom", "recv", "sendto", "send", "epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl", "epoll_create1",
+	"recvfrom", "recv", "epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl", "epoll_create1",
 	"accept4", "shutdown", "poll", "ppoll", "ppoll_time64", "read", "clock_nanosleep", "clock_nanosleep_time64",
 	"nanosleep", "setitimer", "dup2", "dup3", "getpgrp", "getpgid", NULL,
 };
@@ -85,6 +85,8 @@ static const struct narrow common_narrow[] = {
 };
 
 static const struct narrow worker_narrow[] = {
+	{ "sendto", 1, { LACKS(3, MSG_FASTOPEN) } },      /* which connects, and Landlock does not see it */
+	{ "send", 1, { LACKS(3, MSG_FASTOPEN) } },
 	{ "kill", 1, { IS(0, 0) } },                      /* its own process group */
 	{ "prctl", 1, { IS(0, PR_SET_PDEATHSIG) } },
 	{ "ioctl", 1, { IS(1, SIOCOUTQ) } },

@@ -76,11 +76,18 @@ static void rise_to(enum worker_phase phase)
 			tgkill(pid, self->acceptors[i], SIGNAL_INTERRUPT);
 }
 
-static void on_phase(int signal)
+/*
+ * Only the supervisor's word counts.  A stop that reaches a worker alone, by a service manager that signals every process
+ * or by somebody's hand, would have it close the queue that all others still serve.  A stranger's signal may have hidden
+ * the supervisor's, since of two that are pending the first stays: then the scoreboard tells.
+ */
+static void on_phase(int signal, siginfo_t *info, void *context)
 {
-	int error = errno;
+	int phase = signal == SIGNAL_STOP ? PHASE_STOPS : signal == SIGNAL_DRAIN ? PHASE_DRAINS : PHASE_RETIRES;
+	int told = atomic_load(&self->board->shared->phase), error = errno;
 
-	rise_to(signal == SIGNAL_STOP ? PHASE_STOPS : signal == SIGNAL_DRAIN ? PHASE_DRAINS : PHASE_RETIRES);
+	(void)context;
+	rise_to(info->si_pid == self->supervisor || phase < told ? phase : told);
 	errno = error;
 }
 
@@ -123,6 +130,14 @@ static void on_interrupt(int signal)
 	(void)signal;
 }
 
+static bool handle_phase(int signal)
+{
+	struct sigaction action = { .sa_sigaction = on_phase, .sa_flags = SA_SIGINFO };
+
+	sigfillset(&action.sa_mask);
+	return sigaction(signal, &action, NULL) == 0;
+}
+
 static bool handle(int signal, void (*handler)(int))
 {
 	struct sigaction action = { .sa_handler = handler };      /* without SA_RESTART: accept is to return */
@@ -146,7 +161,7 @@ int worker_handle_signals(struct worker *worker)
 
 	self = worker;
 	sigemptyset(&none);
-	if (!handle(SIGNAL_RETIRE, on_phase) || !handle(SIGNAL_DRAIN, on_phase) || !handle(SIGNAL_STOP, on_phase) ||
+	if (!handle_phase(SIGNAL_RETIRE) || !handle_phase(SIGNAL_DRAIN) || !handle_phase(SIGNAL_STOP) ||
 	    !handle(SIGNAL_ORPHAN, on_orphan) || !handle(SIGNAL_LOOK, on_look) || !handle(SIGALRM, on_drain_end) ||
 	    !handle(SIGNAL_INTERRUPT, on_interrupt) || !handle(SIGPIPE, SIG_IGN) || !handle(SIGINT, SIG_IGN) ||
 	    !handle(SIGQUIT, SIG_DFL) || !handle(SIGCHLD, SIG_DFL) || !follow_supervisor() ||

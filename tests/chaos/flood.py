@@ -134,6 +134,22 @@ def never_read(told, address, count, question):
     return len(left)
 
 
+def white_space(told, address, count, limit):
+    """Clients that send white space as fast as they can; seconds until the last of them was dropped, or None."""
+    begin, left = time.monotonic(), connect_all(address, count)
+    told.send("sending")
+    while left and time.monotonic() < begin + limit:
+        for one in list(left):
+            try:
+                one.send(b" " * 1000000)
+            except BlockingIOError:
+                pass
+            except OSError:
+                left.remove(one)
+                one.close()
+    return None if left else time.monotonic() - begin
+
+
 def stand_in_line(told, address, count, question):
     """So many clients that ask once and stay.  To 'count' it says how many have an answer, to 'close N' it ends N of
     those who have one."""

@@ -191,6 +191,7 @@ SOCKETS = {
     "socket inet": (41, 2, 1, 0), "socket unix": (41, 1, 2, 0), "socket netlink": (41, 16, 3, 0),
     "socketpair": (53, 1, 1, 0, ZEROES), "connect": (42, 3, SOCKADDR, 16), "bind": (49, 3, SOCKADDR, 16),
     "listen": (50, 3, 1), "sendmsg": (46, 3, ZEROES, 0), "recvmsg": (47, 3, ZEROES, 0),
+    "sendto that connects": (44, 3, b"x", 1, 0x20000000, SOCKADDR, 16),
     "getsockopt": (55, 3, 1, 17, ZEROES, ZEROES), "setsockopt of a filter": (54, 3, 1, 26, ZEROES, 16),
 }
 OTHERS = {

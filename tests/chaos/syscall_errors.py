@@ -19,6 +19,7 @@ ERRORS = {
     "clone": "EAGAIN EINVAL ENOMEM ENOSPC EPERM EUSERS",
     "clone3": "EAGAIN EINVAL ENOMEM ENOSPC EPERM EUSERS",
     "close": "EDQUOT EINTR EIO ENOSPC",
+    "close_range": "EINVAL EMFILE ENOMEM",
     "connect": "EACCES EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EALREADY ECONNREFUSED EINPROGRESS EINTR EISCONN"
                " ENETUNREACH EPERM EPROTOTYPE ETIMEDOUT",
     "dup2": "EBUSY EINTR EMFILE",
@@ -84,3 +85,5 @@ ERRORS = {
     "write": "EAGAIN EDESTADDRREQ EDQUOT EFBIG EINTR EINVAL EIO ENOSPC EPERM EPIPE",
 }
 ERRORS = {call: errors.split() for call, errors in ERRORS.items()}
+WITHOUT = set("brk exit exit_group futex getegid geteuid getgid getpid getpgrp getppid getresgid getresuid gettid getuid"
+              " restart_syscall rseq rt_sigreturn sched_yield set_robust_list set_tid_address umask".split())

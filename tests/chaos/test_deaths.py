@@ -1,12 +1,14 @@
 """A worker's death hurts only its own connections."""
 
+import os
+import signal
 import time
 
 import pytest
 
 from crowd import COMPLETE, CUT, REFUSED, RESET, Crowd, small_talk
 from deaths import DEADLY, Zombies, children, kill
-from harness import open_files, process, strike, until
+from harness import HOLDS, open_files, process, strike, until
 
 pytestmark = pytest.mark.alone
 
@@ -92,3 +94,24 @@ def test_a_child_of_the_fork_model_dies(daemon, rng, some):
     assert process(worker.pid) and not crowd.how_many(REFUSED)
     assert {e.port for e in crowd.ends} <= lost
     d.wait_for(r"child processes died")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_that_somebody_sends_to_workers(daemon, model, number):
+    """What only the supervisor may tell them: as killall(1) or a killer of greedy processes would, to one or to all."""
+    d = daemon(model, log__level="notice")
+    pids = children(d.pid)
+    held = None if model in HOLDS else d.connect()
+    assert not held or held.ask(b"Simple is better than?") == b"Complex."
+    for some_of_them in (pids[:1], pids):
+        for pid in some_of_them:
+            os.kill(pid, number)
+        time.sleep(0.2)          # what must not happen has no event
+        for _ in range(10):
+            assert d.ask_once(b"Beautiful is better than?") == b"Ugly."
+    assert not held or held.ask(b"Explicit is better than?") == b"Implicit."
+    assert set(pids) <= set(children(d.pid))
+    d.reloaded()
+    assert d.ask() == b"Ugly."
+    if held:
+        held.close()

@@ -14,7 +14,7 @@ import pytest
 import harness
 import inject
 from conftest import SEED
-from syscall_errors import ERRORS
+from syscall_errors import ERRORS, WITHOUT
 
 SAMPLE = 200
 MOST = 8           # the first calls of each kind
@@ -43,6 +43,8 @@ def test_inject(number, place, some):
     about, library = PLACES[number], inject.compiled(place)
     failed, _, calls = inject.play_all(about, [inject.Fault()], library)[0]
     assert not failed, failed
+    unknown = set(calls) - set(ERRORS) - WITHOUT
+    assert not unknown, f"what can these fail with? {unknown}"
     if os.environ.get("TEST_CASE"):
         call, error, when = os.environ["TEST_CASE"].split(":")
         chosen = [inject.Fault(call, error, int(when))]

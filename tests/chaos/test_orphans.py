@@ -72,7 +72,9 @@ def test_a_start_does_not_wait_for_the_orphans(daemon, model):
     except BlockingIOError:
         pass
     until("a worker that can't send", lambda: not deaf.silent(1))
+    below, begin = [p.pid for p in descendants(d.pid)], time.monotonic()
     d.kill()
     again = daemon(model, listen=(d.address,), log__level="notice")
     assert again.ask() == b"Ugly."
+    until("the end of all workers", lambda: not any(alive(pid) for pid in below), begin + GONE_S - time.monotonic())
     deaf.close()

@@ -1,12 +1,17 @@
 """Descriptors, memory, processes and disks run out: the daemon waits it out, and says so now and then."""
 
+import re
+import resource
+import signal
+import socket
+import subprocess
 import time
 
 import pytest
 
 import harness
 from flood import long_questions, stand_in_line
-from harness import HOLDS, LIMIT, ROOT, process, run, until
+from harness import HOLDS, LIMIT, ROOT, open_files, process, run, talk, until
 from protocol_model import THREE
 from shortage import served, tool
 
@@ -137,3 +142,38 @@ def test_a_full_disk_at_the_start(place):
     assert result.returncode == 73, result
     assert "full/pid" in result.stderr and "No space left on device" in result.stderr, result
     until("the end of all", lambda: not harness.strays())
+
+
+def test_a_log_file_at_its_limit(place):
+    """Standard error is a file that may not grow any more: lines are lost, and nothing else."""
+    log, config = place / "log", place / "aphorismd.conf"
+    config.write_text("")
+    with open(log, "wb") as file:
+        user = ["-o", "process.user=nobody"] if ROOT else []
+        d = subprocess.Popen([harness.APHORISMD, "-f", "-c", config, "-l", "127.0.0.1:0", "-o", "control.socket=", *user],
+                             stdin=subprocess.DEVNULL, stderr=file)
+    said = until("its address", lambda: re.search(r"listening on (\S+)", log.read_text()))
+    resource.prlimit(d.pid, resource.RLIMIT_FSIZE, (log.stat().st_size, log.stat().st_size))
+    d.send_signal(signal.SIGUSR1)
+    d.send_signal(signal.SIGHUP)
+    assert talk(said.group(1), [b"Simple is better than?"]) == b"Complex."
+    with pytest.raises(subprocess.TimeoutExpired):
+        d.wait(1)
+    d.terminate()
+    assert d.wait(LIMIT) == 0
+
+
+def test_no_descriptor_for_aphorismctl(daemon):
+    """It waits, and the supervisor does not spin meanwhile."""
+    d = daemon("prefork", log__level="notice")
+    limit = resource.prlimit(d.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(d.pid, resource.RLIMIT_NOFILE, (max(open_files(d.pid)) + 1, limit[1]))
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(d.control))
+        client.sendall(b"ping\n")
+        before = process(d.pid).cpu
+        time.sleep(2)
+        assert process(d.pid).cpu - before < 2 * CPU
+        resource.prlimit(d.pid, resource.RLIMIT_NOFILE, limit)
+        client.settimeout(LIMIT)
+        assert client.recv(100).startswith(b"pong")

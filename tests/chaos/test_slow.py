@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from flood import drip, many_files, never_read
+from flood import drip, many_files, never_read, white_space
 from harness import HOLDS, LIMIT, until
 from oracle import TOO_SLOW, wrong
 from protocol_model import THREE
@@ -100,3 +100,20 @@ def test_clients_that_never_read(daemon, model, some, flooding):
     assert kernel_each < KERNELS, f"{kernel_each / 1024:.0f} KiB each in the kernel"
     until("the end of all connections", lambda: "connections_open 0" in d.ctl("status").stdout)
     assert d.ask() == b"Ugly."
+
+
+def test_white_space_without_end(daemon, model, flooding):
+    """It does not renew the idle time, and nobody is held up by those who send it."""
+    d = daemon(model, timeouts__idle="1s", max_connections=100, log__level="notice", **{"event.workers": 1},
+               **{"threadpool.threads": 30, "prefork.max_workers": 30})
+    count = 1 if model in HOLDS else 10
+    floods = [flooding(white_space, d.address, count, LIMIT) for _ in range(2)]
+    for flood in floods:
+        assert flood.wait(LIMIT) == "sending"
+    times = [fresh(d)]
+    took = [flood.wait(2 * LIMIT) for flood in floods]
+    for flood in floods:
+        flood.process.join()
+    print(f"gone after {took} s, a fresh one waited {times[0]:.2f} s")
+    assert None not in took and max(took) < 1 + 1 + 1 + (1 if model in HOLDS else 0)
+    assert times[0] < (2 if model in HOLDS else 1) + 1

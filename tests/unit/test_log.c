@@ -227,6 +227,25 @@ START_TEST(stderr_that_nobody_reads_does_not_block)
 }
 END_TEST
 
+/* As in a container that runs as somebody: the pipe is root's, and can't be opened a second time. */
+START_TEST(stderr_of_somebody_else_does_not_block)
+{
+	int end;
+
+	if (geteuid() != 0)
+		return;
+	end = pipe_stderr();
+	ck_assert_int_eq(seteuid(65534), 0);
+	ck_assert_int_lt(open("/proc/self/fd/2", O_WRONLY | O_CLOEXEC), 0);
+	log_open("aphorismd", LOG_TO_STDERR, LOG_DAEMON, LOG_NOTICE);
+	for (int i = 0; i < 20000; i++)
+		log_error("%d", i);
+	ck_assert_uint_gt(drain(end), 0);
+	log_error("again");
+	ck_assert_uint_eq(drain(end), 2);
+}
+END_TEST
+
 START_TEST(stderr_that_is_a_socket_does_not_block)
 {
 	int ends[2];
@@ -346,6 +365,7 @@ static TCase *cases(void)
 	tcase_add_test(tcase, stderr_has_a_short_head);
 	tcase_add_test(tcase, stderr_is_the_target_before_the_first_open);
 	tcase_add_test(tcase, stderr_that_nobody_reads_does_not_block);
+	tcase_add_test(tcase, stderr_of_somebody_else_does_not_block);
 	tcase_add_test(tcase, stderr_that_is_a_socket_does_not_block);
 	tcase_add_test(tcase, stderr_can_be_a_file);
 	tcase_add_test(tcase, daemon_does_not_hold_its_launchers_pipe);
