@@ -87,8 +87,8 @@ struct load_result {
 };
 
 /*
- * Runs a load to its end.  Blocks; bounded by warmup_us + duration_us + timeout_us.  Returns 0, or -1 after printing the
- * reason in one line (no memory, too few descriptors, no thread).  The result is large and without pointers.
+ * Runs a load to its end.  Blocks; bounded by warmup_us + duration_us + timeout_us.  Returns 0, or -1 after printing
+ * the reason in one line (no memory, too few descriptors, no thread).  The result is large and without pointers.
  */
 int load_run(const struct load *, struct load_result *);
 

@@ -14,7 +14,10 @@
  */
 int daemonize(void);
 
-/* Tells the launcher the exit status, and lets go of it; fd may be -1.  False when it has gone: nobody waits any more. */
+/*
+ * Tells the launcher the exit status, and lets go of it; fd may be -1.  False when it has gone: nobody waits any
+ * more.
+ */
 bool daemonize_ready(int fd, int status);
 
 /*

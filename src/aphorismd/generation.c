@@ -295,8 +295,8 @@ static void signal_all(struct generation *generation, int signal)
 }
 
 /*
- * Workers may die at the very moment of a stop.  Clients that are queued would be reset when the listeners close, so one
- * more worker is made, which finds itself told to stop and takes what is there.
+ * Workers may die at the very moment of a stop.  Clients that are queued would be reset when the listeners close, so
+ * one more worker is made, which finds itself told to stop and takes what is there.
  */
 static void serve_the_queue(struct generation *generation, uint64_t now_us)
 {

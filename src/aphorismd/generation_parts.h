@@ -18,7 +18,10 @@ void generation_pause(struct generation *, uint64_t now_us);
 /* No fork any more; a sysexits code says why. */
 void generation_fail(struct generation *, int status);
 
-/* A worker's row is free again when the last process of its group has left: children of a fork worker may outlive it. */
+/*
+ * A worker's row is free again when the last process of its group has left: children of a fork worker may outlive
+ * it.
+ */
 void generation_release_rows(struct generation *);
 
 #endif

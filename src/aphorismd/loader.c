@@ -24,7 +24,7 @@
 #include "models/model.h"
 #include "server/sandbox.h"
 
-enum { LIMIT_S = 60 };
+enum { LIMIT_S = 60, GRACE_US = CLOCK_S };
 enum { MEMFD = STDERR_FILENO + 1, LINES };        /* where these are in the loader */
 
 /* ---- in the loader ---- */
@@ -249,9 +249,14 @@ void loader_ended(struct loader *loader, int wait_status)
 
 void loader_check(struct loader *loader, uint64_t now_us)
 {
-	if (loader->pid <= 0 || now_us < loader->deadline_us || loader->late)
+	if (loader->pid <= 0 || now_us < loader->deadline_us)
 		return;
+	if (loader->late) {                /* a dead file system holds it: it ends when that comes back */
+		loader_ended(loader, SIGKILL);
+		return;
+	}
 	loader->late = true;
+	loader->deadline_us = now_us + GRACE_US;
 	kill(loader->pid, SIGKILL);
 }
 

@@ -18,8 +18,8 @@
 #include "common/proctitle.h"
 
 /*
- * A descriptor that we open must never become standard error, and be written to as such; one that whoever started us left
- * open is nobody's business of ours, or of our workers.
+ * A descriptor that we open must never become standard error, and be written to as such; one that whoever started us
+ * left open is nobody's business of ours, or of our workers.
  */
 static void tidy_descriptors(void)
 {

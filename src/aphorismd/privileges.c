@@ -158,5 +158,8 @@ void privileges_reduce(void)
 
 void privileges_read_only(void)
 {
-	keep_capabilities(1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH);
+	/* containers often have the wider one alone */
+	bool narrow = prctl(PR_CAPBSET_READ, CAP_DAC_READ_SEARCH, 0, 0, 0) == 1;
+
+	keep_capabilities(1u << (narrow ? CAP_DAC_READ_SEARCH : CAP_DAC_OVERRIDE));
 }

@@ -173,8 +173,8 @@ static void advance(struct supervisor *s, uint64_t now_us)
 }
 
 /*
- * While somebody waits for what others are to tell us (a worker that it is ready, the kernel that one has ended) we look
- * ourselves now and then: the word may have been lost where a system call failed.
+ * While somebody waits for what others are to tell us (a worker that it is ready, the kernel that one has ended) we
+ * look ourselves now and then: the word may have been lost where a system call failed.
  */
 static bool is_under_way(const struct supervisor *s)
 {
@@ -186,7 +186,7 @@ static int wait_ms(struct supervisor *s, uint64_t now_us)
 	const struct generation *generations[] = { s->next, s->current, s->old };
 	uint64_t due_us = control_due_us(), longest_ms = is_under_way(s) ? UNDER_WAY_MS : LONGEST_WAIT_MS;
 
-	if (s->loader.pid > 0 && !s->loader.late && s->loader.deadline_us < due_us)
+	if (s->loader.pid > 0 && s->loader.deadline_us < due_us)
 		due_us = s->loader.deadline_us;
 	if (s->step == STEP_WAITS && !s->current && s->bind_us < due_us)
 		due_us = s->bind_us;

@@ -1,8 +1,9 @@
 /*
  * histogram.h - how often which value came: exact counts in buckets whose width grows with the value.
  *
- * 256 buckets to each doubling: what is read from it is within 0.2 % of what was added.  Plain memory without a pointer, so
- * it can be copied, merged, or live in shared memory (one writer); all zero is an empty one.  Nothing here blocks.
+ * 256 buckets to each doubling: what is read from it is within 0.2 % of what was added.  Plain memory without a
+ * pointer, so it can be copied, merged, or live in shared memory (one writer); all zero is an empty one.  Nothing
+ * here blocks.
  */
 #ifndef COMMON_HISTOGRAM_H
 #define COMMON_HISTOGRAM_H

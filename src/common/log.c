@@ -137,8 +137,8 @@ static void append_head(char *line, size_t *at, int level)
 }
 
 /*
- * A pipe or terminal of somebody else's (a container's, say) can't be opened a second time and makes a writer wait.  One
- * that has any room has it for a line.
+ * A pipe or terminal of somebody else's (a container's, say) can't be opened a second time and makes a writer wait.
+ * One that has any room has it for a line.
  */
 static bool has_room(void)
 {

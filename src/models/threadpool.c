@@ -50,7 +50,10 @@ static void *serve_in_thread(void *number)
 	return NULL;
 }
 
-/* The worker's own thread starts the others.  While some are missing it goes on trying, and then it serves like them. */
+/*
+ * The worker's own thread starts the others.  While some are missing it goes on trying, and then it serves like
+ * them.
+ */
 static void serve(struct worker *worker)
 {
 	uint32_t threads = plan(worker->config).acceptors, started = 1;

@@ -96,13 +96,14 @@ void event_connection_time_out(struct event_pump *pump, uint32_t seat, const cha
 /* Keeps what the shared buffers hold from `sent` on for this connection.  False without memory: it is closed. */
 static bool park(struct event_pump *pump, uint32_t seat, uint32_t sent)
 {
+	static struct log_limit limit;
 	struct event_connection *c = &pump->at[seat];
 	uint32_t out_len = pump->out.len - sent;
 
 	if (pump->in.len + out_len == 0)
 		return true;
 	if (!(c->parked = malloc(sizeof *c->parked + pump->in.len + out_len))) {
-		log_error("out of memory: a connection is closed");
+		log_limited(&limit, LOG_WARNING, "out of memory: a connection is closed");
 		event_connection_close(pump, seat);
 		return false;
 	}

@@ -22,6 +22,7 @@ enum { LEAVE_CHECK_US = 2 * CLOCK_MS };
 
 void event_pump_add(struct event_pump *pump, const struct connection *connection)
 {
+	static struct log_limit limit;
 	struct epoll_event event = { .events = EPOLLIN, .data.u32 = connection->seat };
 
 	pump->open++;
@@ -31,7 +32,7 @@ void event_pump_add(struct event_pump *pump, const struct connection *connection
 		pump->highest = connection->seat;
 	event_connection_begin(pump, connection);
 	if (epoll_ctl(pump->set, EPOLL_CTL_ADD, connection->fd, &event) < 0) {
-		log_error("can't watch a connection: %s", strerror(errno));
+		log_limited(&limit, LOG_WARNING, "can't watch a connection: %s; it is closed", strerror(errno));
 		event_connection_close(pump, connection->seat);
 	}
 }

@@ -16,6 +16,7 @@
 
 enum {
 	POLL_MS = 1000,
+	REFUSED_READS = 16,               /* of 4096 bytes each */
 	WAKE = CONFIG_LISTENERS, LOOK,    /* beside the listeners' numbers, what an event can be about */
 };
 
@@ -96,8 +97,9 @@ static void refuse(struct worker *worker, int fd, const struct service *service)
 	if (word.len > 0 && send(fd, word.at, word.len, MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
 		shutdown(fd, SHUT_WR);
 		/* what the client has sent already would turn the close into a reset, which destroys the word */
-		while (recv(fd, unread, sizeof unread, MSG_DONTWAIT) == sizeof unread)
-			;
+		for (int reads = 0; reads < REFUSED_READS; reads++)
+			if (recv(fd, unread, sizeof unread, MSG_DONTWAIT) != sizeof unread)
+				break;
 	}
 	close(fd);
 }

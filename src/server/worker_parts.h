@@ -11,8 +11,8 @@
 #include "server/worker.h"
 
 /*
- * Installs the handlers, unblocks all signals, and asks the kernel for word of the supervisor's death.  Returns 0, or -1
- * with errno: who could not be stopped must not begin.
+ * Installs the handlers, unblocks all signals, and asks the kernel for word of the supervisor's death.  Returns 0, or
+ * -1 with errno: who could not be stopped must not begin.
  */
 int worker_handle_signals(struct worker *);
 

@@ -77,9 +77,9 @@ static void rise_to(enum worker_phase phase)
 }
 
 /*
- * Only the supervisor's word counts.  A stop that reaches a worker alone, by a service manager that signals every process
- * or by somebody's hand, would have it close the queue that all others still serve.  A stranger's signal may have hidden
- * the supervisor's, since of two that are pending the first stays: then the scoreboard tells.
+ * Only the supervisor's word counts.  A stop that reaches a worker alone, by a service manager that signals every
+ * process or by somebody's hand, would have it close the queue that all others still serve.  A stranger's signal may
+ * have hidden the supervisor's, since of two that are pending the first stays: then the scoreboard tells.
  */
 static void on_phase(int signal, siginfo_t *info, void *context)
 {
@@ -93,17 +93,20 @@ static void on_phase(int signal, siginfo_t *info, void *context)
 
 /*
  * The kernel sends this when the parent has gone.  A child of a fork worker that died is adopted by the supervisor and
- * goes on; when it is the supervisor that died, the leader of the group passes the word on to its children.
+ * goes on; when it is the supervisor that died, the leader of the group passes the word on to its children, who take
+ * it from nobody else.
  */
-static void on_orphan(int signal)
+static void on_orphan(int signal, siginfo_t *info, void *context)
 {
+	bool leads = getpgrp() == getpid();
 	int error = errno;
 
-	if (getppid() != self->supervisor && !orphaned) {
+	(void)context;
+	if (getppid() != self->supervisor && (leads || info->si_pid == getpgrp()) && !orphaned) {
 		orphaned = true;
 		limit_drain(self->config->drain_us < ORPHAN_DRAIN_US ? self->config->drain_us : ORPHAN_DRAIN_US);
 		rise_to(PHASE_STOPS);
-		if (getpgrp() == getpid())
+		if (leads)
 			kill(0, signal);
 	}
 	errno = error;
@@ -130,9 +133,10 @@ static void on_interrupt(int signal)
 	(void)signal;
 }
 
-static bool handle_phase(int signal)
+/* For a handler that asks who sent it. */
+static bool handle_from(int signal, void (*handler)(int, siginfo_t *, void *))
 {
-	struct sigaction action = { .sa_sigaction = on_phase, .sa_flags = SA_SIGINFO };
+	struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO };
 
 	sigfillset(&action.sa_mask);
 	return sigaction(signal, &action, NULL) == 0;
@@ -161,8 +165,8 @@ int worker_handle_signals(struct worker *worker)
 
 	self = worker;
 	sigemptyset(&none);
-	if (!handle_phase(SIGNAL_RETIRE) || !handle_phase(SIGNAL_DRAIN) || !handle_phase(SIGNAL_STOP) ||
-	    !handle(SIGNAL_ORPHAN, on_orphan) || !handle(SIGNAL_LOOK, on_look) || !handle(SIGALRM, on_drain_end) ||
+	if (!handle_from(SIGNAL_RETIRE, on_phase) || !handle_from(SIGNAL_DRAIN, on_phase) ||
+	    !handle_from(SIGNAL_STOP, on_phase) || !handle_from(SIGNAL_ORPHAN, on_orphan) || !handle(SIGNAL_LOOK, on_look) || !handle(SIGALRM, on_drain_end) ||
 	    !handle(SIGNAL_INTERRUPT, on_interrupt) || !handle(SIGPIPE, SIG_IGN) || !handle(SIGINT, SIG_IGN) ||
 	    !handle(SIGQUIT, SIG_DFL) || !handle(SIGCHLD, SIG_DFL) || !follow_supervisor() ||
 	    sigprocmask(SIG_SETMASK, &none, NULL) < 0)
