@@ -21,12 +21,14 @@ test_scripts = \
 TESTS += $(test_scripts)
 EXTRA_DIST += $(test_scripts) %D%/run-pytest %D%/system %D%/bench
 
-# What hurts: minutes of deaths, overload and shortage.  SEED=N repeats a run.
+# What hurts: an hour of deaths, overload, shortage and faults, then fuzzing and valgrind.  SEED=N repeats a run.
 chaos_scripts = %D%/check-chaos %D%/check-fuzz %D%/check-valgrind
 EXTRA_DIST += $(chaos_scripts) %D%/under-valgrind %D%/helgrind.h %D%/chaos %D%/fuzz
 
 check-chaos: all
 	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/%D%/check-chaos --all $${SEED:+--seed $$SEED}
+	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/%D%/check-fuzz $${SEED:+--seed $$SEED}
+	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/%D%/check-valgrind --all
 .PHONY: check-chaos
 
 if !HAVE_CHECK

@@ -52,6 +52,12 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_terminal_summary(terminalreporter):
+    """What the sample has left out, whole or in part."""
+    less = sorted({f"{name}: {value}" for reports in terminalreporter.stats.values() for report in reports
+                   if getattr(report, "when", None) == "call" for name, value in report.user_properties
+                   if name == "sample"})
+    for line in less:
+        terminalreporter.write_line(f"SAMPLED {line.removeprefix('sample: ')}")
     for report in terminalreporter.stats.get("skipped", []):
         name, reason = report.nodeid.rpartition("/")[2], report.longrepr[2].removeprefix("Skipped: ")
         terminalreporter.write_line(f"SKIPPED {name}: {reason}")
@@ -68,9 +74,15 @@ def rng(request):
 
 
 @pytest.fixture
-def some():
-    """Rounds, clients or seconds.  What a sample does less of, it still does of everything."""
-    return lambda everything, sample: everything if ALL else sample
+def some(request, record_property):
+    """Rounds, clients or seconds.  What a sample does less of, it still does of everything, and it is named."""
+    def choose(everything, sample):
+        if ALL or everything == sample:
+            return everything
+        size, part = (of if isinstance(of, (int, float)) else len(of) for of in (everything, sample))
+        record_property("sample", f"{request.node.name}: {part} of {size}")
+        return sample
+    return choose
 
 
 @pytest.fixture

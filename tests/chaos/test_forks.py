@@ -15,7 +15,7 @@ import pytest
 from deaths import children, dead
 from harness import LIMIT, ROOT, run, strike, until
 from shortage import served, tool
-from tracer import straced
+from tracer import compiled, straced
 
 WATCH_S = 30
 DIED = r"died before it was ready"
@@ -97,3 +97,32 @@ def test_a_right_that_is_missing_later_on_is_tried_again(daemon):
         d.wait_for(r"status 77; the next is started in", since)
         assert d.ask() == b"Ugly."
     until("all workers again", lambda: len(children(d.pid)) == 5)
+
+
+@pytest.mark.skipif(not ROOT, reason="only root changes its user")
+def test_status_78_is_not_tried_again(daemon, place):
+    """Those who serve go on, and when the last has gone, the daemon ends with that status."""
+    exits = place / "exits"
+    d = daemon("prefork", prefork__start_workers=3, prefork__min_spare=3, prefork__max_spare=3,
+               env={"LD_PRELOAD": str(compiled(place, "no_user")), "EXIT_FILE": str(exits)})
+    until("all workers", lambda: d.ask() == b"Ugly." and len(children(d.pid)) >= 3)
+    exits.write_text("78")
+    since = len(d.lines)
+    for pid in children(d.pid)[:2]:         # there may be one more than must be
+        strike(pid, signal.SIGKILL)
+    d.wait_for(r"status 78; it is not tried again", since)
+    time.sleep(3)
+    assert len(d.matches(DIED, since)) == 1
+    assert 1 <= len(children(d.pid)) <= 2 and d.ask() == b"Ugly."
+    kill_all(d)
+    assert d.wait() == 78
+    d.wait_for(r"no worker is left", since)
+
+
+@pytest.mark.skipif(not ROOT, reason="only root changes its user")
+def test_status_78_ends_a_start(daemon, model, place):
+    (place / "exits").write_text("78")
+    d = daemon(model, launch_only=True,
+               env={"LD_PRELOAD": str(compiled(place, "no_user")), "EXIT_FILE": str(place / "exits")})
+    assert d.wait() == 78
+    assert len(d.matches(DIED)) == len(d.matches("not tried again")) == 1

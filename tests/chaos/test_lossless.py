@@ -55,7 +55,7 @@ def test_reloads_amid_a_crowd(daemon, rng, some):
     until("calm", lambda: tasks(d) == len(d.processes()) <= 10 + 1)
     assert before[1] == after[1] and abs(before[0] - after[0]) < FLAT, f"{before}, then {after}"
     assert not crowd.how_many(REFUSED, RESET), f"{crowd.count}: {crowd.ends[:3]}"
-    assert crowd.count[COMPLETE] > rounds
+    assert crowd.count[COMPLETE] > 0 and crowd.answers > 10 * rounds
     print(f"{crowd.count}, {crowd.answers} answers, the longest wait {crowd.longest:.2f} s")
 
 

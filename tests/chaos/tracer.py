@@ -14,9 +14,10 @@ from harness import until
 from shortage import tool
 
 
-def compiled(place):
-    library = Path(place) / "stop_here.so"
-    source = Path(__file__).with_name("stop_here.c")
+def compiled(place, name="stop_here"):
+    """A library to be loaded in front of all others."""
+    library = Path(place) / f"{name}.so"
+    source = Path(__file__).with_name(f"{name}.c")
     result = harness.run(os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O", "-o", library, source)
     assert result.returncode == 0, result.stderr
     return library
