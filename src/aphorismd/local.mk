@@ -7,6 +7,7 @@ aphorismd_SOURCES = \
 	%D%/image.c %D%/image.h \
 	%D%/loader.c %D%/loader.h \
 	%D%/main.c \
+	%D%/notify.c %D%/notify.h \
 	%D%/options.c %D%/options.h \
 	%D%/pidfile.c %D%/pidfile.h \
 	%D%/privileges.c %D%/privileges.h \

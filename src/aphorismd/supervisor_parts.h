@@ -49,6 +49,8 @@ struct supervisor {
 
 	int stopping;                     /* how many times we were told, or STOP_AT_ONCE */
 	int status;                       /* to exit with */
+	int error;                        /* and the errno behind it, where there is one */
+	char reason[1024];                /* why the last start or reload failed: the first error of several */
 };
 
 /* ---- supervisor.c ---- */
@@ -117,5 +119,8 @@ void supervisor_announce_listeners(struct supervisor *);
 
 void supervisor_log_statistics(struct supervisor *);
 void supervisor_say_status(struct supervisor *, unsigned client);
+
+/* Tells the service manager that it serves, after a start or a reload, however that ended. */
+void supervisor_notify_ready(const struct supervisor *, bool failed);
 
 #endif

@@ -17,6 +17,12 @@
 #include "common/log.h"
 #include "server/sandbox.h"
 
+static void keep_reason(struct supervisor *s, const char *reason)
+{
+	if (s->reason[0] == '\0')
+		snprintf(s->reason, sizeof s->reason, "%s", reason);
+}
+
 void supervisor_complain(struct supervisor *s, int status, const char *format, ...)
 {
 	char text[1024];
@@ -26,6 +32,7 @@ void supervisor_complain(struct supervisor *s, int status, const char *format, .
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
 	log_error("%s", text);
+	keep_reason(s, text);
 	if (!s->current && s->to_syslog)
 		fprintf(stderr, "aphorismd: %s\n", text);
 	if (!s->current)
@@ -43,6 +50,8 @@ void supervisor_tell_reports(struct supervisor *s)
 		if (!what)
 			continue;
 		log_message(error ? LOG_ERR : LOG_NOTICE, "%s", what + 1);
+		if (error)
+			keep_reason(s, what + 1);
 		if (!s->current && s->to_syslog)
 			fprintf(stderr, "%s\n", what + 1);
 	}

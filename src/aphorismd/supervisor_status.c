@@ -1,10 +1,13 @@
 /*
  * supervisor_status.c - how the daemon is, for the log and for aphorismctl.
  */
+#include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "aphorismd/control.h"
+#include "aphorismd/notify.h"
 #include "aphorismd/supervisor_parts.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -65,4 +68,22 @@ void supervisor_say_status(struct supervisor *s, unsigned client)
 	for (int64_t i = 0; current && i < current->image.config->listeners; i++)
 		control_say(client, "listening %s", current->listeners[i]->address);
 	control_end(client, EX_OK);
+}
+
+void supervisor_notify_ready(const struct supervisor *s, bool failed)
+{
+	const struct generation *current = s->current;
+	char listeners[1024] = "";
+
+	if (failed) {
+		notify_say("READY=1\n", "reload failed: %s; generation %u goes on", s->reason, current->number);
+		return;
+	}
+	for (int64_t i = 0; i < current->image.config->listeners; i++) {
+		size_t len = strlen(listeners);
+
+		snprintf(listeners + len, sizeof listeners - len, "%s %s", i > 0 ? "," : "", current->listeners[i]->address);
+	}
+	notify_say("READY=1\n", "model %s, generation %u, listening on%s", current->model->name, current->number,
+	           listeners);
 }

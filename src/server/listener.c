@@ -167,9 +167,12 @@ struct listener *listener_open(const struct config_listen *listen_at, int backlo
 		snprintf(listener->asked, sizeof listener->asked, "%s", listen_at->address);
 	}
 	if (!listener || open_and_bind(listener, listen_at, backlog) < 0) {
-		*status = status_of(errno);
-		snprintf(reason, LISTENER_REASON, "can't listen on %s: %s", listen_at->address, strerror(errno));
+		int error = errno;
+
+		*status = status_of(error);
+		snprintf(reason, LISTENER_REASON, "can't listen on %s: %s", listen_at->address, strerror(error));
 		listener_close(listener);
+		errno = error;
 		return NULL;
 	}
 	return listener;

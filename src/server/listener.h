@@ -25,8 +25,8 @@ enum {
 };
 
 /*
- * Binds and listens.  Returns a listener, to be closed by listener_close(); or NULL with a sysexits code in *status
- * and the address and the reason in reason[LISTENER_REASON].  A UNIX socket that nobody answers on is replaced. Never
+ * Binds and listens.  Returns a listener, to be closed by listener_close(); or NULL with errno, a sysexits code in
+ * *status and the address and the reason in reason[LISTENER_REASON].  A UNIX socket that nobody answers on is replaced. Never
  * blocks.
  */
 struct listener *listener_open(const struct config_listen *, int backlog, int *status, char *reason);
