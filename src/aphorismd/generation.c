@@ -76,6 +76,7 @@ static void list_services(struct worker *worker, const struct generation *genera
 	for (int i = 0; i < worker->listener_count; i++) {
 		worker->listeners[i].fd = generation->listeners[i]->fd;
 		worker->listeners[i].family = generation->listeners[i]->family;
+		worker->listeners[i].lent = generation->listeners[i]->lent;
 		worker->listeners[i].service = (struct service){
 			.protocol = protocol_find(config->listen[i].protocol),
 			.data = generation->image.table,
@@ -345,7 +346,8 @@ uint64_t generation_due_us(const struct generation *generation, uint64_t now_us)
 
 void generation_end(struct generation *generation, enum worker_signal signal, uint64_t now_us)
 {
-	generation->queued = signal == SIGNAL_STOP && generation->state == GENERATION_SERVES;
+	generation->queued = signal == SIGNAL_STOP && generation->state == GENERATION_SERVES &&
+	                     !generation->listeners[0]->lent;
 	generation->state = GENERATION_DRAINS;
 	generation->deadline_us = now_us + (uint64_t)generation->image.config->drain_us + KILL_GRACE_US;
 	signal_all(generation, signal);

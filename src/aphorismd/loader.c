@@ -16,6 +16,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "aphorismd/inherited.h"
 #include "aphorismd/privileges.h"
 #include "common/clock.h"
 #include "common/compat.h"
@@ -72,6 +73,18 @@ static void advise(const struct config *config, const struct options *options, s
 	report(reporting, false, line);
 }
 
+static void list_inherited(struct config *config, struct reporting *reporting)
+{
+	const char *unserved = inherited_list(config);
+	char line[256];
+
+	if (!unserved)
+		return;
+	snprintf(line, sizeof line, "listen: %s is not served: sockets were inherited and are served in place of the list",
+	         unserved);
+	report(reporting, false, line);
+}
+
 static void ignore(void *arg, bool error, const char *line)
 {
 	(void)arg;
@@ -125,6 +138,8 @@ static int load(int memfd, const struct options *options, const struct config *b
 	status = config_load(config, model_schema(), &sources, dump, report, reporting);
 	if (status == 0 && config->sandbox == SANDBOX_REQUIRED && !confined)
 		status = check_sandbox(options, lacking, reporting);
+	if (status == 0 && options->action == ACTION_SERVE)
+		list_inherited(config, reporting);
 	if (status == 0 && !dump)
 		status = image_write(memfd, config, built_in, report, reporting);
 	if (status == 0 && !dump && config->log_target == TARGET_STDERR && !options->foreground) {

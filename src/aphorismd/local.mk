@@ -5,6 +5,7 @@ aphorismd_SOURCES = \
 	%D%/generation.c %D%/generation.h %D%/generation_parts.h \
 	%D%/generation_deaths.c \
 	%D%/image.c %D%/image.h \
+	%D%/inherited.c %D%/inherited.h \
 	%D%/loader.c %D%/loader.h \
 	%D%/main.c \
 	%D%/notify.c %D%/notify.h \

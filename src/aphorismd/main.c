@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "aphorismd/daemonize.h"
+#include "aphorismd/inherited.h"
 #include "aphorismd/loader.h"
 #include "aphorismd/options.h"
 #include "aphorismd/supervisor.h"
@@ -18,13 +19,13 @@
 
 /*
  * A descriptor that we open must never become standard error, and be written to as such; one that whoever started us left
- * open is nobody's business of ours, or of our workers.
+ * open, and not passed on to us, is nobody's business of ours, or of our workers.
  */
-static void tidy_descriptors(void)
+static void tidy_descriptors(int inherited)
 {
 	int fd;
 
-	compat_close_from(STDERR_FILENO + 1);
+	compat_close_from(INHERITED_FIRST + inherited);
 
 	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
 		;
@@ -35,9 +36,9 @@ static void tidy_descriptors(void)
 int main(int argc, char **argv)
 {
 	static struct options options;
-	int status, launcher = -1;
+	int status, launcher = -1, inherited = inherited_take();
 
-	tidy_descriptors();
+	tidy_descriptors(inherited);
 	proctitle_init(argc, argv);
 	status = options_parse(&options, argc, argv);
 	if (status >= 0)

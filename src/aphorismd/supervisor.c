@@ -317,7 +317,7 @@ int supervisor_run(const struct options *options, int launcher)
 	if (open_all(s) != 0) {
 		s->error = errno;
 		supervisor_complain(s, EX_OSERR, "can't start: %s", strerror(s->error));
-	} else {
+	} else if (supervisor_adopt_listeners(s) == 0) {
 		s->surroundings = (struct surroundings){ &s->privileges, s->devnull, s->told, forget, s, false };
 		proctitle_set("aphorismd: supervisor");
 		supervisor_begin_reload(s);

@@ -88,6 +88,9 @@ void supervisor_advance_reload(struct supervisor *, uint64_t now_us);
 
 /* ---- supervisor_listeners.c ---- */
 
+/* At a start: takes sockets that were inherited.  Returns 0, or EX_USAGE, complained about. */
+int supervisor_adopt_listeners(struct supervisor *);
+
 /*
  * A listener for each entry of the configuration: the one that is open, or a new one.  0, or a sysexits code with the
  * reason, which is of LISTENER_REASON bytes.

@@ -51,7 +51,7 @@ struct config {
 	int64_t log_target, log_facility, log_level;    /* see config_syslog_facility(), config_syslog_level() */
 	char control[CONFIG_ADDRESS];     /* absolute, or "" for none */
 	struct {                          /* not at their defaults, but said by somebody */
-		bool aphorisms, user, pidfile, control, log_level;
+		bool listen, aphorisms, user, pidfile, control, log_level;
 		bool file;                /* there was one */
 	} set;
 	_Alignas(8) unsigned char sections[CONFIG_SECTIONS];

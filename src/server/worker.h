@@ -48,6 +48,7 @@ struct worker_listener {
 	int fd;                           /* the stop handler may replace it */
 	int watched;                      /* a dup for epoll, which follows the open socket and not the number; or -1 */
 	int family;
+	bool lent;                        /* it has an heir even at a final stop: whoever lent it to us */
 	struct service service;
 };
 

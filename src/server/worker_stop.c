@@ -33,6 +33,8 @@ bool worker_ends_queue(const struct worker *worker, int number)
 {
 	int phase = worker_phase(worker);
 
+	if (worker->listeners[number].lent)
+		return false;
 	return phase == PHASE_STOPS ||
 	       (phase == PHASE_DRAINS && atomic_load(&worker->board->shared->removed) >> number & 1);
 }

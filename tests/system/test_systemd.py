@@ -235,9 +235,8 @@ def test_a_manager_that_does_not_listen(daemon, place):
         d.reloaded()
         assert d.ask() == b"Ugly."
         deaf.settimeout(LIMIT)
-        while not (said := deaf.recv(65536)).startswith(b"READY=1"):
-            pass
-        assert b"generation 2" in said
+        said = until("the last word", lambda: re.match(rb"READY=1\nSTATUS=.*", deaf.recv(65536)))
+        assert b"generation 2" in said.group()
 
 
 def test_names_in_the_status_are_printable(manager, place):
