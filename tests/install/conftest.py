@@ -11,17 +11,27 @@ if "TEST_ROOT" not in os.environ:
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 pytest.register_assert_rewrite("harness", "machine")
 
-from machine import Machine, package  # noqa: E402
+from machine import Machine, package, previous  # noqa: E402
+
+
+def installed(the_package):
+    machine = Machine().boot()
+    machine.install(*machine.bring(the_package(machine), package("aphorismd-tools")))
+    machine.stop()
+    yield machine.upper
+    machine.remove()
 
 
 @pytest.fixture(scope="session")
 def layer():
     """What the installation of our packages adds to a fresh system."""
-    machine = Machine().boot()
-    machine.install(*machine.bring(package("aphorismd"), package("aphorismd-tools")))
-    machine.stop()
-    yield machine.upper
-    machine.remove()
+    yield from installed(lambda machine: package("aphorismd"))
+
+
+@pytest.fixture(scope="session")
+def older_layer():
+    """The same with the packages of an earlier version."""
+    yield from installed(lambda machine: previous(machine.folder))
 
 
 @pytest.fixture
@@ -34,6 +44,12 @@ def fresh():
 def machine(layer):
     """A machine with our packages, just booted."""
     yield from lent(Machine([layer]).boot())
+
+
+@pytest.fixture
+def older(older_layer):
+    """A machine with the previous version, ready for an upgrade."""
+    yield from lent(Machine([older_layer]).boot())
 
 
 def lent(machine):

@@ -7,13 +7,14 @@ reach its daemons.
 import contextlib
 import ctypes
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 from pathlib import Path
 
-from harness import LIMIT, until
+from harness import LIMIT
 
 ROOT = Path(os.environ["TEST_ROOT"])
 SCRATCH = Path(os.environ["TEST_SCRATCH"])
@@ -28,6 +29,17 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 def package(name):
     found, = DEB.glob(f"{name}_*.deb")
     return found
+
+
+def previous(place):
+    """The daemon's package as an earlier version had it: with a lower number, and another comment in /etc."""
+    folder, deb = place / "previous", place / "aphorismd_0.0.9_all.deb"
+    command("dpkg-deb", "--raw-extract", package("aphorismd"), folder)
+    control, table = folder / "DEBIAN/control", folder / "etc/aphorismd/zen.aphorisms"
+    control.write_text(re.sub("^Version: .*", "Version: 0.0.9", control.read_text(), flags=re.MULTILINE))
+    table.write_text(table.read_text().split("\n", 1)[1])
+    command("dpkg-deb", "--root-owner-group", "-Znone", "--build", folder, deb, stdout=subprocess.DEVNULL)
+    return deb
 
 
 class Failed(AssertionError):
@@ -176,5 +188,5 @@ def enter(namespace):
         raise OSError(ctypes.get_errno(), "setns")
 
 
-def command(*words):
-    subprocess.run([str(word) for word in words], check=True)
+def command(*words, **more):
+    subprocess.run([str(word) for word in words], check=True, **more)

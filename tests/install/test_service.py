@@ -5,33 +5,13 @@ import socket
 import pytest
 
 from harness import Client, descendants, models, until
+from installed import ADDRESS, CONF, another_main_process, answers, drop_in, edit, edit_model, is_active
 from load import Load
-
-ADDRESS = "127.0.0.1:1060"
-CONF = "/etc/aphorismd/aphorismd.conf"
-
-
-def answers():
-    with Client(ADDRESS) as client:
-        return client.ask(b"Simple is better than?") == b"Complex."
-
-
-def edit(machine, key, value):
-    """As one does with an editor: the commented line with the default becomes one of ours."""
-    machine.do("sed", "-i", rf's|^#*{key} = .*|{key} = "{value}";|', CONF)
-
-
-def drop_in(machine, unit, text):
-    folder = machine.path(f"/etc/systemd/system/{unit}.d")
-    folder.mkdir(exist_ok=True)
-    (folder / "test.conf").write_text(text)
-    machine.systemctl("daemon-reload")
-
 
 def test_every_model_by_edit_and_reload_under_load(machine):
     load = Load(ADDRESS, 8)
     for model in [*models(), "prefork"]:
-        edit(machine, "model", model)
+        edit_model(machine, model)
         machine.systemctl("reload", "aphorismd")
         assert f"model {model}\n" in machine.do("aphorismctl", "status")
         assert f"model {model}," in machine.show("aphorismd", "StatusText")
@@ -43,7 +23,7 @@ def test_every_model_by_edit_and_reload_under_load(machine):
 
 def test_broken_edit_fails_the_reload_and_the_service_serves_on(machine):
     with Client(ADDRESS) as client:
-        edit(machine, "model", "perfork")
+        edit_model(machine, "perfork")
         line = machine.do("grep", "-n", "perfork", CONF).split(":")[0]
         assert machine.run("systemctl", "reload", "aphorismd").returncode != 0
         reason = f'{CONF}:{line}: model: '
@@ -51,17 +31,17 @@ def test_broken_edit_fails_the_reload_and_the_service_serves_on(machine):
         assert reason in machine.journal()
         assert client.ask(b"Simple is better than?") == b"Complex."
     assert answers()
-    assert machine.systemctl("is-active", "aphorismd") == "active\n"
-    edit(machine, "model", "event")
+    assert is_active(machine)
+    edit_model(machine, "event")
     machine.systemctl("reload", "aphorismd")
     assert "model event\n" in machine.do("aphorismctl", "status")
 
 
 def test_journal_tells_the_story(machine):
     machine.systemctl("reload", "aphorismd")
-    edit(machine, "model", "perfork")
+    edit_model(machine, "perfork")
     machine.run("systemctl", "reload", "aphorismd")
-    edit(machine, "model", "thread")
+    edit_model(machine, "thread")
     machine.systemctl("restart", "aphorismd")
     story = machine.journal()
     at = -1
@@ -77,8 +57,7 @@ def test_journal_tells_the_story(machine):
 def test_killed_main_process_comes_back(machine):
     pid = machine.show("aphorismd", "MainPID")
     machine.kill("KILL", pid)
-    until("another main process", lambda: machine.show("aphorismd", "MainPID") not in (pid, "0"))
-    until("the service", lambda: machine.run("systemctl", "is-active", "aphorismd").output == "active\n")
+    another_main_process(machine, pid)
     assert answers()
     assert machine.show("aphorismd", "NRestarts") == "1"
 
@@ -88,8 +67,7 @@ def test_watchdog_restarts_a_daemon_that_hangs(machine):
     machine.systemctl("restart", "aphorismd")
     pid = machine.show("aphorismd", "MainPID")
     machine.kill("STOP", pid)
-    until("another main process", lambda: machine.show("aphorismd", "MainPID") not in (pid, "0"))
-    until("the service", lambda: machine.run("systemctl", "is-active", "aphorismd").output == "active\n")
+    another_main_process(machine, pid)
     assert answers()
     assert "Watchdog timeout" in machine.journal()
 
@@ -105,7 +83,7 @@ def test_an_idle_daemon_keeps_the_watchdog_content(machine):
 
 @pytest.mark.parametrize("model", models())
 def test_stop_drains(machine, model):
-    edit(machine, "model", model)
+    edit_model(machine, model)
     machine.systemctl("restart", "aphorismd")
     load = Load(ADDRESS, 1 if model == "iterative" else 8)
     until("answers", lambda: load.answered > 100)
@@ -119,7 +97,7 @@ def test_sandbox_enters_within_the_walls_of_the_unit(machine):
     drop_in(machine, "aphorismd.service", "[Service]\nEnvironment=APHORISMD_PROCESS_SANDBOX=required\n")
     machine.systemctl("restart", "aphorismd")
     for model in models():
-        edit(machine, "model", model)
+        edit_model(machine, model)
         machine.systemctl("reload", "aphorismd")
         assert answers()
     story = machine.journal()
@@ -157,6 +135,7 @@ def fails(machine, status, *reasons):
     """The unit's start fails for good, and its status tells why."""
     assert machine.run("systemctl", "restart", "aphorismd").returncode != 0
     until("the unit's failure", lambda: machine.show("aphorismd", "ActiveState") == "failed")
+    machine.do("journalctl", "--sync")
     shown = machine.run("systemctl", "status", "aphorismd").output
     for reason in reasons:
         assert reason in shown, shown
@@ -199,7 +178,7 @@ def test_port_in_use(machine):
 
 
 def test_privileged_port(machine):
-    machine.do("sed", "-i", 's|^listen = .*|listen = ( "127.0.0.1:60" );|', CONF)
+    edit(machine, "listen", '( "127.0.0.1:60" )')
     fails(machine, 77, "127.0.0.1:60", "Permission denied")
 
 
