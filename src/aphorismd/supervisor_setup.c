@@ -67,9 +67,10 @@ void supervisor_open_log(struct supervisor *s, const struct config *config)
 
 /*
  * A file of ours: where it was asked for; else at its default place, in a folder that is made if only that is
- * missing, and that an ordinary user has under XDG_RUNTIME_DIR.  "" is nowhere.
+ * missing, and that an ordinary user has under XDG_RUNTIME_DIR.  "" is nowhere.  False when the folder can't be made.
  */
-static void place(char *to, size_t size, const char *value, bool is_set, const char *name, const char *what)
+static bool place(struct supervisor *s, char *to, size_t size, const char *value, bool is_set, const char *name,
+                  const char *what)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 	char folder[PATH_MAX];
@@ -77,18 +78,20 @@ static void place(char *to, size_t size, const char *value, bool is_set, const c
 
 	if (is_set) {
 		snprintf(to, size, "%s", value);
-		return;
+		return true;
 	}
 	len = geteuid() == 0 ? snprintf(to, size, "%s", value)
 	                     : snprintf(to, size, "%s/aphorismd/%s", runtime ? runtime : "", name);
 	if (len < 0 || (size_t)len >= size || (geteuid() != 0 && (!runtime || *runtime != '/'))) {
 		*to = '\0';
 		log_notice("no %s: XDG_RUNTIME_DIR is not set, or too long", what);
-		return;
+		return true;
 	}
 	snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(to, '/') - to), to);
-	if (mkdir(folder, geteuid() == 0 ? 0755 : 0700) < 0 && errno != EEXIST)
-		log_warning("can't make the folder %s: %s", folder, strerror(errno));
+	if (mkdir(folder, geteuid() == 0 ? 0755 : 0700) == 0 || errno == EEXIST)
+		return true;
+	supervisor_complain(s, EX_CANTCREAT, "%s: can't make the folder %s: %s", what, folder, strerror(errno));
+	return false;
 }
 
 static int lock_pidfile(struct supervisor *s, const struct config *config)
@@ -97,8 +100,9 @@ static int lock_pidfile(struct supervisor *s, const struct config *config)
 
 	if (s->options->foreground && !config->set.pidfile)
 		return 0;
-	place(s->pidfile_path, sizeof s->pidfile_path, config->pidfile, config->set.pidfile, "aphorismd.pid",
-	      "pidfile");
+	if (!place(s, s->pidfile_path, sizeof s->pidfile_path, config->pidfile, config->set.pidfile, "aphorismd.pid",
+	           "pidfile"))
+		return EX_CANTCREAT;
 	if (s->pidfile_path[0] == '\0')
 		return 0;
 	if ((s->pidfile = pidfile_lock(s->pidfile_path, reason)) >= 0)
@@ -112,8 +116,9 @@ static int open_control(struct supervisor *s, const struct config *config)
 	char reason[CONTROL_REASON];
 	int status;
 
-	place(s->control_path, sizeof s->control_path, config->control, config->set.control, "control",
-	      "control socket");
+	if (!place(s, s->control_path, sizeof s->control_path, config->control, config->set.control, "control",
+	           "control socket"))
+		return EX_CANTCREAT;
 	if (s->control_path[0] == '\0')
 		return 0;
 	status = control_open(s->control_path, s->privileges.gid, reason);
