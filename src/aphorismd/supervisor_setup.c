@@ -39,30 +39,25 @@ void supervisor_complain(struct supervisor *s, int status, const char *format, .
 		s->status = status;
 }
 
+static void tell(void *supervisor, bool error, const char *line)
+{
+	struct supervisor *s = supervisor;
+
+	log_message(error ? LOG_ERR : LOG_NOTICE, "%s", line);
+	if (error)
+		keep_reason(s, line);
+	if (!s->current && s->to_syslog)
+		fprintf(stderr, "%s\n", line);
+}
+
 void supervisor_tell_reports(struct supervisor *s)
 {
-	char *text = strdup(s->loader.text), *rest = text, *line;
-
-	while (text && (line = strsep(&rest, "\n")) != NULL) {
-		bool error = strncmp(line, "error ", 6) == 0;
-		const char *what = strchr(line, ' ');
-
-		if (!what)
-			continue;
-		log_message(error ? LOG_ERR : LOG_NOTICE, "%s", what + 1);
-		if (error)
-			keep_reason(s, what + 1);
-		if (!s->current && s->to_syslog)
-			fprintf(stderr, "%s\n", what + 1);
-	}
-	free(text);
+	loader_each_report(s->loader.text, tell, s);
 }
 
 void supervisor_open_log(struct supervisor *s, const struct config *config)
 {
-	s->to_syslog = config->log_target == TARGET_SYSLOG || !s->options->foreground;
-	log_open("aphorismd", s->to_syslog ? LOG_TO_SYSLOG : LOG_TO_STDERR, config_syslog_facility(config),
-	         config_syslog_level(config));
+	s->to_syslog = options_open_log(s->options, config);
 }
 
 /*
@@ -98,7 +93,7 @@ static int lock_pidfile(struct supervisor *s, const struct config *config)
 {
 	char reason[PIDFILE_REASON];
 
-	if (s->options->foreground && !config->set.pidfile)
+	if (s->options->inetd || (s->options->foreground && !config->set.pidfile))
 		return 0;
 	if (!place(s, s->pidfile_path, sizeof s->pidfile_path, config->pidfile, config->set.pidfile, "aphorismd.pid",
 	           "pidfile"))
@@ -116,6 +111,8 @@ static int open_control(struct supervisor *s, const struct config *config)
 	char reason[CONTROL_REASON];
 	int status;
 
+	if (s->options->inetd)
+		return 0;
 	if (!place(s, s->control_path, sizeof s->control_path, config->control, config->set.control, "control",
 	           "control socket"))
 		return EX_CANTCREAT;
