@@ -77,15 +77,7 @@ static void list_services(struct worker *worker, const struct generation *genera
 		worker->listeners[i].fd = generation->listeners[i]->fd;
 		worker->listeners[i].family = generation->listeners[i]->family;
 		worker->listeners[i].lent = generation->listeners[i]->lent;
-		worker->listeners[i].service = (struct service){
-			.protocol = protocol_find(config->listen[i].protocol),
-			.data = generation->image.table,
-			.max_question_length = (uint32_t)config->max_question_length,
-			.max_questions = (uint32_t)config->max_questions_per_connection,
-			.question_us = (uint64_t)config->question_us,
-			.idle_us = (uint64_t)config->idle_us,
-			.costly = config->delay_us > 0 || config->cpu_us > 0,
-		};
+		worker->listeners[i].service = image_service(&generation->image, &config->listen[i]);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/options.h"
@@ -60,6 +61,16 @@ int inherited_take(void)
 	for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
 		unsetenv(variables[i]);
 	return count;
+}
+
+void inherited_set(bool is_connection)
+{
+	struct sockaddr_storage local = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof local;
+
+	count = 1;
+	if (is_connection && getsockname(INHERITED_FIRST, (struct sockaddr *)&local, &len) == 0)
+		address_format(all[0].address, sizeof all[0].address, (struct sockaddr *)&local);
 }
 
 bool inherited_adopt(struct listener **listeners, size_t *listener_count, char *reason)

@@ -22,6 +22,12 @@ enum { INHERITED_FIRST = 3, INHERITED_REASON = 256 };
 int inherited_take(void);
 
 /*
+ * In place of that: INHERITED_FIRST is the only one, a listening socket, or a connection, of which the configuration is
+ * to know the protocol.
+ */
+void inherited_set(bool is_connection);
+
+/*
  * Makes listeners of them, which are the caller's then, at most CONFIG_LISTENERS.  False with a reason when LISTEN_FDS
  * made no sense, or when a descriptor was no listening stream socket.
  */

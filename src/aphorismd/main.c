@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "aphorismd/daemonize.h"
+#include "aphorismd/inetd.h"
 #include "aphorismd/inherited.h"
 #include "aphorismd/loader.h"
 #include "aphorismd/options.h"
@@ -36,16 +37,19 @@ static void tidy_descriptors(int inherited)
 int main(int argc, char **argv)
 {
 	static struct options options;
-	int status, launcher = -1, inherited = inherited_take();
+	bool inetd = inetd_is_asked(argv);
+	int status, launcher = -1;
 
-	tidy_descriptors(inherited);
+	tidy_descriptors(inetd ? inetd_take() : inherited_take());
 	proctitle_init(argc, argv);
-	status = options_parse(&options, argc, argv);
+	status = inetd ? inetd_parse_options(&options, argc, argv) : options_parse(&options, argc, argv);
 	if (status >= 0)
 		return status;
-	log_open("aphorismd", LOG_TO_STDERR, LOG_DAEMON, LOG_NOTICE);
+	log_open("aphorismd", options.mute ? LOG_TO_SYSLOG : LOG_TO_STDERR, LOG_DAEMON, LOG_NOTICE);
 	if (options.action != ACTION_SERVE)
 		return loader_try(&options);
+	if (options.inetd && (status = inetd_run(&options)) >= 0)
+		return status;
 	if (!options.foreground && (launcher = daemonize()) < 0) {
 		fprintf(stderr, "aphorismd: can't become a daemon: %s\n", strerror(errno));
 		return EX_OSERR;

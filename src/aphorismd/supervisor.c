@@ -173,6 +173,7 @@ static void advance(struct supervisor *s, uint64_t now_us)
 		return;
 	}
 	supervisor_advance_reload(s, now_us);
+	supervisor_watch_idle(s, now_us);
 	if (!s->current && s->step == STEP_NONE && !s->stopping)
 		supervisor_stop(s, STOP_AT_ONCE);
 }
@@ -189,9 +190,11 @@ static bool is_under_way(const struct supervisor *s)
 static int wait_ms(struct supervisor *s, uint64_t now_us)
 {
 	const struct generation *generations[] = { s->next, s->current, s->old };
-	uint64_t due_us = control_due_us(), notify_us = notify_due_us(), longest_ms = is_under_way(s) ? UNDER_WAY_MS : LONGEST_WAIT_MS;
+	uint64_t due_us = control_due_us(), notify_us = notify_due_us(), idle_us = supervisor_idle_due_us(s);
+	uint64_t longest_ms = is_under_way(s) ? UNDER_WAY_MS : LONGEST_WAIT_MS;
 
 	due_us = notify_us < due_us ? notify_us : due_us;
+	due_us = idle_us < due_us ? idle_us : due_us;
 	if (s->loader.pid > 0 && !s->loader.late && s->loader.deadline_us < due_us)
 		due_us = s->loader.deadline_us;
 	if (s->step == STEP_WAITS && !s->current && s->bind_us < due_us)

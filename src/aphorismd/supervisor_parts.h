@@ -4,6 +4,7 @@
  *   supervisor.c             the loop, signals, stop
  *   supervisor_setup.c       what a start does once
  *   supervisor_reload.c      from one generation to the next
+ *   supervisor_idle.c        the end for want of clients
  *   supervisor_listeners.c   the sockets that all generations share
  *   supervisor_status.c      how the daemon is
  */
@@ -46,6 +47,9 @@ struct supervisor {
 	uint64_t bind_us, bind_until_us;  /* at a start: the next try of an address that is in use, and the last */
 	uint32_t generations, reloads, failed_reloads;
 	struct scoreboard_totals before;  /* of generations that have left */
+
+	uint64_t idle_us, idle_look_us;   /* without a client since then; when to look next */
+	uint64_t idle_seen;               /* connections by then */
 
 	int stopping;                     /* how many times we were told, or STOP_AT_ONCE */
 	int status;                       /* to exit with */
@@ -118,7 +122,18 @@ void supervisor_mark_removed(struct supervisor *);
 /* Logs "listening on ADDRESS" for those that the old generation did not have. */
 void supervisor_announce_listeners(struct supervisor *);
 
+/* ---- supervisor_idle.c ---- */
+
+/* Stops the daemon when its sockets are lent and it has had no client for as long as the configuration says. */
+void supervisor_watch_idle(struct supervisor *, uint64_t now_us);
+
+/* When to look whether there is a client; UINT64_MAX for never. */
+uint64_t supervisor_idle_due_us(const struct supervisor *);
+
 /* ---- supervisor_status.c ---- */
+
+/* Since the start, over all generations. */
+void supervisor_sum_up(const struct supervisor *, struct scoreboard_totals *);
 
 void supervisor_log_statistics(struct supervisor *);
 void supervisor_say_status(struct supervisor *, unsigned client);

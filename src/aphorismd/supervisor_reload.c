@@ -187,6 +187,7 @@ static void replace_generation(struct supervisor *s, uint64_t now_us)
 	s->old = s->current;
 	s->current = s->next;
 	s->next = NULL;
+	s->idle_look_us = 0;      /* the time without a client may be another one now */
 	supervisor_announce_listeners(s);
 	if (s->old) {
 		supervisor_mark_removed(s);

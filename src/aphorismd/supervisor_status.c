@@ -12,7 +12,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-static void sum_up(struct supervisor *s, struct scoreboard_totals *totals)
+void supervisor_sum_up(const struct supervisor *s, struct scoreboard_totals *totals)
 {
 	const struct generation *generations[] = { s->next, s->current, s->old };
 
@@ -27,7 +27,7 @@ void supervisor_log_statistics(struct supervisor *s)
 	struct scoreboard_totals totals;
 	int all = 0, idle = 0;
 
-	sum_up(s, &totals);
+	supervisor_sum_up(s, &totals);
 	if (s->current)
 		generation_count(s->current, &all, &idle);
 	log_message(LOG_ALWAYS | LOG_NOTICE,
@@ -45,7 +45,7 @@ void supervisor_say_status(struct supervisor *s, unsigned client)
 	struct scoreboard_totals totals;
 	int all = 0, idle = 0;
 
-	sum_up(s, &totals);
+	supervisor_sum_up(s, &totals);
 	if (current)
 		generation_count(current, &all, &idle);
 	control_say(client, "version " PACKAGE_VERSION);

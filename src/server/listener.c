@@ -93,28 +93,21 @@ static int bind_unix(struct listener *listener, const struct address *address, m
 /*
  * Inherited by each connection.  A client that never reads would else have the kernel keep megabytes of answers for it,
  * and a thousand of them all the memory that the machine has for TCP.  What is on its way does not count, so that quick
- * clients get as much as the path carries.
+ * clients get as much as the path carries.  And answers are sent whole: there is nothing to wait for.
  */
-static bool bound_unsent(int fd)
+bool listener_set_tcp(int fd)
 {
-	int most = UNSENT_BYTES;
+	int most = UNSENT_BYTES, one = 1;
 
-	return setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most) == 0;
-}
-
-/* Inherited too: an answer is sent in one piece, so there is nothing to wait for. */
-static bool send_at_once(int fd)
-{
-	int one = 1;
-
-	return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) == 0;
+	return setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most) == 0 &&
+	       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) == 0;
 }
 
 static int bind_inet(struct listener *listener, const struct address *address)
 {
 	int one = 1, only = !address->any;
 
-	if (!bound_unsent(listener->fd) || !send_at_once(listener->fd) ||
+	if (!listener_set_tcp(listener->fd) ||
 	    setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0)
 		return -1;
 	if (listener->family == AF_INET6 &&
@@ -214,7 +207,7 @@ struct listener *listener_adopt(int fd)
 	listener->lent = true;
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &listener->family, &len) == 0 &&
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 &&
-	    (listener->family == AF_UNIX || (bound_unsent(fd) && send_at_once(fd))) &&
+	    (listener->family == AF_UNIX || listener_set_tcp(fd)) &&
 	    note_address(listener, takes_ipv4_too(fd)) == 0)
 		return listener;
 	free(listener);

@@ -38,6 +38,9 @@ struct listener *listener_open(const struct config_listen *, int backlog, int *s
  */
 struct listener *listener_adopt(int fd);
 
+/* What a TCP connection inherits from a listener of ours beside time-outs.  False with errno when that is not done. */
+bool listener_set_tcp(int fd);
+
 /* Closes, and removes a UNIX socket's file if it is still ours. */
 void listener_close(struct listener *);
 

@@ -94,7 +94,7 @@ static void on_orphan(int signal)
 {
 	int error = errno;
 
-	if (getppid() != self->supervisor && !orphaned) {
+	if (self->supervisor > 0 && getppid() != self->supervisor && !orphaned) {
 		orphaned = true;
 		limit_drain(self->config->drain_us < ORPHAN_DRAIN_US ? self->config->drain_us : ORPHAN_DRAIN_US);
 		rise_to(PHASE_STOPS);
@@ -139,6 +139,8 @@ static bool handle(int signal, void (*handler)(int))
  */
 static bool follow_supervisor(void)
 {
+	if (self->supervisor == 0)
+		return true;
 	return prctl(PR_SET_PDEATHSIG, SIGNAL_ORPHAN) == 0;
 }
 
@@ -154,7 +156,7 @@ int worker_handle_signals(struct worker *worker)
 	    !handle(SIGQUIT, SIG_DFL) || !handle(SIGCHLD, SIG_DFL) || !follow_supervisor() ||
 	    sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		return -1;
-	if (getppid() != worker->supervisor)
+	if (worker->supervisor > 0 && getppid() != worker->supervisor)
 		raise(SIGNAL_ORPHAN);     /* it died before we asked to be told */
 	return 0;
 }
