@@ -14,8 +14,10 @@ def answers():
 
 def edit(machine, key, value):
     """As one does with an editor: the commented line with the default becomes one of ours."""
-    machine.do("sed", "-i", rf"s|^#*{key} = .*|{key} = {value};|", CONF)
-    assert f"{key} = {value};" in machine.path(CONF).read_text()
+    group, _, name = key.rpartition(".")
+    lines = f"/^{group} = {{/,/^}};/" if group else ""
+    machine.do("sed", "-i", rf"{lines}s|^\t*#*{name} = .*|{name} = {value};|", CONF)
+    assert machine.path(CONF).read_text().count(f"\n{name} = {value};\n") == 1
 
 
 def edit_model(machine, model):
