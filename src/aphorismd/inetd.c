@@ -81,11 +81,13 @@ int inetd_parse_options(struct options *options, int argc, char **argv)
 	int ends[2], devnull, status;
 	ssize_t len;
 
-	if (!mute || (devnull = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)) < 0)
+	if (!mute)
 		return options_parse(options, argc, argv);
 	log_open("aphorismd", LOG_TO_SYSLOG, LOG_DAEMON, LOG_NOTICE);
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+	if ((devnull = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)) < 0 || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
+		log_error("can't start: %s", strerror(errno));
 		return EX_OSERR;
+	}
 	dup2(ends[1], STDERR_FILENO);
 	status = options_parse(options, argc, argv);
 	dup2(devnull, STDERR_FILENO);

@@ -26,10 +26,10 @@ static void end_reload(struct supervisor *s, int status)
 		s->reloads++;
 	else
 		s->failed_reloads++;
+	if (s->current)
+		supervisor_notify_ready(s, status != 0);          /* first: the service manager may wait for both */
 	control_happened(CONTROL_RELOAD, s->reloads + s->failed_reloads, s->loader.text, status);
 	s->loader.text[0] = '\0';
-	if (s->current)
-		supervisor_notify_ready(s, status != 0);
 	if (status != 0 && !s->current)
 		supervisor_stop(s, STOP_AT_ONCE);       /* nothing to go on with: this was the start */
 	else if (status != 0)
