@@ -77,15 +77,8 @@ static void list_services(struct worker *worker, const struct generation *genera
 	for (int i = 0; i < worker->listener_count; i++) {
 		worker->listeners[i].fd = generation->listeners[i]->fd;
 		worker->listeners[i].family = generation->listeners[i]->family;
-		worker->listeners[i].service = (struct service){
-			.protocol = protocol_find(config->listen[i].protocol),
-			.data = generation->image.table,
-			.max_question_length = (uint32_t)config->max_question_length,
-			.max_questions = (uint32_t)config->max_questions_per_connection,
-			.question_us = (uint64_t)config->question_us,
-			.idle_us = (uint64_t)config->idle_us,
-			.costly = config->delay_us > 0 || config->cpu_us > 0,
-		};
+		worker->listeners[i].lent = generation->listeners[i]->lent;
+		worker->listeners[i].service = image_service(&generation->image, &config->listen[i]);
 	}
 }
 
@@ -349,7 +342,8 @@ uint64_t generation_due_us(const struct generation *generation, uint64_t now_us)
 
 void generation_end(struct generation *generation, enum worker_signal signal, uint64_t now_us)
 {
-	generation->queued = signal == SIGNAL_STOP && generation->state == GENERATION_SERVES;
+	generation->queued = signal == SIGNAL_STOP && generation->state == GENERATION_SERVES &&
+	                     !generation->listeners[0]->lent;
 	generation->state = GENERATION_DRAINS;
 	generation->deadline_us = now_us + (uint64_t)generation->image.config->drain_us + KILL_GRACE_US;
 	atomic_store(&generation->board->shared->phase, signal == SIGNAL_STOP ? PHASE_STOPS : PHASE_DRAINS);

@@ -165,6 +165,21 @@ static bool is_sealed(int memfd)
 	return seals >= 0 && (seals & SEALS) == SEALS;
 }
 
+struct service image_service(const struct image *image, const struct config_listen *listen)
+{
+	const struct config *config = image->config;
+
+	return (struct service){
+		.protocol = protocol_find(listen->protocol),
+		.data = image->table,
+		.max_question_length = (uint32_t)config->max_question_length,
+		.max_questions = (uint32_t)config->max_questions_per_connection,
+		.question_us = (uint64_t)config->question_us,
+		.idle_us = (uint64_t)config->idle_us,
+		.costly = config->delay_us > 0 || config->cpu_us > 0,
+	};
+}
+
 int image_map(struct image *image, int memfd)
 {
 	const struct header *header;

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 
+#include "protocol/conversation.h"
 #include "protocol/table.h"
 #include "server/config.h"
 
@@ -28,6 +29,9 @@ typedef void image_report(void *arg, bool error, const char *line);
  * Returns 0, EX_NOINPUT, EX_CONFIG or EX_OSERR, after reporting.
  */
 int image_write(int memfd, const struct config *, bool built_in, image_report *, void *arg);
+
+/* What is served at one of the configuration's addresses; points into the image. */
+struct service image_service(const struct image *, const struct config_listen *);
 
 /* Maps what was sealed.  Returns 0; -1 when it is not a whole image. */
 int image_map(struct image *, int memfd);

@@ -16,6 +16,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "aphorismd/inherited.h"
 #include "aphorismd/privileges.h"
 #include "common/clock.h"
 #include "common/compat.h"
@@ -72,6 +73,18 @@ static void advise(const struct config *config, const struct options *options, s
 	report(reporting, false, line);
 }
 
+static void list_inherited(struct config *config, const struct options *options, struct reporting *reporting)
+{
+	const char *unserved = inherited_list(config);
+	char line[256];
+
+	if (!unserved || options->inetd)
+		return;           /* inetd's list of addresses is another one, and who runs it knows */
+	snprintf(line, sizeof line, "listen: %s is not served: sockets were inherited and are served in place of the list",
+	         unserved);
+	report(reporting, false, line);
+}
+
 static void ignore(void *arg, bool error, const char *line)
 {
 	(void)arg;
@@ -125,10 +138,13 @@ static int load(int memfd, const struct options *options, const struct config *b
 	status = config_load(config, model_schema(), &sources, dump, report, reporting);
 	if (status == 0 && config->sandbox == SANDBOX_REQUIRED && !confined)
 		status = check_sandbox(options, lacking, reporting);
+	if (status == 0 && options->action == ACTION_SERVE)
+		list_inherited(config, options, reporting);
 	if (status == 0 && !dump)
 		status = image_write(memfd, config, built_in, report, reporting);
-	if (status == 0 && !dump && config->log_target == TARGET_STDERR && !options->foreground) {
-		report(reporting, true, "log.target: a daemon has no standard error");
+	if (status == 0 && !dump && config->log_target == TARGET_STDERR && (!options->foreground || options->mute)) {
+		report(reporting, true, options->mute ? "log.target: standard error is the client's here"
+		                                      : "log.target: a daemon has no standard error");
 		status = EX_CONFIG;
 	}
 	if (status == 0 && !dump)
@@ -290,15 +306,44 @@ void loader_cancel(struct loader *loader)
 	loader_forget(loader);
 }
 
+int loader_run(struct loader *loader, const struct options *options, struct image *image)
+{
+	int wait_status, status = loader_start(loader, options, NULL);
+
+	if (status != 0)
+		return status;
+	for (;;) {
+		struct pollfd lines = { .fd = loader->lines, .events = POLLIN };
+
+		poll(&lines, 1, CLOCK_MS);
+		loader_check(loader, clock_now_us());
+		if (!loader_read(loader))
+			break;
+	}
+	while (waitpid(loader->pid, &wait_status, 0) < 0 && errno == EINTR)
+		;
+	loader_ended(loader, wait_status);
+	status = options->action == ACTION_DUMP ? loader->status : loader_finish(loader, image);
+	loader_cancel(loader);
+	return status;
+}
+
+void loader_each_report(const char *text, image_report *call, void *arg)
+{
+	char *copy = strdup(text), *rest = copy, *line;
+
+	while (copy && (line = strsep(&rest, "\n")) != NULL)
+		if (strchr(line, ' '))
+			call(arg, strncmp(line, "error ", 6) == 0, strchr(line, ' ') + 1);
+	free(copy);
+}
+
 /* ---- for people ---- */
 
-static void print_reports(char *text)
+static void print(void *arg, bool error, const char *line)
 {
-	char *rest = text, *line;
-
-	while ((line = strsep(&rest, "\n")) != NULL)
-		if (strchr(line, ' '))
-			fprintf(stderr, "%s\n", strchr(line, ' ') + 1);
+	(void)error;
+	fprintf(arg, "%s\n", line);
 }
 
 /* A start as root would resolve them; to anybody else --test says nothing of root's start. */
@@ -317,28 +362,11 @@ int loader_try(const struct options *options)
 {
 	static struct loader loader;
 	struct image image = { .at = NULL };
-	int wait_status, status = loader_start(&loader, options, NULL);
+	int status = loader_run(&loader, options, &image);
 
-	if (status != 0) {
-		print_reports(loader.text);
-		return status;
-	}
-	for (;;) {
-		struct pollfd lines = { .fd = loader.lines, .events = POLLIN };
-
-		poll(&lines, 1, CLOCK_MS);
-		loader_check(&loader, clock_now_us());
-		if (!loader_read(&loader))
-			break;
-	}
-	while (waitpid(loader.pid, &wait_status, 0) < 0 && errno == EINTR)
-		;
-	loader_ended(&loader, wait_status);
-	status = options->action == ACTION_DUMP ? loader.status : loader_finish(&loader, &image);
-	print_reports(loader.text);
+	loader_each_report(loader.text, print, stderr);
 	if (status == 0 && image.config)
 		status = try_privileges(image.config);
 	image_unmap(&image);
-	loader_cancel(&loader);
 	return status;
 }

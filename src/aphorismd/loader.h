@@ -52,6 +52,15 @@ void loader_forget(struct loader *);
 /* Kills one that is no longer needed, and does not wait for its end. */
 void loader_cancel(struct loader *);
 
+/*
+ * Loads from the beginning to the end, as a process that does nothing else meanwhile: blocks.  Returns 0 with an image (for
+ * --dump without one), or a sysexits code; the text of the loader, which lasts, has its reports.
+ */
+int loader_run(struct loader *, const struct options *, struct image *);
+
+/* Takes a text of reports apart, and calls with each. */
+void loader_each_report(const char *text, image_report *, void *arg);
+
 /* For --test and --dump: loads, prints every report to standard error, and returns the exit status.  Blocks. */
 int loader_try(const struct options *);
 

@@ -5,12 +5,16 @@ aphorismd_SOURCES = \
 	%D%/generation.c %D%/generation.h %D%/generation_parts.h \
 	%D%/generation_deaths.c \
 	%D%/image.c %D%/image.h \
+	%D%/inetd.c %D%/inetd.h \
+	%D%/inherited.c %D%/inherited.h \
 	%D%/loader.c %D%/loader.h \
 	%D%/main.c \
+	%D%/notify.c %D%/notify.h \
 	%D%/options.c %D%/options.h \
 	%D%/pidfile.c %D%/pidfile.h \
 	%D%/privileges.c %D%/privileges.h \
 	%D%/supervisor.c %D%/supervisor.h %D%/supervisor_parts.h \
+	%D%/supervisor_idle.c \
 	%D%/supervisor_listeners.c \
 	%D%/supervisor_reload.c \
 	%D%/supervisor_setup.c \

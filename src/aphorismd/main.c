@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "aphorismd/daemonize.h"
+#include "aphorismd/inetd.h"
+#include "aphorismd/inherited.h"
 #include "aphorismd/loader.h"
 #include "aphorismd/options.h"
 #include "aphorismd/supervisor.h"
@@ -19,13 +21,13 @@
 
 /*
  * A descriptor that we open must never become standard error, and be written to as such; one that whoever started us
- * left open is nobody's business of ours, or of our workers.
+ * left open, and not passed on to us, is nobody's business of ours, or of our workers.
  */
-static void tidy_descriptors(void)
+static void tidy_descriptors(int inherited)
 {
 	int fd;
 
-	compat_close_from(STDERR_FILENO + 1);
+	compat_close_from(INHERITED_FIRST + inherited);
 
 	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
 		;
@@ -36,17 +38,20 @@ static void tidy_descriptors(void)
 int main(int argc, char **argv)
 {
 	static struct options options;
+	bool inetd = inetd_is_asked(argv);
 	int status, launcher = -1;
 
 	signal(SIGXFSZ, SIG_IGN);         /* a log that has grown to a limit is a write that fails, not our end */
-	tidy_descriptors();
+	tidy_descriptors(inetd ? inetd_take() : inherited_take());
 	proctitle_init(argc, argv);
-	status = options_parse(&options, argc, argv);
+	status = inetd ? inetd_parse_options(&options, argc, argv) : options_parse(&options, argc, argv);
 	if (status >= 0)
 		return status;
-	log_open("aphorismd", LOG_TO_STDERR, LOG_DAEMON, LOG_NOTICE);
+	log_open("aphorismd", options.mute ? LOG_TO_SYSLOG : LOG_TO_STDERR, LOG_DAEMON, LOG_NOTICE);
 	if (options.action != ACTION_SERVE)
 		return loader_try(&options);
+	if (options.inetd && (status = inetd_run(&options)) >= 0)
+		return status;
 	if (!options.foreground && (launcher = daemonize()) < 0) {
 		fprintf(stderr, "aphorismd: can't become a daemon: %s\n", strerror(errno));
 		return EX_OSERR;

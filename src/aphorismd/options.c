@@ -10,6 +10,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "common/options.h"
 #include "models/model.h"
 
@@ -27,6 +28,7 @@ static const char usage[] =
 	"  -f, --foreground      stay in the foreground, log to standard error\n"
 	"  -t, --test            check configuration and table, print every error, exit 0 or 78\n"
 	"  -T, --dump            print each key's value in force and where it came from\n"
+	"      --inetd           serve the connection, or the listening socket, that is standard input\n"
 	"      --list-models     print each model's name and summary\n"
 	"  -V, --version         print the version\n"
 	"  -h, --help            print this text\n"
@@ -34,13 +36,14 @@ static const char usage[] =
 	"Signals: TERM, INT stop gracefully (again: at once), QUIT stops at once, HUP reloads, USR1 logs statistics.\n"
 	"The manual: aphorismd(8), aphorismd.conf(5), aphorismd-models(7).\n";
 
-enum { OPTION_LIST_MODELS = 256 };
+enum { OPTION_LIST_MODELS = 256, OPTION_INETD };
 
 static const struct option known[] = {
 	{ "config", required_argument, NULL, 'c' },   { "model", required_argument, NULL, 'm' },
 	{ "listen", required_argument, NULL, 'l' },   { "pidfile", required_argument, NULL, 'p' },
 	{ "set", required_argument, NULL, 'o' },      { "foreground", no_argument, NULL, 'f' },
 	{ "test", no_argument, NULL, 't' },           { "dump", no_argument, NULL, 'T' },
+	{ "inetd", no_argument, NULL, OPTION_INETD },
 	{ "list-models", no_argument, NULL, OPTION_LIST_MODELS },
 	{ "version", no_argument, NULL, 'V' },        { "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -118,6 +121,7 @@ static int parse(struct options *options, int argc, char **argv, char **listener
 		case 'f': options->foreground = true; break;
 		case 't': options->action = ACTION_TEST; break;
 		case 'T': options->action = ACTION_DUMP; break;
+		case OPTION_INETD: options->inetd = options->foreground = true; break;
 		case OPTION_LIST_MODELS: list_models(); return EX_OK;
 		case 'V': puts("aphorismd " PACKAGE_VERSION); return EX_OK;
 		case 'h': fputs(usage, stdout); return EX_OK;
@@ -146,6 +150,15 @@ int options_parse(struct options *options, int argc, char **argv)
 	status = parse(options, argc, argv, listeners);
 	free(listeners);
 	return status;
+}
+
+bool options_open_log(const struct options *options, const struct config *config)
+{
+	bool syslog = config->log_target == TARGET_SYSLOG || !options->foreground || options->mute;
+
+	log_open(program, syslog ? LOG_TO_SYSLOG : LOG_TO_STDERR, config_syslog_facility(config),
+	         config_syslog_level(config));
+	return syslog;
 }
 
 struct config_sources options_sources(const struct options *options)

@@ -14,7 +14,8 @@ enum action { ACTION_SERVE, ACTION_TEST, ACTION_DUMP };
 /* Kept for life: a reload reads the same sources again. */
 struct options {
 	enum action action;
-	bool foreground;
+	bool foreground, inetd;           /* the latter implies the former */
+	bool mute;                        /* standard error is the client's: no word of ours may go there */
 	char file[PATH_MAX];              /* absolute */
 	bool file_named;
 	const char **settings;            /* "KEY=VALUE", ended by NULL */
@@ -25,6 +26,12 @@ struct options {
  * line on standard error.  Returns -1 to go on, or an exit status.
  */
 int options_parse(struct options *, int argc, char **argv);
+
+/*
+ * Opens the log as configuration and options say; true when that is syslog, so that nothing is to be read on standard
+ * error.
+ */
+bool options_open_log(const struct options *, const struct config *);
 
 /* The sources of a configuration: these options, the environment, the file. */
 struct config_sources options_sources(const struct options *);

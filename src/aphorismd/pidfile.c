@@ -37,7 +37,9 @@ static int write_pid(int fd, const char *path, char *reason)
 
 	if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)len, 0) == len)
 		return fd;
-	return fail(reason, path, strerror(errno), fd);
+	fail(reason, path, strerror(errno), -1);
+	pidfile_remove(path, fd);         /* on a full disk: one that names nobody would only mislead */
+	return -1;
 }
 
 int pidfile_lock(const char *path, char *reason)

@@ -21,6 +21,7 @@
 
 #include "aphorismd/control.h"
 #include "aphorismd/daemonize.h"
+#include "aphorismd/notify.h"
 #include "aphorismd/pidfile.h"
 #include "aphorismd/supervisor_parts.h"
 #include "common/clock.h"
@@ -36,6 +37,8 @@ void supervisor_stop(struct supervisor *s, int urgency)
 	struct generation *generations[] = { s->next, s->current, s->old };
 	uint64_t now_us = clock_now_us();
 
+	if (!s->stopping)
+		notify_say("STOPPING=1\n", "%s", s->status != 0 ? s->reason : "stopping");
 	s->stopping = s->stopping + urgency > STOP_AT_ONCE ? STOP_AT_ONCE : s->stopping + urgency;
 	loader_cancel(&s->loader);
 	if (s->step == STEP_LOADS || s->step == STEP_WAITS)
@@ -143,8 +146,10 @@ static void give_up_without_workers(struct supervisor *s)
 	if (s->stopping || s->step != STEP_NONE || !s->current || s->current->state != GENERATION_FAILED ||
 	    !generation_is_gone(s->current))
 		return;
-	log_error("no worker is left and none can be started: the daemon ends");
+	snprintf(s->reason, sizeof s->reason, "no worker is left and none can be started");
+	log_error("%s: the daemon ends", s->reason);
 	s->status = s->current->status;
+	s->error = 0;
 	supervisor_stop(s, STOP_AT_ONCE);
 }
 
@@ -168,6 +173,7 @@ static void advance(struct supervisor *s, uint64_t now_us)
 		return;
 	}
 	supervisor_advance_reload(s, now_us);
+	supervisor_watch_idle(s, now_us);
 	if (!s->current && s->step == STEP_NONE && !s->stopping)
 		supervisor_stop(s, STOP_AT_ONCE);
 }
@@ -184,8 +190,11 @@ static bool is_under_way(const struct supervisor *s)
 static int wait_ms(struct supervisor *s, uint64_t now_us)
 {
 	const struct generation *generations[] = { s->next, s->current, s->old };
-	uint64_t due_us = control_due_us(), longest_ms = is_under_way(s) ? UNDER_WAY_MS : LONGEST_WAIT_MS;
+	uint64_t due_us = control_due_us(), notify_us = notify_due_us(), idle_us = supervisor_idle_due_us(s);
+	uint64_t longest_ms = is_under_way(s) ? UNDER_WAY_MS : LONGEST_WAIT_MS;
 
+	due_us = notify_us < due_us ? notify_us : due_us;
+	due_us = idle_us < due_us ? idle_us : due_us;
 	if (s->loader.pid > 0 && s->loader.deadline_us < due_us)
 		due_us = s->loader.deadline_us;
 	if (s->step == STEP_WAITS && !s->current && s->bind_us < due_us)
@@ -228,6 +237,7 @@ static void loop(struct supervisor *s)
 
 		wait_for_events(s);
 		now_us = clock_now_us();
+		notify_tend(now_us);
 		take_signals(s);
 		reap(s, now_us);
 		if (s->step == STEP_LOADS && !s->loader.ended)
@@ -285,6 +295,18 @@ static int open_all(struct supervisor *s)
 	return prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 ? EX_OSERR : 0;
 }
 
+/* The last word, which stays in sight when the service has failed. */
+static void tell_failure(const struct supervisor *s)
+{
+	char said[64];
+
+	if (s->error != 0)
+		snprintf(said, sizeof said, "EXIT_STATUS=%d\nERRNO=%d\n", s->status, s->error);
+	else
+		snprintf(said, sizeof said, "EXIT_STATUS=%d\n", s->status);
+	notify_say(said, "%s", s->reason);
+}
+
 int supervisor_run(const struct options *options, int launcher)
 {
 	static struct supervisor only = { .pidfile = -1, .loader = { .lines = -1, .memfd = -1 } };
@@ -294,9 +316,11 @@ int supervisor_run(const struct options *options, int launcher)
 	s->launcher = launcher;
 	s->started_us = clock_now_us();
 	log_share_losses();
+	notify_open();
 	if (open_all(s) != 0) {
-		supervisor_complain(s, EX_OSERR, "can't start: %s", strerror(errno));
-	} else {
+		s->error = errno;
+		supervisor_complain(s, EX_OSERR, "can't start: %s", strerror(s->error));
+	} else if (supervisor_adopt_listeners(s) == 0) {
 		s->surroundings = (struct surroundings){ &s->privileges, s->devnull, s->told, forget, s, false };
 		proctitle_set("aphorismd: supervisor");
 		supervisor_begin_reload(s);
@@ -312,6 +336,8 @@ int supervisor_run(const struct options *options, int launcher)
 		fprintf(stderr, "aphorismd: told to stop before it was ready\n");
 		s->status = EX_UNAVAILABLE;
 	}
+	if (s->status != 0)
+		tell_failure(s);
 	daemonize_ready(s->launcher, s->status);
 	return s->status;
 }

@@ -6,8 +6,19 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "aphorismd/inherited.h"
 #include "aphorismd/supervisor_parts.h"
 #include "common/log.h"
+
+int supervisor_adopt_listeners(struct supervisor *s)
+{
+	char reason[INHERITED_REASON];
+
+	if (inherited_adopt(s->listeners, &s->listener_count, reason))
+		return 0;
+	supervisor_complain(s, EX_USAGE, "%s", reason);
+	return EX_USAGE;
+}
 
 static bool is_listed(const struct generation *generation, const struct listener *listener)
 {

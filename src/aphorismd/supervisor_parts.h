@@ -4,6 +4,7 @@
  *   supervisor.c             the loop, signals, stop
  *   supervisor_setup.c       what a start does once
  *   supervisor_reload.c      from one generation to the next
+ *   supervisor_idle.c        the end for want of clients
  *   supervisor_listeners.c   the sockets that all generations share
  *   supervisor_status.c      how the daemon is
  */
@@ -47,8 +48,13 @@ struct supervisor {
 	uint32_t generations, reloads, failed_reloads;
 	struct scoreboard_totals before;  /* of generations that have left */
 
+	uint64_t idle_us, idle_look_us;   /* without a client since then; when to look next */
+	uint64_t idle_seen;               /* connections by then */
+
 	int stopping;                     /* how many times we were told, or STOP_AT_ONCE */
 	int status;                       /* to exit with */
+	int error;                        /* and the errno behind it, where there is one */
+	char reason[1024];                /* why the last start or reload failed: the first error of several */
 };
 
 /* ---- supervisor.c ---- */
@@ -86,6 +92,9 @@ void supervisor_advance_reload(struct supervisor *, uint64_t now_us);
 
 /* ---- supervisor_listeners.c ---- */
 
+/* At a start: takes sockets that were inherited.  Returns 0, or EX_USAGE, complained about. */
+int supervisor_adopt_listeners(struct supervisor *);
+
 /*
  * A listener for each entry of the configuration: the one that is open, or a new one.  0, or a sysexits code with the
  * reason, which is of LISTENER_REASON bytes.
@@ -113,9 +122,23 @@ void supervisor_mark_removed(struct supervisor *);
 /* Logs "listening on ADDRESS" for those that the old generation did not have. */
 void supervisor_announce_listeners(struct supervisor *);
 
+/* ---- supervisor_idle.c ---- */
+
+/* Stops the daemon when its sockets are lent and it has had no client for as long as the configuration says. */
+void supervisor_watch_idle(struct supervisor *, uint64_t now_us);
+
+/* When to look whether there is a client; UINT64_MAX for never. */
+uint64_t supervisor_idle_due_us(const struct supervisor *);
+
 /* ---- supervisor_status.c ---- */
+
+/* Since the start, over all generations. */
+void supervisor_sum_up(const struct supervisor *, struct scoreboard_totals *);
 
 void supervisor_log_statistics(struct supervisor *);
 void supervisor_say_status(struct supervisor *, unsigned client);
+
+/* Tells the service manager that it serves, after a start or a reload, however that ended. */
+void supervisor_notify_ready(const struct supervisor *, bool failed);
 
 #endif

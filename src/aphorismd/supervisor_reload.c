@@ -11,6 +11,7 @@
 
 #include "aphorismd/control.h"
 #include "aphorismd/daemonize.h"
+#include "aphorismd/notify.h"
 #include "aphorismd/supervisor_parts.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -25,6 +26,8 @@ static void end_reload(struct supervisor *s, int status)
 		s->reloads++;
 	else
 		s->failed_reloads++;
+	if (s->current)
+		supervisor_notify_ready(s, status != 0);          /* first: the service manager may wait for both */
 	control_happened(CONTROL_RELOAD, s->reloads + s->failed_reloads, s->loader.text, status);
 	s->loader.text[0] = '\0';
 	if (status != 0 && !s->current)
@@ -42,6 +45,14 @@ static void fail_reload(struct supervisor *s, int status)
 	end_reload(s, status);
 }
 
+static void notify_reloading(void)
+{
+	char said[64];
+
+	snprintf(said, sizeof said, "RELOADING=1\nMONOTONIC_USEC=%llu\n", (unsigned long long)clock_now_us());
+	notify_say(said, "reloading");
+}
+
 void supervisor_begin_reload(struct supervisor *s)
 {
 	int status;
@@ -54,6 +65,9 @@ void supervisor_begin_reload(struct supervisor *s)
 	}
 	s->again = false;
 	s->step = STEP_LOADS;
+	s->reason[0] = '\0';
+	if (s->current)
+		notify_reloading();
 	status = loader_start(&s->loader, s->options, s->current ? s->current->image.config : NULL);
 	if (status == 0)
 		return;
@@ -145,7 +159,7 @@ static void start_generation(struct supervisor *s, uint64_t now_us)
 	struct listener *listeners[CONFIG_LISTENERS];
 	char reason[LISTENER_REASON] = "";
 	const struct config *config = s->image.config;
-	int status = supervisor_open_listeners(s, config, listeners, reason);
+	int status = supervisor_open_listeners(s, config, listeners, reason), error = errno;
 
 	if (status != 0 && will_try_again(s, status, now_us)) {
 		supervisor_close_unlisted(s);
@@ -154,8 +168,10 @@ static void start_generation(struct supervisor *s, uint64_t now_us)
 	if (status == 0 && !make_next(s, listeners)) {
 		snprintf(reason, sizeof reason, "can't start a generation: %s", strerror(errno));
 		status = EX_OSERR;
+		error = errno;
 	}
 	if (status != 0) {
+		s->error = error;
 		supervisor_complain(s, status, "%s", reason);
 		snprintf(s->loader.text, sizeof s->loader.text, "error %s\n", reason);
 		restore_listeners(s);
@@ -187,6 +203,7 @@ static void replace_generation(struct supervisor *s, uint64_t now_us)
 	s->old = s->current;
 	s->current = s->next;
 	s->next = NULL;
+	s->idle_look_us = 0;      /* the time without a client may be another one now */
 	supervisor_announce_listeners(s);
 	if (s->old) {
 		supervisor_mark_removed(s);

@@ -17,6 +17,12 @@
 #include "common/log.h"
 #include "server/sandbox.h"
 
+static void keep_reason(struct supervisor *s, const char *reason)
+{
+	if (s->reason[0] == '\0')
+		snprintf(s->reason, sizeof s->reason, "%s", reason);
+}
+
 void supervisor_complain(struct supervisor *s, int status, const char *format, ...)
 {
 	char text[1024];
@@ -26,41 +32,40 @@ void supervisor_complain(struct supervisor *s, int status, const char *format, .
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
 	log_error("%s", text);
+	keep_reason(s, text);
 	if (!s->current && s->to_syslog)
 		fprintf(stderr, "aphorismd: %s\n", text);
 	if (!s->current)
 		s->status = status;
 }
 
+static void tell(void *supervisor, bool error, const char *line)
+{
+	struct supervisor *s = supervisor;
+
+	log_message(error ? LOG_ERR : LOG_NOTICE, "%s", line);
+	if (error)
+		keep_reason(s, line);
+	if (!s->current && s->to_syslog)
+		fprintf(stderr, "%s\n", line);
+}
+
 void supervisor_tell_reports(struct supervisor *s)
 {
-	char *text = strdup(s->loader.text), *rest = text, *line;
-
-	while (text && (line = strsep(&rest, "\n")) != NULL) {
-		bool error = strncmp(line, "error ", 6) == 0;
-		const char *what = strchr(line, ' ');
-
-		if (!what)
-			continue;
-		log_message(error ? LOG_ERR : LOG_NOTICE, "%s", what + 1);
-		if (!s->current && s->to_syslog)
-			fprintf(stderr, "%s\n", what + 1);
-	}
-	free(text);
+	loader_each_report(s->loader.text, tell, s);
 }
 
 void supervisor_open_log(struct supervisor *s, const struct config *config)
 {
-	s->to_syslog = config->log_target == TARGET_SYSLOG || !s->options->foreground;
-	log_open("aphorismd", s->to_syslog ? LOG_TO_SYSLOG : LOG_TO_STDERR, config_syslog_facility(config),
-	         config_syslog_level(config));
+	s->to_syslog = options_open_log(s->options, config);
 }
 
 /*
  * A file of ours: where it was asked for; else at its default place, in a folder that is made if only that is
- * missing, and that an ordinary user has under XDG_RUNTIME_DIR.  "" is nowhere.
+ * missing, and that an ordinary user has under XDG_RUNTIME_DIR.  "" is nowhere.  False when the folder can't be made.
  */
-static void place(char *to, size_t size, const char *value, bool is_set, const char *name, const char *what)
+static bool place(struct supervisor *s, char *to, size_t size, const char *value, bool is_set, const char *name,
+                  const char *what)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 	char folder[PATH_MAX];
@@ -68,28 +73,31 @@ static void place(char *to, size_t size, const char *value, bool is_set, const c
 
 	if (is_set) {
 		snprintf(to, size, "%s", value);
-		return;
+		return true;
 	}
 	len = geteuid() == 0 ? snprintf(to, size, "%s", value)
 	                     : snprintf(to, size, "%s/aphorismd/%s", runtime ? runtime : "", name);
 	if (len < 0 || (size_t)len >= size || (geteuid() != 0 && (!runtime || *runtime != '/'))) {
 		*to = '\0';
 		log_notice("no %s: XDG_RUNTIME_DIR is not set, or too long", what);
-		return;
+		return true;
 	}
 	snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(to, '/') - to), to);
-	if (mkdir(folder, geteuid() == 0 ? 0755 : 0700) < 0 && errno != EEXIST)
-		log_warning("can't make the folder %s: %s", folder, strerror(errno));
+	if (mkdir(folder, geteuid() == 0 ? 0755 : 0700) == 0 || errno == EEXIST)
+		return true;
+	supervisor_complain(s, EX_CANTCREAT, "%s: can't make the folder %s: %s", what, folder, strerror(errno));
+	return false;
 }
 
 static int lock_pidfile(struct supervisor *s, const struct config *config)
 {
 	char reason[PIDFILE_REASON];
 
-	if (s->options->foreground && !config->set.pidfile)
+	if (s->options->inetd || (s->options->foreground && !config->set.pidfile))
 		return 0;
-	place(s->pidfile_path, sizeof s->pidfile_path, config->pidfile, config->set.pidfile, "aphorismd.pid",
-	      "pidfile");
+	if (!place(s, s->pidfile_path, sizeof s->pidfile_path, config->pidfile, config->set.pidfile, "aphorismd.pid",
+	           "pidfile"))
+		return EX_CANTCREAT;
 	if (s->pidfile_path[0] == '\0')
 		return 0;
 	if ((s->pidfile = pidfile_lock(s->pidfile_path, reason)) >= 0)
@@ -103,8 +111,11 @@ static int open_control(struct supervisor *s, const struct config *config)
 	char reason[CONTROL_REASON];
 	int status;
 
-	place(s->control_path, sizeof s->control_path, config->control, config->set.control, "control",
-	      "control socket");
+	if (s->options->inetd)
+		return 0;
+	if (!place(s, s->control_path, sizeof s->control_path, config->control, config->set.control, "control",
+	           "control socket"))
+		return EX_CANTCREAT;
 	if (s->control_path[0] == '\0')
 		return 0;
 	status = control_open(s->control_path, s->privileges.gid, reason);

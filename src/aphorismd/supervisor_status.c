@@ -1,15 +1,18 @@
 /*
  * supervisor_status.c - how the daemon is, for the log and for aphorismctl.
  */
+#include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "aphorismd/control.h"
+#include "aphorismd/notify.h"
 #include "aphorismd/supervisor_parts.h"
 #include "common/clock.h"
 #include "common/log.h"
 
-static void sum_up(struct supervisor *s, struct scoreboard_totals *totals)
+void supervisor_sum_up(const struct supervisor *s, struct scoreboard_totals *totals)
 {
 	const struct generation *generations[] = { s->next, s->current, s->old };
 
@@ -24,7 +27,7 @@ void supervisor_log_statistics(struct supervisor *s)
 	struct scoreboard_totals totals;
 	int all = 0, idle = 0;
 
-	sum_up(s, &totals);
+	supervisor_sum_up(s, &totals);
 	if (s->current)
 		generation_count(s->current, &all, &idle);
 	log_message(LOG_ALWAYS | LOG_NOTICE,
@@ -42,7 +45,7 @@ void supervisor_say_status(struct supervisor *s, unsigned client)
 	struct scoreboard_totals totals;
 	int all = 0, idle = 0;
 
-	sum_up(s, &totals);
+	supervisor_sum_up(s, &totals);
 	if (current)
 		generation_count(current, &all, &idle);
 	control_say(client, "version " PACKAGE_VERSION);
@@ -65,4 +68,22 @@ void supervisor_say_status(struct supervisor *s, unsigned client)
 	for (int64_t i = 0; current && i < current->image.config->listeners; i++)
 		control_say(client, "listening %s", current->listeners[i]->address);
 	control_end(client, EX_OK);
+}
+
+void supervisor_notify_ready(const struct supervisor *s, bool failed)
+{
+	const struct generation *current = s->current;
+	char listeners[1024] = "";
+
+	if (failed) {
+		notify_say("READY=1\n", "reload failed: %s; generation %u goes on", s->reason, current->number);
+		return;
+	}
+	for (int64_t i = 0; i < current->image.config->listeners; i++) {
+		size_t len = strlen(listeners);
+
+		snprintf(listeners + len, sizeof listeners - len, "%s %s", i > 0 ? "," : "", current->listeners[i]->address);
+	}
+	notify_say("READY=1\n", "model %s, generation %u, listening on%s", current->model->name, current->number,
+	           listeners);
 }

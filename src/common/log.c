@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -27,6 +28,7 @@ static struct {
 	int facility, level;
 	int syslog_fd;                    /* -1: not opened yet */
 	int stderr_fd;                    /* our own opening of standard error, or 2 */
+	bool journal;                     /* standard error is systemd's journal, which takes levels */
 	struct sockaddr_un address;
 	char prefix[PREFIX];
 } state = {
@@ -51,6 +53,17 @@ static int open_stderr(void)
 	return fd < 0 ? STDERR_FILENO : fd;
 }
 
+/* JOURNAL_STREAM says which file was the journal when we were started; standard error may be another one by now. */
+static bool is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat status;
+
+	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &status) == 0 &&
+	       status.st_dev == device && status.st_ino == inode;
+}
+
 void log_open(const char *name, enum log_target target, int facility, int level)
 {
 	int saved = errno;
@@ -61,6 +74,7 @@ void log_open(const char *name, enum log_target target, int facility, int level)
 	}
 	if (target == LOG_TO_STDERR && state.stderr_fd == STDERR_FILENO)
 		state.stderr_fd = open_stderr();
+	state.journal = target == LOG_TO_STDERR && is_journal();
 	/* A daemon must not hold its launcher's pipe open. */
 	if (target == LOG_TO_SYSLOG && state.stderr_fd != STDERR_FILENO) {
 		close(state.stderr_fd);
@@ -127,6 +141,8 @@ static void append_head(char *line, size_t *at, int level)
 	struct tm tm;
 
 	if (state.target == LOG_TO_STDERR) {
+		if (state.journal)
+			append_text(line, at, "<%d>", level);
 		append_text(line, at, "%s: %s", state.name, state.prefix);
 		return;
 	}

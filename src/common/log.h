@@ -22,7 +22,8 @@ enum { LOG_ESCAPED = 160 };
 /*
  * Chooses where messages go from now on, the syslog facility (LOG_DAEMON ...) and the least urgent level that is
  * written (LOG_ERR ... LOG_DEBUG).  May be called again after a reload.  The name stands in front of each message;
- * it is not copied.  Before the first call, messages go to standard error at LOG_NOTICE.
+ * it is not copied.  Before the first call, messages go to standard error at LOG_NOTICE.  Where that is systemd's
+ * journal (JOURNAL_STREAM), each begins with its level: "<3>".
  */
 void log_open(const char *name, enum log_target, int facility, int level);
 

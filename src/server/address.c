@@ -128,7 +128,10 @@ const char *address_format(char *to, size_t size, const struct sockaddr *sockadd
 		format_ipv6(to, size, (const struct sockaddr_in6 *)(const void *)sockaddr);
 		break;
 	case AF_UNIX:
-		snprintf(to, size, "%s%.*s", unix_prefix, (int)sizeof un->sun_path, un->sun_path);
+		if (un->sun_path[0] == '\0' && un->sun_path[1] != '\0')
+			snprintf(to, size, "%s@%.*s", unix_prefix, (int)sizeof un->sun_path - 1, un->sun_path + 1);
+		else
+			snprintf(to, size, "%s%.*s", unix_prefix, (int)sizeof un->sun_path, un->sun_path);
 		break;
 	default:
 		snprintf(to, size, "an address of family %d", sockaddr->sa_family);

@@ -22,8 +22,8 @@ struct address {
 const char *address_parse(struct address *, const char *text);
 
 /*
- * Writes 127.0.0.1:1060, [::1]:1060, an IPv4 address in its IPv6 form as IPv4, unix:/path, or unix: alone for a
- * socket without a name (whose sun_path must begin with a NUL). Returns `to`.
+ * Writes 127.0.0.1:1060, [::1]:1060, an IPv4 address in its IPv6 form as IPv4, unix:/path, unix:@name for an abstract
+ * name, or unix: alone for a socket without a name.  Bytes behind a UNIX socket's name must be 0.  Returns `to`.
  */
 const char *address_format(char *to, size_t size, const struct sockaddr *);
 

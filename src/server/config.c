@@ -266,6 +266,7 @@ int config_load(struct config *config, const struct config_schema *schema,
 	else
 		report_line(arg, true, strerror(errno));
 	if (status == 0) {
+		config->set.listen = is_set(&loader, "listen");
 		config->set.aphorisms = is_set(&loader, "aphorisms");
 		config->set.user = is_set(&loader, "process.user");
 		config->set.pidfile = is_set(&loader, "process.pidfile");

@@ -50,8 +50,9 @@ struct config {
 	int64_t sandbox;
 	int64_t log_target, log_facility, log_level;    /* see config_syslog_facility(), config_syslog_level() */
 	char control[CONFIG_ADDRESS];     /* absolute, or "" for none */
+	int64_t activation_idle_us, inetd_idle_us;      /* without a client until the daemon ends; 0 is never */
 	struct {                          /* not at their defaults, but said by somebody */
-		bool aphorisms, user, pidfile, control, log_level;
+		bool listen, aphorisms, user, pidfile, control, log_level;
 		bool file;                /* there was one */
 	} set;
 	_Alignas(8) unsigned char sections[CONFIG_SECTIONS];

@@ -93,22 +93,22 @@ static int bind_unix(struct listener *listener, const struct address *address, m
 /*
  * Inherited by each connection.  A client that never reads would else have the kernel keep megabytes of answers for it,
  * and a thousand of them all the memory that the machine has for TCP.  What is on its way does not count, so that quick
- * clients get as much as the path carries.
+ * clients get as much as the path carries.  And answers are sent whole: there is nothing to wait for.
  */
-static bool bound_unsent(int fd)
+bool listener_set_tcp(int fd)
 {
-	int most = UNSENT_BYTES;
+	int most = UNSENT_BYTES, one = 1;
 
-	return setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most) == 0;
+	return setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most) == 0 &&
+	       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) == 0;
 }
 
 static int bind_inet(struct listener *listener, const struct address *address)
 {
 	int one = 1, only = !address->any;
 
-	if (!bound_unsent(listener->fd) ||
-	    setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0 ||
-	    setsockopt(listener->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0)     /* connections inherit it */
+	if (!listener_set_tcp(listener->fd) ||
+	    setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0)
 		return -1;
 	if (listener->family == AF_INET6 &&
 	    setsockopt(listener->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) < 0)
@@ -132,10 +132,24 @@ static int open_socket(struct address *address)
 	return fd;
 }
 
+/* The address as bound.  `any`: IPv6 that takes IPv4 too. */
+static int note_address(struct listener *listener, bool any)
+{
+	struct sockaddr_storage bound = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof bound;
+
+	if (getsockname(listener->fd, (struct sockaddr *)&bound, &len) < 0)
+		return -1;
+	if (any && listener->family == AF_INET6)
+		snprintf(listener->address, sizeof listener->address, "*:%u",
+		         (unsigned)ntohs(((struct sockaddr_in6 *)(void *)&bound)->sin6_port));
+	else
+		address_format(listener->address, sizeof listener->address, (struct sockaddr *)&bound);
+	return 0;
+}
+
 static int open_and_bind(struct listener *listener, const struct config_listen *listen_at, int backlog)
 {
-	struct sockaddr_storage bound;
-	socklen_t len = sizeof bound;
 	struct address address;
 
 	if (address_parse(&address, listen_at->address) != NULL) {
@@ -148,14 +162,7 @@ static int open_and_bind(struct listener *listener, const struct config_listen *
 	if (listener->family == AF_UNIX ? bind_unix(listener, &address, (mode_t)listen_at->mode) < 0
 	                                : bind_inet(listener, &address) < 0)
 		return -1;
-	if (listen(listener->fd, backlog) < 0 || getsockname(listener->fd, (struct sockaddr *)&bound, &len) < 0)
-		return -1;
-	if (address.any && listener->family == AF_INET6)
-		snprintf(listener->address, sizeof listener->address, "*:%u",
-		         (unsigned)ntohs(((struct sockaddr_in6 *)(void *)&bound)->sin6_port));
-	else
-		address_format(listener->address, sizeof listener->address, (struct sockaddr *)&bound);
-	return 0;
+	return listen(listener->fd, backlog) < 0 ? -1 : note_address(listener, address.any);
 }
 
 struct listener *listener_open(const struct config_listen *listen_at, int backlog, int *status, char *reason)
@@ -167,12 +174,44 @@ struct listener *listener_open(const struct config_listen *listen_at, int backlo
 		snprintf(listener->asked, sizeof listener->asked, "%s", listen_at->address);
 	}
 	if (!listener || open_and_bind(listener, listen_at, backlog) < 0) {
-		*status = status_of(errno);
-		snprintf(reason, LISTENER_REASON, "can't listen on %s: %s", listen_at->address, strerror(errno));
+		int error = errno;
+
+		*status = status_of(error);
+		snprintf(reason, LISTENER_REASON, "can't listen on %s: %s", listen_at->address, strerror(error));
 		listener_close(listener);
+		errno = error;
 		return NULL;
 	}
 	return listener;
+}
+
+static bool takes_ipv4_too(int fd)
+{
+	struct sockaddr_in6 bound = { .sin6_family = AF_INET6 };
+	socklen_t len = sizeof bound, only_len = sizeof(int);
+	int only = 1;
+
+	return getsockname(fd, (struct sockaddr *)&bound, &len) == 0 && bound.sin6_family == AF_INET6 &&
+	       IN6_IS_ADDR_UNSPECIFIED(&bound.sin6_addr) &&
+	       getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &only_len) == 0 && !only;
+}
+
+struct listener *listener_adopt(int fd)
+{
+	struct listener *listener = calloc(1, sizeof *listener);
+	socklen_t len = sizeof listener->family;
+
+	if (!listener)
+		return NULL;
+	listener->fd = fd;
+	listener->lent = true;
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &listener->family, &len) == 0 &&
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 &&
+	    (listener->family == AF_UNIX || listener_set_tcp(fd)) &&
+	    note_address(listener, takes_ipv4_too(fd)) == 0)
+		return listener;
+	free(listener);
+	return NULL;
 }
 
 void listener_forget(struct listener *listener)
@@ -215,6 +254,8 @@ bool listener_set_timeouts(int fd, const struct config *config)
 
 bool listener_tune(const struct listener *listener, const struct config *config, const struct config_listen *listen_at)
 {
+	if (listener->lent)
+		return listener_set_timeouts(listener->fd, config);
 	if (listener->family == AF_UNIX && chmod(listener->address + strlen("unix:"), (mode_t)listen_at->mode) < 0)
 		log_warning("can't change the mode of %s: %s", listener->address, strerror(errno));
 	/* listen() again: only the backlog changes */

@@ -17,6 +17,7 @@ struct listener {
 	char address[CONFIG_ADDRESS];     /* as bound, with the real port */
 	dev_t device;                     /* of a UNIX socket's file: so that only our own is removed */
 	ino_t inode;
+	bool lent;                        /* whoever opened it goes on with it after us: its queue, its file, its backlog */
 };
 
 enum {
@@ -25,11 +26,20 @@ enum {
 };
 
 /*
- * Binds and listens.  Returns a listener, to be closed by listener_close(); or NULL with a sysexits code in *status
- * and the address and the reason in reason[LISTENER_REASON].  A UNIX socket that nobody answers on is replaced. Never
+ * Binds and listens.  Returns a listener, to be closed by listener_close(); or NULL with errno, a sysexits code in
+ * *status and the address and the reason in reason[LISTENER_REASON].  A UNIX socket that nobody answers on is replaced. Never
  * blocks.
  */
 struct listener *listener_open(const struct config_listen *, int backlog, int *status, char *reason);
+
+/*
+ * Takes a descriptor that is a listening socket (descriptor.h) and that somebody else has opened, for connections that
+ * are served like those of our own.  NULL with errno when that can't be; the descriptor is the caller's again.
+ */
+struct listener *listener_adopt(int fd);
+
+/* What a TCP connection inherits from a listener of ours beside time-outs.  False with errno when that is not done. */
+bool listener_set_tcp(int fd);
 
 /* Closes, and removes a UNIX socket's file if it is still ours. */
 void listener_close(struct listener *);
@@ -41,9 +51,9 @@ void listener_forget(struct listener *);
 bool listener_serves(const struct listener *, const struct config_listen *);
 
 /*
- * Sets what a reload may have changed: the backlog, a UNIX socket's permissions, and the time-outs that TCP
- * connections inherit from it at no cost (UNIX ones do not): idle for input, a part of write for output.  False with
- * errno when that is not done.
+ * Sets what a reload may have changed: the backlog and a UNIX socket's permissions, unless it is lent, and the time-outs
+ * that TCP connections inherit from it at no cost (UNIX ones do not): idle for input, a part of write for output.  False
+ * with errno when that is not done.
  */
 bool listener_set_timeouts(int fd, const struct config *);
 bool listener_tune(const struct listener *, const struct config *, const struct config_listen *);

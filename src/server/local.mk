@@ -11,6 +11,7 @@ libserver_a_SOURCES = \
 	%D%/config_sound.c \
 	%D%/config_text.c \
 	%D%/config_value.c \
+	%D%/descriptor.c %D%/descriptor.h \
 	%D%/event_connection.c %D%/event_connection.h \
 	%D%/event_pump.c %D%/event_pump.h \
 	%D%/listener.c %D%/listener.h \

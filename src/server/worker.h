@@ -48,6 +48,7 @@ struct worker_listener {
 	int fd;                           /* the stop handler may replace it */
 	int watched;                      /* a dup for epoll, which follows the open socket and not the number; or -1 */
 	int family;
+	bool lent;                        /* it has an heir even at a final stop: whoever lent it to us */
 	struct service service;
 };
 
@@ -56,7 +57,7 @@ struct worker {
 	const char *model;
 	uint32_t number;
 	struct scoreboard *board;
-	pid_t supervisor;
+	pid_t supervisor;                 /* to follow when it dies; 0: there is none */
 	struct worker_listener listeners[CONFIG_LISTENERS];
 	int listener_count;
 	int devnull;
@@ -134,6 +135,12 @@ void worker_listens_no_more(struct worker *);
 
 /* Clears worker->look, when that was found readable. */
 void worker_looks(struct worker *);
+
+/*
+ * A connection that somebody else has accepted, at the address of the first listener: lets it in as worker_accept() would.
+ * Returns false when it was turned away, or has gone already; it is closed then.
+ */
+bool worker_admit(struct worker *, int fd, struct connection *);
 
 /* Ends a connection: closes it, then leaves its seat. */
 void worker_close(struct worker *, struct connection *);

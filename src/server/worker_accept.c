@@ -283,6 +283,19 @@ static int take_next(struct worker *worker, struct sockaddr_storage *peer, int *
 	return -1;
 }
 
+bool worker_admit(struct worker *worker, int fd, struct connection *connection)
+{
+	struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof peer;
+
+	*connection = (struct connection){ .worker = worker, .fd = fd, .seat = WORKER_NO_SEAT };
+	if (getpeername(fd, (struct sockaddr *)&peer, &len) == 0)
+		return admit(worker, &worker->listeners[0], connection, &peer);
+	log_info("the client has gone: %s", strerror(errno));
+	close(fd);
+	return false;
+}
+
 bool worker_accept(struct worker *worker, struct connection *connection)
 {
 	bool refuses = worker->config->over_limit == OVER_LIMIT_REFUSE;

@@ -33,6 +33,8 @@ bool worker_ends_queue(const struct worker *worker, int number)
 {
 	int phase = worker_phase(worker);
 
+	if (worker->listeners[number].lent)
+		return false;
 	return phase == PHASE_STOPS ||
 	       (phase == PHASE_DRAINS && atomic_load(&worker->board->shared->removed) >> number & 1);
 }
@@ -87,7 +89,7 @@ static void on_phase(int signal, siginfo_t *info, void *context)
 	int told = atomic_load(&self->board->shared->phase), error = errno;
 
 	(void)context;
-	rise_to(info->si_pid == self->supervisor || phase < told ? phase : told);
+	rise_to(self->supervisor == 0 || info->si_pid == self->supervisor || phase < told ? phase : told);
 	errno = error;
 }
 
@@ -102,7 +104,7 @@ static void on_orphan(int signal, siginfo_t *info, void *context)
 	int error = errno;
 
 	(void)context;
-	if (getppid() != self->supervisor && (leads || info->si_pid == getpgrp()) && !orphaned) {
+	if (self->supervisor > 0 && getppid() != self->supervisor && (leads || info->si_pid == getpgrp()) && !orphaned) {
 		orphaned = true;
 		limit_drain(self->config->drain_us < ORPHAN_DRAIN_US ? self->config->drain_us : ORPHAN_DRAIN_US);
 		rise_to(PHASE_STOPS);
@@ -156,6 +158,8 @@ static bool handle(int signal, void (*handler)(int))
  */
 static bool follow_supervisor(void)
 {
+	if (self->supervisor == 0)
+		return true;
 	return prctl(PR_SET_PDEATHSIG, SIGNAL_ORPHAN) == 0;
 }
 
@@ -171,7 +175,7 @@ int worker_handle_signals(struct worker *worker)
 	    !handle(SIGQUIT, SIG_DFL) || !handle(SIGCHLD, SIG_DFL) || !follow_supervisor() ||
 	    sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		return -1;
-	if (getppid() != worker->supervisor)
+	if (worker->supervisor > 0 && getppid() != worker->supervisor)
 		raise(SIGNAL_ORPHAN);     /* it died before we asked to be told */
 	return 0;
 }

@@ -14,6 +14,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -248,6 +249,26 @@ def rendered(value):
     return str(value)
 
 
+# What systemd does between fork and exec: the sockets from 3 on, and whom they are for.
+ACTIVATE = """
+import os, sys
+fds = [os.dup(int(n)) for n in sys.argv[1].split(",")]
+kept = [os.dup2(fd, 100 + n) for n, fd in enumerate(fds)]
+os.closerange(3, 100)
+for n, fd in enumerate(kept):
+    os.dup2(fd, 3 + n)
+    os.close(fd)
+os.environ.setdefault("LISTEN_FDS", str(len(kept)))
+os.environ.setdefault("LISTEN_PID", str(os.getpid()))
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
+def activate(sockets):
+    """The words in front of a command that is to inherit these (file objects), which are to be in pass_fds."""
+    return [sys.executable, "-c", ACTIVATE, ",".join(str(s.fileno()) for s in sockets)] if sockets else []
+
+
 def make_place():
     """A folder with a short name that everybody may enter."""
     place = Path(tempfile.mkdtemp(prefix="aphorismd-"))
@@ -259,11 +280,12 @@ class Daemon:
     """One aphorismd in the foreground, with its own folder, configuration, table and control socket."""
 
     def __init__(self, place, model=None, table=protocol_model.THREE, options=(), env=None, as_nobody=False,
-                 under=(), listen=("127.0.0.1:0",), **settings):
+                 under=(), listen=("127.0.0.1:0",), sockets=(), **settings):
         self.place, self.process, self.lines, self.addresses = Path(place), None, [], []
         self.options, self.env, self.as_nobody, self.under = list(options), env or {}, as_nobody, list(under)
         self.config, self.table = self.place / "aphorismd.conf", self.place / "table.aphorisms"
         self.control = self.place / "control"
+        self.sockets = list(sockets)
         self.settings = {
             "model": model, "listen": tuple(listen), "aphorisms": self.table.name,
             "process.user": "nobody" if ROOT and not as_nobody else None,
@@ -282,7 +304,7 @@ class Daemon:
 
     def start(self):
         self.launch()
-        wanted = len(self.settings["listen"])
+        wanted = len(self.sockets or self.settings["listen"])
         for number in range(wanted):
             self.addresses.append(self.wait_for(r"listening on (\S+)", number=number).group(1).rstrip(",;"))
         return self
@@ -292,8 +314,9 @@ class Daemon:
         command = [*self.under, APHORISMD, "-f", "-c", str(self.config), *self.options]
         if self.as_nobody and ROOT:
             command = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *command]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, env=environment(**self.env), cwd=self.place)
+        self.process = subprocess.Popen(activate(self.sockets) + command, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self.place,
+                                        env=environment(**self.env), pass_fds=[s.fileno() for s in self.sockets])
         threading.Thread(target=self.collect, daemon=True).start()
 
     def collect(self):

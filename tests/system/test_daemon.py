@@ -181,6 +181,59 @@ class TestFailures:
         self.fails(place, foreground, 78, "busy_poll", event__busy_poll="50us")
 
 
+def in_namespace(place, mounts, *words, **more):
+    """A program where other things are mounted, in a namespace of its own; then the test's $place is looked at there."""
+    script = f'{mounts} && shift && "$@"; status=$?; ls -A "{place}/there"; exit $status'
+    if not ROOT or run("unshare", "--mount", "sh", "-c", mounts, "sh", place).returncode:
+        pytest.skip("no mounts of our own here")
+    return run("unshare", "--mount", "sh", "-c", script, "sh", place, *words, **more)
+
+
+@pytest.mark.parametrize("foreground", [True, False])
+@pytest.mark.parametrize("mounts", ["mount -t tmpfs -o ro none /run", 'mount --rbind /proc /run'])
+def test_a_run_folder_that_takes_nothing(place, foreground, mounts):
+    """Nothing to write a pidfile or a control socket to: one line, with the reason."""
+    if dumped().find('"/run/aphorismd/control"') < 0:
+        pytest.skip("this build has its files elsewhere")
+    (place / "there").mkdir()
+    d = Daemon(place, control__socket=None, process__pidfile=None)
+    result = in_namespace(place, mounts, APHORISMD, *(["-f"] if foreground else []), "-c", d.config)
+    harness.nothing_left()
+    assert result.returncode == 73, result.stderr
+    assert "/run/aphorismd: " in result.stderr and result.stderr.count("\n") == 1
+    assert ("control socket: " if foreground else "pidfile: ") in result.stderr
+
+
+@pytest.mark.parametrize("foreground", [True, False])
+def test_a_full_disk(place, foreground):
+    """No pidfile that names nobody is left there."""
+    (place / "there").mkdir()
+    d = Daemon(place, process__pidfile=place / "there" / "pid")
+    full = 'mount -t tmpfs -o size=4k none "$1/there" && { dd if=/dev/zero of="$1/there/full" bs=4k count=2 2>&-; true; }'
+    result = in_namespace(place, full, APHORISMD, *(["-f"] if foreground else []), "-c", d.config)
+    harness.nothing_left()
+    assert result.returncode == 73, result.stderr
+    assert f"{place}/there/pid: No space left on device" in result.stderr and result.stderr.count("\n") == 1
+    assert result.stdout.split() == ["full"]
+
+
+def test_a_log_on_a_full_disk(place):
+    """It serves on, as with any reader that takes nothing."""
+    d = Daemon(place, listen=(f"unix:{place}/s",), log__level="debug")
+    with open("/dev/full", "w") as full:
+        one = subprocess.Popen([APHORISMD, "-f", "-c", d.config], stdin=subprocess.DEVNULL, stderr=full,
+                               env=environment())
+    try:
+        until("service", lambda: (place / "s").exists() and answered(f"unix:{place}/s"))
+        talk(f"unix:{place}/s", [b"half"])
+        assert answered(f"unix:{place}/s")
+        one.terminate()
+        assert one.wait(LIMIT) == 0
+    finally:
+        harness.end_all(keep=(one.pid,))
+        one.wait()
+
+
 def test_a_configuration_that_may_not_be_read(place):
     (place / "secret.conf").write_text("")
     (place / "secret.conf").chmod(0)

@@ -90,11 +90,13 @@ START_TEST(peers_are_formatted)
 {
 	struct sockaddr_in6 mapped = { .sin6_family = AF_INET6, .sin6_port = htons(40000) };
 	struct sockaddr_un unnamed = { .sun_family = AF_UNIX };
+	struct sockaddr_un abstract = { .sun_family = AF_UNIX, .sun_path = "\0name" };
 	char text[64], small[8];
 
 	ck_assert_int_eq(inet_pton(AF_INET6, "::ffff:1.2.3.4", &mapped.sin6_addr), 1);
 	ck_assert_str_eq(address_format(text, sizeof text, (struct sockaddr *)&mapped), "1.2.3.4:40000");
 	ck_assert_str_eq(address_format(text, sizeof text, (struct sockaddr *)&unnamed), "unix:");
+	ck_assert_str_eq(address_format(text, sizeof text, (struct sockaddr *)&abstract), "unix:@name");
 	ck_assert_str_eq(address_format(small, sizeof small, (struct sockaddr *)&mapped), "1.2.3.4");
 }
 END_TEST

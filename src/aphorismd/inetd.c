@@ -1,0 +1,167 @@
+/*
+ * inetd.c - one conversation, with whoever is standard input.
+ */
+#include "aphorismd/inetd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "aphorismd/inherited.h"
+#include "aphorismd/loader.h"
+#include "aphorismd/privileges.h"
+#include "common/log.h"
+#include "server/descriptor.h"
+#include "server/pump.h"
+#include "server/scoreboard.h"
+
+static enum descriptor_kind kind;
+static const char *what;
+static bool mute;                         /* standard error was the client's */
+
+bool inetd_is_asked(char *const *argv)
+{
+	while (*++argv && strcmp(*argv, "--") != 0)
+		if (strncmp(*argv, "--i", 3) == 0)        /* getopt_long(3) takes abbreviations */
+			return true;
+	return false;
+}
+
+static bool is_same(const struct stat *st, int fd)
+{
+	struct stat other;
+
+	return fstat(fd, &other) == 0 && other.st_dev == st->st_dev && other.st_ino == st->st_ino;
+}
+
+/* What is a socket, and the same in 1 and 2: a client's, where nothing may be written that is no answer. */
+static bool hide_socket(const struct stat *st)
+{
+	int devnull = open("/dev/null", O_RDWR);
+
+	if (devnull >= 0 && devnull <= INHERITED_FIRST)
+		devnull = fcntl(devnull, F_DUPFD, INHERITED_FIRST + 1);
+	if (devnull < 0 || dup2(STDIN_FILENO, INHERITED_FIRST) < 0 ||
+	    fcntl(INHERITED_FIRST, F_SETFD, FD_CLOEXEC) < 0)
+		return false;
+	for (int fd = STDERR_FILENO; fd >= STDIN_FILENO; fd--)
+		if (is_same(st, fd) && dup2(devnull, fd) < 0)
+			return false;
+	return true;
+}
+
+int inetd_take(void)
+{
+	struct stat st;
+
+	kind = descriptor_kind(STDIN_FILENO, &what);
+	if (fstat(STDIN_FILENO, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return 0;
+	mute = is_same(&st, STDERR_FILENO);
+	if (!hide_socket(&st)) {
+		kind = DESCRIPTOR_OTHER;
+		what = "a socket, and /dev/null can't take its place";
+	}
+	if (kind == DESCRIPTOR_OTHER)
+		return 0;
+	inherited_set(kind == DESCRIPTOR_CONNECTION);
+	return 1;
+}
+
+/* A usage error is some lines at most, which a pipe holds. */
+int inetd_parse_options(struct options *options, int argc, char **argv)
+{
+	char text[4096], *rest = text, *line;
+	int ends[2], devnull, status;
+	ssize_t len;
+
+	if (!mute)
+		return options_parse(options, argc, argv);
+	log_open("aphorismd", LOG_TO_SYSLOG, LOG_DAEMON, LOG_NOTICE);
+	if ((devnull = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)) < 0 || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
+		log_error("can't start: %s", strerror(errno));
+		return EX_OSERR;
+	}
+	dup2(ends[1], STDERR_FILENO);
+	status = options_parse(options, argc, argv);
+	dup2(devnull, STDERR_FILENO);
+	len = read(ends[0], text, sizeof text - 1);
+	text[len > 0 ? len : 0] = '\0';
+	while ((line = strsep(&rest, "\n")) != NULL)
+		if (*line)
+			log_error("%s", line);
+	close(ends[0]);
+	close(ends[1]);
+	close(devnull);
+	options->mute = true;
+	return status;
+}
+
+static void report(void *arg, bool error, const char *line)
+{
+	(void)arg;
+	log_message(error ? LOG_ERR : LOG_NOTICE, "%s", line);
+}
+
+/* Rights go before the first byte is read.  The process that started us is nobody to follow: it may end before us. */
+static int open_worker(struct worker *worker, const struct image *image, int fd, const struct privileges *privileges)
+{
+	size_t longest = image->table->longest_answer;
+	socklen_t len = sizeof worker->listeners[0].family;
+	int status;
+
+	worker->config = image->config;
+	worker->model = "inetd";
+	worker->board = scoreboard_new(1, 1);
+	worker->devnull = worker->supervisor_told = -1;
+	worker->listeners[0].service = image_service(image, &image->config->listen[0]);
+	if (!worker->board || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &worker->listeners[0].family, &len) < 0 ||
+	    (worker->listeners[0].family != AF_UNIX && !listener_set_tcp(fd)) ||
+	    !listener_set_timeouts(fd, image->config) || chdir("/") < 0) {
+		log_error("can't serve: %s", strerror(errno));
+		return EX_OSERR;
+	}
+	worker->board->least_idle = INT32_MIN;
+	status = privileges_drop(privileges);
+	return status != 0 ? status : worker_open(worker, 1, 1, longest > CONVERSATION_IN ? longest : CONVERSATION_IN);
+}
+
+static int converse(const struct options *options)
+{
+	static struct worker worker;      /* the signal handlers need it as long as the process lives */
+	static struct loader loader;
+	char reason[PRIVILEGES_REASON];
+	struct connection connection;
+	struct privileges privileges;
+	struct image image = { .at = NULL };
+	int status = loader_run(&loader, options, &image);
+
+	if (status == 0)
+		options_open_log(options, image.config);
+	loader_each_report(loader.text, report, NULL);
+	if (status == 0 && (status = privileges_resolve(&privileges, image.config, reason)) != 0)
+		log_error("%s", reason);
+	if (status == 0)
+		status = open_worker(&worker, &image, INHERITED_FIRST, &privileges);
+	if (status != 0 || !worker_admit(&worker, INHERITED_FIRST, &connection))
+		return status;
+	if ((status = privileges_confine(image.config, 0, false)) == 0)
+		pump_converse(&worker, &connection, 0);
+	worker_close(&worker, &connection);
+	return status;
+}
+
+int inetd_run(const struct options *options)
+{
+	if (kind == DESCRIPTOR_OTHER) {
+		log_error("--inetd: standard input must be a connection or a listening socket, but is %s", what);
+		return EX_USAGE;
+	}
+	return kind == DESCRIPTOR_LISTENER ? -1 : converse(options);
+}

@@ -1,0 +1,156 @@
+/*
+ * inherited.c - LISTEN_FDS.
+ */
+#include "aphorismd/inherited.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/options.h"
+#include "protocol/protocol.h"
+#include "server/address.h"
+#include "server/descriptor.h"
+
+struct inherited {
+	char name[CONFIG_NAME];
+	char address[CONFIG_ADDRESS];
+};
+
+static struct inherited all[CONFIG_LISTENERS];
+static int count;
+static char wrong[INHERITED_REASON];
+
+static void take_names(const char *names)
+{
+	for (int i = 0; i < count && names; i++) {
+		snprintf(all[i].name, sizeof all[i].name, "%.*s", (int)strcspn(names, ":"), names);
+		names = strchr(names, ':') ? strchr(names, ':') + 1 : NULL;
+	}
+}
+
+/* Now, since what is not open now may become one of ours. */
+static void check(void)
+{
+	for (int i = 0; i < count && wrong[0] == '\0'; i++) {
+		const char *what;
+
+		if (descriptor_kind(INHERITED_FIRST + i, &what) != DESCRIPTOR_LISTENER)
+			snprintf(wrong, sizeof wrong,
+			         "inherited descriptor %d (%.63s) must be a listening stream socket, but is %s",
+			         INHERITED_FIRST + i, all[i].name[0] ? all[i].name : "without a name", what);
+	}
+}
+
+int inherited_take(void)
+{
+	static const char *const variables[] = { "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES" };
+	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+
+	if (pid && fds && options_number(pid, INT32_MAX) == (uint64_t)getpid()) {
+		count = (int)options_number(fds, CONFIG_LISTENERS);
+		if (count == 0 && strcmp(fds, "0") != 0)
+			snprintf(wrong, sizeof wrong, "LISTEN_FDS must be a number from 0 to %d", CONFIG_LISTENERS);
+		take_names(getenv("LISTEN_FDNAMES"));
+		check();
+	}
+	for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
+		unsetenv(variables[i]);
+	return count;
+}
+
+void inherited_set(bool is_connection)
+{
+	struct sockaddr_storage local = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof local;
+
+	count = 1;
+	if (is_connection && getsockname(INHERITED_FIRST, (struct sockaddr *)&local, &len) == 0)
+		address_format(all[0].address, sizeof all[0].address, (struct sockaddr *)&local);
+}
+
+bool inherited_adopt(struct listener **listeners, size_t *listener_count, char *reason)
+{
+	snprintf(reason, INHERITED_REASON, "%s", wrong);
+	for (int i = 0; i < count && wrong[0] == '\0'; i++) {
+		struct listener *listener = listener_adopt(INHERITED_FIRST + i);
+
+		if (!listener) {
+			snprintf(reason, INHERITED_REASON, "inherited descriptor %d: %s", INHERITED_FIRST + i,
+			         strerror(errno));
+			return false;
+		}
+		memcpy(all[i].address, listener->address, sizeof all[i].address);
+		listeners[(*listener_count)++] = listener;
+	}
+	return wrong[0] == '\0';
+}
+
+/* ---- in the loader ---- */
+
+static bool is_any(const struct address *address)
+{
+	const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)(const void *)&address->sockaddr;
+	const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *)(const void *)&address->sockaddr;
+
+	return address->sockaddr.ss_family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&ipv6->sin6_addr)
+	                                               : ipv4->sin_addr.s_addr == INADDR_ANY;
+}
+
+/* Is it the inherited address that was meant by one in the configuration? */
+static bool is_meant(const char *text, const char *inherited)
+{
+	struct address asked;
+
+	if (strcmp(text, inherited) == 0)
+		return true;
+	return address_parse(&asked, text) == NULL && asked.sockaddr.ss_family != AF_UNIX && is_any(&asked) &&
+	       strncmp(inherited, "unix:", 5) != 0 && strcmp(strrchr(text, ':'), strrchr(inherited, ':')) == 0;
+}
+
+static const char *protocol_of(const struct inherited *one, const struct config *config)
+{
+	if (protocol_find(one->name))
+		return one->name;
+	for (int64_t i = 0; i < config->listeners; i++)
+		if (is_meant(config->listen[i].address, one->address))
+			return config->listen[i].protocol;
+	return protocols[0]->name;
+}
+
+static const char *first_unserved(const struct config *config)
+{
+	static char address[CONFIG_ADDRESS];
+
+	for (int64_t i = 0; i < config->listeners; i++) {
+		bool served = false;
+
+		for (int k = 0; k < count; k++)
+			served |= is_meant(config->listen[i].address, all[k].address);
+		if (served)
+			continue;
+		memcpy(address, config->listen[i].address, sizeof address);
+		return address;
+	}
+	return NULL;
+}
+
+const char *inherited_list(struct config *config)
+{
+	struct config_listen listen[CONFIG_LISTENERS] = { { .mode = 0 } };
+	const char *unserved = config->set.listen && count > 0 ? first_unserved(config) : NULL;
+
+	for (int i = 0; i < count; i++) {
+		memcpy(listen[i].address, all[i].address, sizeof listen[i].address);
+		snprintf(listen[i].protocol, sizeof listen[i].protocol, "%s", protocol_of(&all[i], config));
+	}
+	if (count == 0)
+		return NULL;
+	memcpy(config->listen, listen, sizeof listen);
+	config->listeners = count;
+	return unserved;
+}

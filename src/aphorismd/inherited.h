@@ -1,0 +1,43 @@
+/*
+ * inherited.h - listening sockets that were open when this program began: sd_listen_fds(3).
+ *
+ * They are served in place of the addresses that the configuration lists, for life: whoever opened them decides where
+ * the daemon listens, and goes on with them after it.
+ */
+#ifndef APHORISMD_INHERITED_H
+#define APHORISMD_INHERITED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "server/config.h"
+#include "server/listener.h"
+
+enum { INHERITED_FIRST = 3, INHERITED_REASON = 256 };
+
+/*
+ * Takes LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES out of the environment.  Returns how many descriptors from
+ * INHERITED_FIRST on are meant for this process.  To be called before anything is opened.
+ */
+int inherited_take(void);
+
+/*
+ * In place of that: INHERITED_FIRST is the only one, a listening socket, or a connection, of which the configuration is
+ * to know the protocol.
+ */
+void inherited_set(bool is_connection);
+
+/*
+ * Makes listeners of them, which are the caller's then, at most CONFIG_LISTENERS.  False with a reason when LISTEN_FDS
+ * made no sense, or when a descriptor was no listening stream socket.
+ */
+bool inherited_adopt(struct listener **, size_t *count, char *reason);
+
+/*
+ * In a loader, after that: puts them into the configuration in place of `listen`.  Each gets the protocol that its name
+ * is, else that of the address in the configuration which is its own or, with any host, has its port; else the first.
+ * Returns the first address of a list that somebody wrote which is not served now (static), or NULL.
+ */
+const char *inherited_list(struct config *);
+
+#endif

@@ -1,0 +1,78 @@
+"""The packages themselves: how they are built, and what those who check packages say."""
+
+import filecmp
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from harness import TOP
+from machine import DEB, SCRATCH, package
+
+
+def said(*words, **more):
+    result = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            **more)
+    assert result.returncode == 0, result.stdout
+    return result.stdout
+
+
+@pytest.fixture
+def tarball():
+    found, = DEB.glob("aphorismd-*.tar.gz")
+    return found
+
+
+@pytest.fixture
+def place(request):
+    folder = SCRATCH / request.node.name
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_another_build_elsewhere_is_the_same(tarball, place):
+    """With another umask, time zone and language, and one step after the other."""
+    there = place / "somewhere/quite/different"
+    said("sh", "-c", 'umask 027; exec "$@"', "sh", TOP / "packaging/make-deb", tarball, there,
+         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TZ": "Pacific/Kiritimati", "LC_ALL": "C.UTF-8",
+              "DEB_BUILD_OPTIONS": "nocheck"})
+    names = sorted(path.name for path in DEB.glob("*.deb"))
+    assert names == sorted(path.name for path in there.glob("*.deb")) and len(names) == 4
+    for name in names + [path.name for path in DEB.glob("*.tar.xz")]:
+        assert filecmp.cmp(DEB / name, there / name, shallow=False), name
+
+
+def test_lintian_has_neither_errors_nor_warnings():
+    if not shutil.which("lintian"):
+        pytest.skip("lintian is not installed")
+    changes, = DEB.glob("*.changes")
+    complaints = said("lintian", "--allow-root", "--fail-on", "error,warning", changes)
+    assert not re.search("^[EWO]:", complaints, re.MULTILINE), complaints       # O: overridden
+
+
+def test_units_give_up_what_they_can(place):
+    said("dpkg-deb", "--extract", package("aphorismd"), place)
+    limits = {"aphorismd.service": 1.5, "aphorismd-activated.service": 0.5}
+    units = [place / "lib/systemd/system" / name for name in limits]
+    examples = place / "usr/share/doc/aphorismd/examples"
+    for unit, limit in [*zip(units, limits.values()), (examples / "aphorismd-inetd@.service", 0.5)]:
+        exposure = said("systemd-analyze", "security", "--offline=yes", "--no-pager", unit)
+        assert float(re.search(r"Overall exposure level for \S+: ([\d.]+)", exposure).group(1)) <= limit, exposure
+
+
+def test_rpm(tarball, place):
+    if not shutil.which("rpmbuild"):
+        pytest.skip("rpmbuild is not installed")
+    said("rpmbuild", "-tb", "--nodeps", "--define", f"_topdir {place}", "--define", "debug_package %{nil}",
+         "--define", "optflags -O0", tarball)
+    daemon, tools = sorted(place.glob("RPMS/*/*.rpm"), key=lambda path: "tools" in path.name)
+    files = [name.removesuffix(".gz") for name in said("rpm", "-qpl", daemon).split()]
+    for name in ("/usr/sbin/aphorismd", "/usr/sbin/aphorismctl", "/usr/share/man/man5/aphorismd.conf.5",
+                 "/usr/lib/systemd/system/aphorismd.service", "/usr/lib/systemd/system/aphorismd.socket",
+                 "/usr/lib/sysusers.d/aphorismd.conf", "/etc/aphorismd/aphorismd.conf"):
+        assert name in files
+    assert "/etc/aphorismd/aphorismd.conf" in said("rpm", "-qpc", daemon).split()
+    assert "/usr/bin/aphorism" in said("rpm", "-qpl", tools).split()
+    assert "aphorismd" in said("rpm", "-qp", "--scripts", daemon)

@@ -1,0 +1,129 @@
+"""The init script, in a system without systemd."""
+
+import pytest
+
+from harness import Client, until
+from installed import ADDRESS, CONF, answers, edit
+from machine import Machine
+
+SCRIPT = "/etc/init.d/aphorismd"
+
+
+@pytest.fixture
+def bare(layer):
+    """The installed packages, and nobody who runs them: its first process only waits."""
+    machine = Machine([layer]).boot("sleep", "infinity")
+    try:
+        with machine.network():
+            machine.do("ip", "link", "set", "lo", "up") if machine.path("/usr/sbin/ip").exists() else None
+            yield machine
+    finally:
+        machine.remove()
+
+
+def init(machine, action):
+    result = machine.run(SCRIPT, action)
+    return result.returncode, result.output
+
+
+def test_start_status_reload_stop(bare):
+    assert init(bare, "status")[0] == 3
+    assert init(bare, "start") == (0, "")
+    assert answers()
+    assert init(bare, "status")[0] == 0
+    assert init(bare, "start")[0] == 0                          # it runs already
+    edit(bare, "model", '"event"')
+    assert init(bare, "reload")[0] == 0
+    assert "model event\n" in bare.do("aphorismctl", "status")
+    pid = bare.path("/run/aphorismd/aphorismd.pid").read_text()
+    assert init(bare, "restart")[0] == 0
+    assert bare.path("/run/aphorismd/aphorismd.pid").read_text() != pid
+    assert answers()
+    assert init(bare, "force-reload")[0] == 0
+    assert init(bare, "try-restart")[0] == 0
+    assert answers()
+    assert init(bare, "stop")[0] == 0
+    with pytest.raises(ConnectionRefusedError):
+        Client(ADDRESS)
+    assert init(bare, "status")[0] == 3
+    assert init(bare, "stop")[0] == 0                           # it does not run
+    assert init(bare, "reload")[0] == 7
+    assert init(bare, "try-restart")[0] == 0
+    assert init(bare, "status")[0] == 3
+    assert init(bare, "frobnicate")[0] == 2
+
+
+def test_stop_lets_clients_finish(bare):
+    init(bare, "start")
+    with Client(ADDRESS) as client:
+        client.send(b"Simple is better than?" * 100)
+        assert init(bare, "stop")[0] == 0
+        assert client.everything() == b"Complex." * 100
+
+
+def test_pidfile_of_a_dead_daemon(bare):
+    init(bare, "start")
+    pid = bare.path("/run/aphorismd/aphorismd.pid").read_text().strip()
+    bare.kill("KILL", pid)
+    until("the end of the workers", lambda: init(bare, "status")[0] == 1)
+    assert init(bare, "start")[0] == 0
+    assert init(bare, "status")[0] == 0
+    assert answers()
+    assert init(bare, "stop")[0] == 0
+
+
+def test_another_process_with_the_number_in_the_pidfile(bare):
+    bare.do("mkdir", "-p", "/run/aphorismd")
+    bare.path("/run/aphorismd/aphorismd.pid").write_text("1\n")
+    assert init(bare, "status")[0] == 1
+    assert init(bare, "stop")[0] == 0
+    assert init(bare, "reload")[0] == 7
+    assert bare.nspawn.poll() is None                           # its first process is as it was
+
+
+def test_broken_configuration(bare):
+    init(bare, "start")
+    edit(bare, "model", '"perfork"')
+    for action in ("reload", "restart"):
+        status, said = init(bare, action)
+        assert status == 6 and f"{CONF}:" in said
+        assert answers()                                        # with the old configuration
+    init(bare, "stop")
+    status, said = init(bare, "start")
+    assert status == 6 and f"{CONF}:" in said
+
+
+def test_missing_configuration(bare):
+    bare.do("rm", CONF)
+    status, said = init(bare, "start")
+    assert status == 6 and CONF in said and "No such file" in said
+
+
+def test_missing_user(bare):
+    bare.do("userdel", "aphorismd")
+    status, said = init(bare, "start")
+    assert status == 6 and "aphorismd: no such user" in said
+
+
+def test_port_in_use(bare):
+    import socket
+    with socket.create_server(("127.0.0.1", 1060)):
+        status, said = init(bare, "start")
+    assert status == 1 and "127.0.0.1:1060" in said and "in use" in said
+
+
+def test_read_only_and_full_run(bare):
+    bare.do("mkdir", "/run/aphorismd")
+    bare.do("mount", "-t", "tmpfs", "-o", "ro", "nothing", "/run/aphorismd")
+    status, said = init(bare, "start")
+    assert status == 1 and "/run/aphorismd" in said and "Read-only file system" in said
+    bare.do("umount", "/run/aphorismd")
+    bare.do("mount", "-t", "tmpfs", "-o", "nr_inodes=1", "full", "/run/aphorismd")
+    status, said = init(bare, "start")
+    assert status == 1 and "/run/aphorismd" in said and "No space left on device" in said
+
+
+def test_only_root(bare):
+    for action in ("start", "stop", "reload"):
+        result = bare.run("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", SCRIPT, action)
+        assert result.returncode == 4 and "root" in result.output

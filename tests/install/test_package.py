@@ -1,0 +1,157 @@
+"""The packages: installation, upgrade, removal."""
+
+
+import pytest
+
+from harness import Client, until
+from installed import ADDRESS, CONF, answers, edit, edit_model, is_active
+from load import Load
+from machine import package
+
+# what apt, dpkg and the journal write about every package
+BOOKS = ("/var/lib/dpkg", "/var/lib/apt", "/var/cache", "/var/log", "/root", "/run", "/tmp", "/proc", "/sys", "/dev",
+         "/var/lib/systemd/deb-systemd-helper-enabled", "/etc/ld.so.cache")
+
+
+def everything(machine):
+    """All files with owner, mode and content, outside of the books; of what runs, what is in /run."""
+    pruned = [word for folder in BOOKS for word in ("-path", folder, "-prune", "-o")]
+    files = machine.do("find", "/", *pruned, "-name", "*-", "-o", "-printf", "%p %u:%g %m %y %l\n")
+    content = machine.do("find", "/", *pruned, "-type", "f", "!", "-name", "*-", "-exec", "md5sum", "{}", "+")
+    run = machine.do("find", "/run", "-name", "*aphorism*")
+    helper = machine.do("find", "/var/lib/systemd", "-name", "*aphorism*")
+    return set(files.splitlines()) | set(content.splitlines()) | set(run.splitlines()) | set(helper.splitlines())
+
+
+def version(machine):
+    return machine.do("dpkg-query", "--show", "--showformat=${Version}", "aphorismd")
+
+
+def upgrade(machine):
+    assert version(machine) == "0.0.9"
+    said = machine.install(*machine.bring(package("aphorismd")))
+    assert version(machine) != "0.0.9"
+    return said
+
+
+def test_installs_and_answers_at_once(fresh):
+    fresh.install(*fresh.bring(package("aphorismd"), package("aphorismd-tools")))
+    assert answers()
+    assert is_active(fresh)
+    assert fresh.systemctl("is-enabled", "aphorismd.service") == "enabled\n"
+    assert fresh.run("systemctl", "is-enabled", "aphorismd.socket").output == "disabled\n"
+    assert len(fresh.do("aphorism", "127.0.0.1").splitlines()) == 3
+    assert "state serving" in fresh.do("aphorismctl", "status")
+    assert "listening on 127.0.0.1:1060" in fresh.systemctl("status", "aphorismd")
+
+
+def test_comes_up_with_the_machine(machine):
+    """Which was installed before it was booted this time."""
+    until("the service", lambda: is_active(machine))
+    assert answers()
+
+
+def test_upgrade_keeps_edits_and_takes_what_is_new(older):
+    edit_model(older, "threadpool")
+    edited = older.path(CONF).read_bytes()
+    assert "Configuration file" not in upgrade(older)       # no question: the package's file has not changed
+    assert older.path(CONF).read_bytes() == edited
+    assert older.path("/etc/aphorismd/zen.aphorisms").read_text().startswith("# The table of aphorismd")
+    assert "model threadpool\n" in older.do("aphorismctl", "status")
+    assert answers()
+
+
+def test_upgrade_drains(older):
+    """Whoever has asked gets the answer, and the new daemon serves as soon as apt returns."""
+    pid = older.show("aphorismd", "MainPID")
+    load = Load(ADDRESS, 5)
+    until("answers", lambda: load.answered > 100)
+    apt = older.start("apt-get", "install", "--yes", *older.bring(package("aphorismd")))
+    load.stop_server(lambda: until("the old daemon's stop",
+                                   lambda: older.show("aphorismd", "MainPID") != pid))
+    said, _ = apt.communicate(timeout=60)
+    assert apt.returncode == 0, said
+    assert version(older) != "0.0.9"
+    assert answers()
+
+
+def test_upgrade_under_socket_activation_refuses_nobody(older):
+    older.systemctl("disable", "--now", "aphorismd.service")
+    older.systemctl("enable", "--now", "aphorismd.socket")
+    load = Load(ADDRESS, 5, per_connection=10)
+    until("answers", lambda: load.answered > 100)
+    pid = older.show("aphorismd-activated", "MainPID")
+    upgrade(older)
+    assert older.show("aphorismd-activated", "MainPID") not in (pid, "0")
+    before = load.answered
+    until("answers of the new daemon", lambda: load.answered > before + 100)
+    load.finish()
+    assert not is_active(older)
+
+
+def test_upgrade_does_not_start_what_was_stopped_or_disabled(older):
+    older.systemctl("disable", "--now", "aphorismd.service")
+    upgrade(older)
+    assert not is_active(older)
+    assert older.run("systemctl", "is-enabled", "aphorismd.service").output == "disabled\n"
+
+
+def test_upgrade_with_a_broken_configuration_succeeds(older):
+    """The service fails and says why; the package system is not stuck."""
+    edit(older, "model", '"perfork"')
+    upgrade(older)
+    assert not is_active(older)
+    assert f"{CONF}:" in older.run("systemctl", "status", "aphorismd").output
+    edit_model(older, "prefork")
+    older.systemctl("start", "aphorismd")
+    assert answers()
+
+
+def test_removal_keeps_configuration_and_purge_leaves_nothing(fresh):
+    fresh.install("libconfig9", "libjansson4")
+    before = everything(fresh)
+    fresh.install(*fresh.bring(package("aphorismd"), package("aphorismd-tools")))
+    assert answers()
+    edit_model(fresh, "event")
+
+    fresh.do("apt-get", "remove", "--yes", "aphorismd", "aphorismd-tools")
+    with pytest.raises(ConnectionRefusedError):
+        Client(ADDRESS)
+    assert 'model = "event";' in fresh.path(CONF).read_text()
+    assert not fresh.path("/usr/sbin/aphorismd").exists()
+
+    fresh.install(*fresh.bring(package("aphorismd")))
+    assert "model event\n" in fresh.do("aphorismctl", "status")
+
+    fresh.do("apt-get", "purge", "--yes", "aphorismd", "aphorismd-tools")
+    left = everything(fresh)
+    assert left - before == set() and before - left == set()
+
+
+def test_purge_leaves_what_others_made(machine):
+    """Also when it was the socket that served."""
+    machine.path("/etc/aphorismd/own.aphorisms").write_text("Mine is better than? Yours.\n")
+    machine.do("usermod", "--comment", "somebody else", "aphorismd")
+    machine.systemctl("disable", "--now", "aphorismd.service")
+    machine.systemctl("enable", "--now", "aphorismd.socket")
+    assert answers()
+    machine.do("apt-get", "purge", "--yes", "aphorismd")
+    with pytest.raises(ConnectionRefusedError):
+        Client(ADDRESS)
+    assert machine.do("find", "/etc/aphorismd").split() == ["/etc/aphorismd", "/etc/aphorismd/own.aphorisms"]
+    assert "somebody else" in machine.do("getent", "passwd", "aphorismd")
+    assert "aphorismd" not in machine.systemctl("list-units", "--all", "--plain", "--no-legend")
+    assert machine.do("find", "/etc/systemd", "-name", "aphorismd*") == ""
+
+
+def test_examples_are_valid_and_there_is_one_for_each_model(machine):
+    models = [line.split()[0] for line in machine.do("aphorismd", "--list-models").splitlines()]
+    for model in models:
+        example = f"/usr/share/doc/aphorismd/examples/{model}.conf"
+        checked = machine.do("aphorismd", "--test", "--config", example, "-o",
+                             'aphorisms="/etc/aphorismd/zen.aphorisms"')
+        assert checked == ""
+        machine.do("cp", example, CONF)
+        machine.systemctl("reload", "aphorismd")
+        assert f"model {model}\n" in machine.do("aphorismctl", "status")
+        assert answers()

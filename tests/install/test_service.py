@@ -1,0 +1,206 @@
+"""The service under systemd: models and reloads, deaths, the watchdog, the stop, and what it says in the journal."""
+
+import socket
+
+import pytest
+
+from harness import Client, descendants, models, until
+from installed import ADDRESS, CONF, another_main_process, answers, drop_in, edit, edit_model, is_active
+from load import Load
+
+def test_every_model_by_edit_and_reload_under_load(machine):
+    load = Load(ADDRESS, 8)
+    for model in [*models(), "prefork"]:
+        edit_model(machine, model)
+        machine.systemctl("reload", "aphorismd")
+        assert f"model {model}\n" in machine.do("aphorismctl", "status")
+        assert f"model {model}," in machine.show("aphorismd", "StatusText")
+        before = load.answered
+        until(f"answers under {model}", lambda: load.answered > before + 100)
+    load.finish()
+    assert machine.show("aphorismd", "NRestarts") == "0"
+
+
+def test_broken_edit_fails_the_reload_and_the_service_serves_on(machine):
+    with Client(ADDRESS) as client:
+        edit_model(machine, "perfork")
+        line = machine.do("grep", "-n", "perfork", CONF).split(":")[0]
+        assert machine.run("systemctl", "reload", "aphorismd").returncode != 0
+        reason = f'{CONF}:{line}: model: '
+        assert reason in machine.do("systemctl", "status", "aphorismd")
+        assert reason in machine.journal()
+        assert client.ask(b"Simple is better than?") == b"Complex."
+    assert answers()
+    assert is_active(machine)
+    edit_model(machine, "event")
+    machine.systemctl("reload", "aphorismd")
+    assert "model event\n" in machine.do("aphorismctl", "status")
+
+
+def test_journal_tells_the_story(machine):
+    machine.systemctl("reload", "aphorismd")
+    edit_model(machine, "perfork")
+    machine.run("systemctl", "reload", "aphorismd")
+    edit_model(machine, "thread")
+    machine.systemctl("restart", "aphorismd")
+    story = machine.journal()
+    at = -1
+    for part in ("listening on 127.0.0.1:1060", "Started aphorismd.service", "Reloaded aphorismd.service",
+                 f"{CONF}:", "Reload failed for aphorismd.service", "Stopped aphorismd.service",
+                 "listening on 127.0.0.1:1060", "Started aphorismd.service"):
+        at = story.find(part, at + 1)
+        assert at >= 0, f"no {part!r} in its place of\n{story}"
+    errors = machine.do("journalctl", "--no-pager", "--output=cat", "--priority=err", "--unit=aphorismd")
+    assert f"{CONF}:" in errors and "listening on" not in errors
+
+
+def test_killed_main_process_comes_back(machine):
+    pid = machine.show("aphorismd", "MainPID")
+    machine.kill("KILL", pid)
+    another_main_process(machine, pid)
+    assert answers()
+    assert machine.show("aphorismd", "NRestarts") == "1"
+
+
+def test_watchdog_restarts_a_daemon_that_hangs(machine):
+    drop_in(machine, "aphorismd.service", "[Service]\nWatchdogSec=2\n")
+    machine.systemctl("restart", "aphorismd")
+    pid = machine.show("aphorismd", "MainPID")
+    machine.kill("STOP", pid)
+    another_main_process(machine, pid)
+    assert answers()
+    assert "Watchdog timeout" in machine.journal()
+
+
+def test_an_idle_daemon_keeps_the_watchdog_content(machine):
+    """Nothing happens for three of its times, and a reload takes its time."""
+    drop_in(machine, "aphorismd.service", "[Service]\nWatchdogSec=1\n")
+    machine.systemctl("restart", "aphorismd")
+    machine.do("sleep", "3")
+    assert machine.show("aphorismd", "NRestarts") == "0"
+    assert answers()
+
+
+@pytest.mark.parametrize("model", models())
+def test_stop_drains(machine, model):
+    edit_model(machine, model)
+    machine.systemctl("restart", "aphorismd")
+    load = Load(ADDRESS, 1 if model == "iterative" else 8)
+    until("answers", lambda: load.answered > 100)
+    load.stop_server(lambda: machine.systemctl("stop", "aphorismd"))
+    assert machine.show("aphorismd", "Result") == "success"
+    assert machine.show("aphorismd", "ExecMainStatus") == "0"
+    assert not machine.path("/run/aphorismd").exists()
+
+
+def test_sandbox_enters_within_the_walls_of_the_unit(machine):
+    drop_in(machine, "aphorismd.service", "[Service]\nEnvironment=APHORISMD_PROCESS_SANDBOX=required\n")
+    machine.systemctl("restart", "aphorismd")
+    for model in models():
+        edit_model(machine, model)
+        machine.systemctl("reload", "aphorismd")
+        assert answers()
+    story = machine.journal()
+    assert "process.sandbox" not in story and "can't" not in story
+    for process in descendants(machine.leader):
+        if process.title().startswith("aphorismd:"):
+            assert process.status("Seccomp") == ["2"] and process.status("CapBnd") == ["0000000000000000"]
+
+
+def test_everything_runs_as_its_user_which_owns_nothing(machine):
+    users = machine.do("sh", "-c", "stat -c %U /proc/$(systemctl show --value -p MainPID aphorismd)").split()
+    assert users == ["aphorismd"]
+    owned = machine.do("find", "/", "-xdev", "(", "-user", "aphorismd", "-o", "-group", "aphorismd", ")")
+    assert owned == ""
+    owned = machine.do("find", "/run", "-user", "aphorismd").split()
+    assert sorted(owned) == ["/run/aphorismd", "/run/aphorismd/control"]
+    fields = machine.do("getent", "passwd", "aphorismd").strip().split(":")
+    assert fields[5] == "/" and fields[6].endswith("nologin")
+
+
+def test_control_socket_obeys_the_group(machine):
+    """Also through the user namespace of PrivateUsers."""
+    machine.do("useradd", "--groups", "aphorismd", "operator1")
+    machine.do("useradd", "stranger")
+    assert machine.do("setpriv", "--reuid=operator1", "--init-groups", "--regid=operator1", "aphorismctl", "-s",
+                      "/run/aphorismd/control", "ping") == "pong\n"
+    refused = machine.run("setpriv", "--reuid=stranger", "--init-groups", "--regid=stranger", "aphorismctl", "-s",
+                          "/run/aphorismd/control", "ping")
+    assert refused.returncode == 77
+
+
+# What no restart mends
+
+def fails(machine, status, *reasons):
+    """The unit's start fails for good, and its status tells why."""
+    assert machine.run("systemctl", "restart", "aphorismd").returncode != 0
+    until("the unit's failure", lambda: machine.show("aphorismd", "ActiveState") == "failed")
+    machine.do("journalctl", "--sync")
+    shown = machine.run("systemctl", "status", "aphorismd").output
+    for reason in reasons:
+        assert reason in shown, shown
+    assert machine.show("aphorismd", "ExecMainStatus") == str(status)
+    machine.do("sleep", "0.5")          # longer than RestartSec
+    assert machine.show("aphorismd", "ActiveState") == "failed"
+    assert machine.show("aphorismd", "NRestarts") == "0"
+
+
+def works_again(machine):
+    machine.systemctl("reset-failed", "aphorismd")
+    machine.systemctl("restart", "aphorismd")
+    assert answers()
+
+
+def test_missing_configuration(machine):
+    machine.do("mv", CONF, "/root/kept")
+    fails(machine, 66, CONF, "No such file")
+    machine.do("mv", "/root/kept", CONF)
+    works_again(machine)
+
+
+def test_unreadable_configuration(machine):
+    machine.do("chmod", "600", CONF)
+    fails(machine, 66, CONF, "Permission denied")
+    machine.do("chmod", "644", CONF)
+    works_again(machine)
+
+
+def test_wrong_configuration(machine):
+    machine.do("sh", "-c", f"echo 'timeouts.idle = 1' >> {CONF}")
+    fails(machine, 78, f"{CONF}:")
+
+
+def test_port_in_use(machine):
+    machine.systemctl("stop", "aphorismd")
+    with socket.create_server(("127.0.0.1", 1060)):
+        fails(machine, 69, "127.0.0.1:1060", "in use")
+    works_again(machine)
+
+
+def test_privileged_port(machine):
+    edit(machine, "listen", '( "127.0.0.1:60" )')
+    fails(machine, 77, "127.0.0.1:60", "Permission denied")
+
+
+def test_missing_user(machine):
+    machine.systemctl("stop", "aphorismd")
+    machine.do("userdel", "aphorismd")
+    fails(machine, 217, "aphorismd")
+
+
+def test_read_only_run(machine):
+    machine.systemctl("stop", "aphorismd")
+    machine.do("mount", "--rbind", "/run", "/run")
+    machine.do("mount", "-o", "remount,bind,ro", "/run")
+    fails(machine, 233, "RUNTIME_DIRECTORY", "Read-only file system")
+    machine.do("umount", "--lazy", "/run")
+    works_again(machine)
+
+
+def test_full_run(machine):
+    machine.systemctl("stop", "aphorismd")
+    machine.do("mkdir", "/run/aphorismd")
+    machine.do("mount", "-t", "tmpfs", "-o", "nr_inodes=1", "full", "/run/aphorismd")
+    fails(machine, 73, "/run/aphorismd/control", "No space left on device")
+    machine.do("umount", "/run/aphorismd")
+    works_again(machine)
