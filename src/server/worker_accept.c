@@ -16,6 +16,7 @@
 
 enum {
 	POLL_MS = 1000,
+	LATE_MS = 1000,
 	REFUSED_READS = 16,               /* of 4096 bytes each */
 	WAKE = CONFIG_LISTENERS, LOOK,    /* beside the listeners' numbers, what an event can be about */
 };
@@ -120,9 +121,22 @@ static void begin(struct worker *worker, struct connection *connection)
 	scoreboard_add(&seat->connections, 1);
 	worker_count_busy(worker);
 	atomic_store(&worker->fds[connection->seat], connection->fd);
-	/* stored first, tested then: a stop that did not see the descriptor is seen here */
-	if (worker_phase(worker) >= PHASE_DRAINS)
-		shutdown(connection->fd, SHUT_RD);
+}
+
+/*
+ * At the end a connection is cut for reading; one that the handler did not see in the list, since it was taken at that
+ * very moment, is cut here.  A client who was told of a finished reload may have connected since, and a worker that was
+ * blocked in accept has taken it from those who serve on: what it says at once is still heard, if the worker may wait.
+ */
+static void cut_if_late(const struct worker *worker, const struct connection *connection, int number, int wait_ms)
+{
+	struct pollfd first = { .fd = connection->fd, .events = POLLIN };
+
+	if (worker_phase(worker) < PHASE_DRAINS)
+		return;
+	if (!worker_ends_queue(worker, number))
+		poll(&first, 1, wait_ms);
+	shutdown(connection->fd, SHUT_RD);
 }
 
 /* Decides on a connection before a byte of it is read.  Returns false when it was turned away. */
@@ -312,8 +326,10 @@ bool worker_accept(struct worker *worker, struct connection *connection)
 			break;
 		connection->fd = phase >= PHASE_DRAINS ? take_queued(worker, &peer, &number)
 		                                       : take_next(worker, &peer, &number);
-		if (connection->fd >= 0 && admit(worker, &worker->listeners[number], connection, &peer))
+		if (connection->fd >= 0 && admit(worker, &worker->listeners[number], connection, &peer)) {
+			cut_if_late(worker, connection, number, LATE_MS);
 			return true;
+		}
 		if (connection->fd < 0 && phase >= PHASE_DRAINS)
 			break;
 	}
@@ -339,8 +355,10 @@ int worker_accept_now(struct worker *worker, int number, struct connection *conn
 			return -1;
 		}
 		connection->fd = take(&worker->listeners[number], &peer, SOCK_NONBLOCK);
-		if (connection->fd >= 0 && admit(worker, &worker->listeners[number], connection, &peer))
+		if (connection->fd >= 0 && admit(worker, &worker->listeners[number], connection, &peer)) {
+			cut_if_late(worker, connection, number, 0);
 			return 1;
+		}
 		if (connection->fd < 0 && (is_empty(errno) || !is_passing(errno)))
 			break;
 	}

@@ -72,6 +72,18 @@ def test_a_drain_that_is_slow_to_let_go_of_listeners(daemon, model):
         load.finish()
 
 
+@pytest.mark.models(only=("prefork", "threadpool"))
+def test_a_worker_that_leaves_takes_one_more(daemon, model):
+    """It was blocked in accept, and was given a connection at the moment of the reload: the client speaks, and is heard."""
+    d = daemon(model, prefork__start_workers=1, prefork__min_spare=1, prefork__max_spare=1, prefork__max_workers=1)
+    with straced(children(d.pid)[0], "inject=accept4:delay_exit=2000000"), d.connect() as client:
+        begin = time.monotonic()
+        d.reloaded()
+        time.sleep(max(0, begin + 2.4 - time.monotonic()))
+        assert client.ask(b"Simple is better than?") == b"Complex."
+        assert client.everything() == b""
+
+
 # Moments of a stop.  Each brings the daemon there, a random time later the stop comes.
 
 def serving(d, rng):
