@@ -1,5 +1,6 @@
 """Machines for the tests of the installed daemon; harness and clients are those of the system tests."""
 
+import fcntl
 import os
 import sys
 from pathlib import Path
@@ -11,27 +12,31 @@ if "TEST_ROOT" not in os.environ:
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 pytest.register_assert_rewrite("harness", "machine")
 
-from machine import Machine, package, previous  # noqa: E402
+from machine import SCRATCH, Machine, package, previous  # noqa: E402
 
 
-def installed(the_package):
-    machine = Machine().boot()
-    machine.install(*machine.bring(the_package(machine), package("aphorismd-tools")))
-    machine.stop()
-    yield machine.upper
-    machine.remove()
+def installed(name, the_package):
+    """What an installation adds to a fresh system: made once for all processes that run tests."""
+    layer = SCRATCH / name
+    with open(SCRATCH / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not layer.exists():
+            machine = Machine().boot()
+            machine.install(*machine.bring(the_package(machine.folder), package("aphorismd-tools")))
+            machine.stop()
+            machine.upper.rename(layer)
+            machine.remove()
+    return layer
 
 
 @pytest.fixture(scope="session")
 def layer():
-    """What the installation of our packages adds to a fresh system."""
-    yield from installed(lambda machine: package("aphorismd"))
+    return installed("layer", lambda _: package("aphorismd"))
 
 
 @pytest.fixture(scope="session")
 def older_layer():
-    """The same with the packages of an earlier version."""
-    yield from installed(lambda machine: previous(machine.folder))
+    return installed("older_layer", previous)
 
 
 @pytest.fixture

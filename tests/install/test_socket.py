@@ -24,7 +24,7 @@ def activated(machine):
 def test_first_connection_is_answered(activated, model):
     edit_model(activated, model)
     assert answers()
-    assert is_active(activated, SERVICE)
+    until("systemd's knowledge of that", lambda: is_active(activated, SERVICE))
     assert f"model {model}\n" in activated.do("aphorismctl", "status")
     assert activated.show(SERVICE, "NRestarts") == "0"
 
