@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness import (APHORISMCTL, APHORISMD, LIMIT, ROOT, Client, Daemon, nobody, nothing_left, run, says, strike,
-                     until)
+from harness import (APHORISMCTL, APHORISMD, LIMIT, ROOT, Client, Daemon, nobody, nothing_left, open_files, run, says,
+                     strike, until)
 
 
 def test_ping_and_version(daemon):
@@ -61,11 +61,16 @@ def test_a_reload_asked_for_during_another_has_its_own_end(daemon):
     d.write(table=lines)
     with ThreadPoolExecutor(2) as pool:
         good = pool.submit(d.ctl, "reload")
-        until("the loader", lambda: "reloading" in d.ctl("status").stdout)
+        until("the loader, which has read the configuration", lambda: largest_memory_file(d.pid) > len(lines))
         d.config.write_text("modle = 5;\n")
         bad = pool.submit(d.ctl, "reload")
         assert good.result().returncode == 0, good.result()
         assert bad.result().returncode == 78 and "modle" in bad.result().stdout + bad.result().stderr
+
+
+def largest_memory_file(pid):
+    return max((os.stat(f"/proc/{pid}/fd/{fd}").st_size for fd, link in open_files(pid).items()
+                if link.startswith("/memfd:")), default=0)
 
 
 @pytest.mark.parametrize("words", [("stop",), ("stop", "--now")])
