@@ -50,35 +50,27 @@ static void *serve_in_thread(void *number)
 	return NULL;
 }
 
-/*
- * The worker's own thread starts the others.  While some are missing it goes on trying, and then it serves like
- * them.
- */
+/* The worker's own thread starts the others.  While some are missing it goes on trying; then it serves with them. */
 static void serve(struct worker *worker)
 {
 	uint32_t threads = plan(worker->config).acceptors, started = 1;
 	pthread_t *thread = worker_reserve(threads * sizeof *thread);
-	bool ready = false;
 
 	self = worker;
-	while (started < threads && worker_phase(worker) == PHASE_SERVES) {
+	if (threads == 1)
+		worker_ready(self);
+	while (started < threads && worker_phase(self) == PHASE_SERVES) {
 		int error = worker_start_thread(&thread[started], false, serve_in_thread, (void *)(uintptr_t)started);
 
-		if (error == 0) {
-			started++;
-			continue;
-		}
-		if (started == 1) {
-			log_error("can't start a thread: %s", strerror(error));
+		if (error != 0 && started == 1) {
+			log_error("no thread of the pool can be started: %s", strerror(error));
 			exit(EX_OSERR);
 		}
-		if (!ready)
-			worker_ready(worker);
-		ready = true;
-		worker_wait_out(worker, "can't start a thread", error);
+		if (error != 0)
+			worker_wait_out(self, "threads of the pool are missing", error);
+		else if (++started == 2)
+			worker_ready(self);
 	}
-	if (!ready)
-		worker_ready(worker);
 	serve_in_thread(NULL);
 	while (--started > 0)
 		pthread_join(thread[started], NULL);
