@@ -50,13 +50,17 @@ class Inetd:
             return ours, self.start(theirs, *options, **more)
 
     def finish(self):
-        for one in self.started:
-            if one.poll() is None:
-                one.kill()
-            one.wait()
-        for server in self.servers:
-            server.close()
-        harness.nothing_left()
+        try:
+            for one in self.started:
+                one.terminate()
+                one.wait(LIMIT)
+            harness.nothing_left()
+        finally:
+            harness.end_all(keep=[one.pid for one in self.started])
+            for one in self.started:
+                one.wait()
+            for server in self.servers:
+                server.close()
 
 
 @pytest.fixture
