@@ -145,6 +145,11 @@ def fails(machine, status, *reasons):
     assert machine.show("aphorismd", "NRestarts") == "0"
 
 
+def everything_said(machine):
+    """What systemd says before it starts the daemon is not always told to be of the unit."""
+    return machine.do("journalctl", "--no-pager", "--output=cat")
+
+
 def works_again(machine):
     machine.systemctl("reset-failed", "aphorismd")
     machine.systemctl("restart", "aphorismd")
@@ -185,14 +190,16 @@ def test_privileged_port(machine):
 def test_missing_user(machine):
     machine.systemctl("stop", "aphorismd")
     machine.do("userdel", "aphorismd")
-    fails(machine, 217, "aphorismd")
+    fails(machine, 217, "217/USER")
+    assert "determine user credentials" in everything_said(machine)
 
 
 def test_read_only_run(machine):
     machine.systemctl("stop", "aphorismd")
     machine.do("mount", "--rbind", "/run", "/run")
     machine.do("mount", "-o", "remount,bind,ro", "/run")
-    fails(machine, 233, "RUNTIME_DIRECTORY", "Read-only file system")
+    fails(machine, 233, "233/RUNTIME_DIRECTORY")
+    assert "in /run: Read-only file system" in everything_said(machine)
     machine.do("umount", "--lazy", "/run")
     works_again(machine)
 
