@@ -118,6 +118,22 @@ def test_everything_runs_as_its_user_which_owns_nothing(machine):
     assert fields[5] == "/" and fields[6].endswith("nologin")
 
 
+def test_folder_in_run_belongs_to_the_service_while_it_runs(machine):
+    """What systemd-tmpfiles makes at boot is for a daemon that init starts as root."""
+    def owner():
+        return machine.do("stat", "--format=%U:%G %a", "/run/aphorismd")
+
+    assert owner() == "aphorismd:aphorismd 755\n"
+    machine.do("systemd-tmpfiles", "--create", "aphorismd.conf")
+    assert owner() == "aphorismd:aphorismd 755\n"
+    machine.systemctl("stop", "aphorismd")
+    assert not machine.path("/run/aphorismd").exists()
+    machine.do("systemd-tmpfiles", "--create", "aphorismd.conf")
+    assert owner() == "root:root 755\n"
+    machine.systemctl("start", "aphorismd")
+    assert owner() == "aphorismd:aphorismd 755\n"
+
+
 def test_control_socket_obeys_the_group(machine):
     """Also through the user namespace of PrivateUsers."""
     machine.do("useradd", "--groups", "aphorismd", "operator1")
@@ -143,6 +159,11 @@ def fails(machine, status, *reasons):
     machine.do("sleep", "0.5")          # longer than RestartSec
     assert machine.show("aphorismd", "ActiveState") == "failed"
     assert machine.show("aphorismd", "NRestarts") == "0"
+
+
+def everything_said(machine):
+    """What systemd says before it starts the daemon is not always told to be of the unit."""
+    return machine.do("journalctl", "--no-pager", "--output=cat")
 
 
 def works_again(machine):
@@ -185,14 +206,16 @@ def test_privileged_port(machine):
 def test_missing_user(machine):
     machine.systemctl("stop", "aphorismd")
     machine.do("userdel", "aphorismd")
-    fails(machine, 217, "aphorismd")
+    fails(machine, 217, "217/USER")
+    assert "determine user credentials" in everything_said(machine)
 
 
 def test_read_only_run(machine):
     machine.systemctl("stop", "aphorismd")
     machine.do("mount", "--rbind", "/run", "/run")
     machine.do("mount", "-o", "remount,bind,ro", "/run")
-    fails(machine, 233, "RUNTIME_DIRECTORY", "Read-only file system")
+    fails(machine, 233, "233/RUNTIME_DIRECTORY")
+    assert "in /run: Read-only file system" in everything_said(machine)
     machine.do("umount", "--lazy", "/run")
     works_again(machine)
 
@@ -204,3 +227,11 @@ def test_full_run(machine):
     fails(machine, 73, "/run/aphorismd/control", "No space left on device")
     machine.do("umount", "/run/aphorismd")
     works_again(machine)
+
+
+def test_systemd_has_nothing_to_say_about_the_units(machine):
+    examples = "/usr/share/doc/aphorismd/examples"
+    machine.do("cp", f"{examples}/aphorismd-inetd.socket", f"{examples}/aphorismd-inetd@.service",
+               "/etc/systemd/system")
+    assert machine.do("systemd-analyze", "verify", "--man=no", "aphorismd.service", "aphorismd.socket",
+                      "aphorismd-activated.service", "aphorismd-inetd.socket", "aphorismd-inetd@1.service") == ""
