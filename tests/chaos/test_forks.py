@@ -112,7 +112,7 @@ def test_status_78_is_not_tried_again(daemon, place):
         strike(pid, signal.SIGKILL)
     d.wait_for(r"status 78; it is not tried again", since)
     time.sleep(3)
-    assert len(d.matches(DIED, since)) == 1
+    assert len(d.matches(DIED + ": status", since)) == 1
     assert 1 <= len(children(d.pid)) <= 2 and d.ask() == b"Ugly."
     kill_all(d)
     assert d.wait() == 78
