@@ -13,11 +13,6 @@ bool sandbox_is_built(void)
 	return sandbox_has_landlock && sandbox_has_seccomp;
 }
 
-void sandbox_prepare(enum sandbox_role role, unsigned makes)
-{
-	sandbox_prepare_seccomp(role, makes);
-}
-
 bool sandbox_enter(enum sandbox_role role, unsigned makes, char *reason)
 {
 	const char *landlock, *seccomp;

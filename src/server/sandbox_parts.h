@@ -12,6 +12,4 @@ extern const bool sandbox_has_landlock, sandbox_has_seccomp;      /* in this bui
 const char *sandbox_enter_landlock(enum sandbox_role);
 const char *sandbox_enter_seccomp(enum sandbox_role, unsigned makes);
 
-void sandbox_prepare_seccomp(enum sandbox_role, unsigned makes);
-
 #endif

@@ -3,7 +3,7 @@
  *
  * Calls go by name, and one that libseccomp or the machine does not know is no loss: so the lists hold the names that
  * the C libraries use on any machine.  Hot calls stand there without conditions, since from Linux 5.11 on the kernel
- * then knows the answer without running the filter.
+ * then knows the answer without running the filter; sendto alone can't do without one.
  */
 #include "server/sandbox_parts.h"
 
@@ -230,7 +230,7 @@ static const struct sock_fprog *filter_of(enum sandbox_role role, unsigned makes
 	return program;
 }
 
-void sandbox_prepare_seccomp(enum sandbox_role role, unsigned makes)
+void sandbox_prepare(enum sandbox_role role, unsigned makes)
 {
 	filter_of(role, makes);
 }
@@ -283,7 +283,7 @@ const char *sandbox_enter_seccomp(enum sandbox_role role, unsigned makes)
 
 const bool sandbox_has_seccomp = false;
 
-void sandbox_prepare_seccomp(enum sandbox_role role, unsigned makes)
+void sandbox_prepare(enum sandbox_role role, unsigned makes)
 {
 	(void)role;
 	(void)makes;

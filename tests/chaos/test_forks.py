@@ -53,7 +53,7 @@ def test_workers_that_die_before_they_are_ready(daemon, spare):
     since = len(d.lines)
     kill_all(d)
     time.sleep(WATCH_S)
-    told = d.matches(DIED, since)
+    told = d.matches(DIED + ": status", since)      # and not of one that we killed before it was ready
     assert d.process.poll() is None
     tried = len(d.matches(r"can't reserve", since))          # each says so that was forked
     assert 5 <= tried <= 12, f"{tried} forks"
@@ -112,7 +112,7 @@ def test_status_78_is_not_tried_again(daemon, place):
         strike(pid, signal.SIGKILL)
     d.wait_for(r"status 78; it is not tried again", since)
     time.sleep(3)
-    assert len(d.matches(DIED, since)) == 1
+    assert len(d.matches(DIED + ": status", since)) == 1
     assert 1 <= len(children(d.pid)) <= 2 and d.ask() == b"Ugly."
     kill_all(d)
     assert d.wait() == 78
