@@ -48,7 +48,7 @@ def test_reloads_amid_a_crowd(daemon, rng, some):
         elders = [pid for pid, since in latest.items() if since < n - 1 and state(pid) not in "ZX"]
         assert not elders, f"{len(elders)} workers of the generation before last"
         if n % 10 == 0 and (n == 10 or n == rounds):
-            until("the end of the old generation", lambda: "state serving" in d.ctl("status").stdout)
+            d.settled()
             before, after = before or (process(d.pid).memory(), len(open_files(d.pid))), (
                 process(d.pid).memory(), len(open_files(d.pid)))
     crowd.finish()
@@ -65,7 +65,7 @@ def test_a_drain_that_is_slow_to_let_go_of_listeners(daemon, model):
     loads = [Load(address, 6, per_connection=2) for address in d.addresses]
     with straced(children(d.pid)[0], "inject=dup2:delay_enter=100000"):
         d.reloaded()
-        until("the end of the old generation", lambda: "state serving" in d.ctl("status").stdout)
+        d.settled()
     for address in d.addresses:
         assert talk(address, [b"Simple is better than?"]) == b"Complex."
     for load in loads:

@@ -391,6 +391,10 @@ class Daemon:
         result = self.reload(table, **settings)
         assert result.returncode == 0, result.stdout + result.stderr
 
+    def settled(self):
+        """Waits until the last worker of the generation before has gone: until then any of the two may answer."""
+        until("the end of the old generation", lambda: "state serving" in self.ctl("status").stdout)
+
     def wait(self, limit=LIMIT):
         """Its exit status."""
         return self.process.wait(limit)

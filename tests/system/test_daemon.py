@@ -467,7 +467,8 @@ def test_short_options(daemon, place):
 def test_options_hold_at_a_reload(daemon):
     d = daemon(options=["-o", "max_questions_per_connection=2"])
     d.reloaded(max_questions_per_connection=1, table={**THREE, b"Which?": b"The new one."})
-    until("the new table", lambda: d.ask(b"Which?") == b"The new one.")
+    d.settled()
+    assert d.ask(b"Which?") == b"The new one."
     assert talk(d.address, QUESTION * 3) == b"Complex." * 2
 
 
