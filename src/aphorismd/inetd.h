@@ -1,6 +1,6 @@
 /*
- * inetd.h - started by inetd, xinetd or systemd (Accept=yes) for a client: standard input is the client, or the listening
- * socket where it waits.
+ * inetd.h - started by inetd, xinetd or systemd (Accept=yes) for a client: standard input is the client, or the
+ * listening socket where it waits.
  */
 #ifndef APHORISMD_INETD_H
 #define APHORISMD_INETD_H
@@ -25,8 +25,9 @@ int inetd_take(void);
 int inetd_parse_options(struct options *, int argc, char **argv);
 
 /*
- * Serves a connection to its end, in this process, and returns an exit status; EX_USAGE, logged, when standard input was
- * neither a connection nor a listening socket.  -1 when it is a listening socket, which the supervisor is to serve.
+ * Serves a connection to its end, in this process, and returns an exit status; EX_USAGE, logged, when standard input
+ * was neither a connection nor a listening socket.  -1 when it is a listening socket, which the supervisor is to
+ * serve.
  */
 int inetd_run(const struct options *);
 

@@ -53,8 +53,8 @@ void loader_forget(struct loader *);
 void loader_cancel(struct loader *);
 
 /*
- * Loads from the beginning to the end, as a process that does nothing else meanwhile: blocks.  Returns 0 with an image (for
- * --dump without one), or a sysexits code; the text of the loader, which lasts, has its reports.
+ * Loads from the beginning to the end, as a process that does nothing else meanwhile: blocks.  Returns 0 with an
+ * image (for --dump without one), or a sysexits code; the text of the loader, which lasts, has its reports.
  */
 int loader_run(struct loader *, const struct options *, struct image *);
 

@@ -27,8 +27,8 @@ enum {
 
 /*
  * Binds and listens.  Returns a listener, to be closed by listener_close(); or NULL with errno, a sysexits code in
- * *status and the address and the reason in reason[LISTENER_REASON].  A UNIX socket that nobody answers on is replaced. Never
- * blocks.
+ * *status and the address and the reason in reason[LISTENER_REASON].  A UNIX socket that nobody answers on is
+ * replaced.  Never blocks.
  */
 struct listener *listener_open(const struct config_listen *, int backlog, int *status, char *reason);
 
@@ -51,9 +51,9 @@ void listener_forget(struct listener *);
 bool listener_serves(const struct listener *, const struct config_listen *);
 
 /*
- * Sets what a reload may have changed: the backlog and a UNIX socket's permissions, unless it is lent, and the time-outs
- * that TCP connections inherit from it at no cost (UNIX ones do not): idle for input, a part of write for output.  False
- * with errno when that is not done.
+ * Sets what a reload may have changed: the backlog and a UNIX socket's permissions, unless it is lent, and the
+ * time-outs that TCP connections inherit from it at no cost (UNIX ones do not): idle for input, a part of write for
+ * output.  False with errno when that is not done.
  */
 bool listener_set_timeouts(int fd, const struct config *);
 bool listener_tune(const struct listener *, const struct config *, const struct config_listen *);

@@ -137,8 +137,8 @@ void worker_listens_no_more(struct worker *);
 void worker_looks(struct worker *);
 
 /*
- * A connection that somebody else has accepted, at the address of the first listener: lets it in as worker_accept() would.
- * Returns false when it was turned away, or has gone already; it is closed then.
+ * A connection that somebody else has accepted, at the address of the first listener: lets it in as worker_accept()
+ * would.  Returns false when it was turned away, or has gone already; it is closed then.
  */
 bool worker_admit(struct worker *, int fd, struct connection *);
 

@@ -170,7 +170,8 @@ int worker_handle_signals(struct worker *worker)
 	self = worker;
 	sigemptyset(&none);
 	if (!handle_from(SIGNAL_RETIRE, on_phase) || !handle_from(SIGNAL_DRAIN, on_phase) ||
-	    !handle_from(SIGNAL_STOP, on_phase) || !handle_from(SIGNAL_ORPHAN, on_orphan) || !handle(SIGNAL_LOOK, on_look) || !handle(SIGALRM, on_drain_end) ||
+	    !handle_from(SIGNAL_STOP, on_phase) || !handle_from(SIGNAL_ORPHAN, on_orphan) ||
+	    !handle(SIGNAL_LOOK, on_look) || !handle(SIGALRM, on_drain_end) ||
 	    !handle(SIGNAL_INTERRUPT, on_interrupt) || !handle(SIGPIPE, SIG_IGN) || !handle(SIGINT, SIG_IGN) ||
 	    !handle(SIGQUIT, SIG_DFL) || !handle(SIGCHLD, SIG_DFL) || !follow_supervisor() ||
 	    sigprocmask(SIG_SETMASK, &none, NULL) < 0)

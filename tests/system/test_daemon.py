@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import harness
-from harness import APHORISMD, ETC, LIMIT, ROOT, Daemon, Raw, environment, libconfig, nobody, process, run, strays, talk, until
+from harness import (APHORISMD, ETC, LIMIT, ROOT, Daemon, Raw, environment, libconfig, nobody, process, run, strays,
+                     talk, until)
 from protocol_model import THREE
 
 QUESTION = [b"Simple is better than?"]
