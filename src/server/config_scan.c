@@ -246,18 +246,19 @@ static void include(struct reader *reader, const char *name)
 static void directive(struct reader *reader)
 {
 	static const char word[] = "@include";
-	const char *at = reader->at + strlen(word), *name_end;
+	const char *at = reader->at, *blank_end;
 	char name[PATH_MAX];
 	size_t len = 0;
 
-	name_end = at + strspn(at, " \t");
-	if (!reader->line_start || !reader->scan->loader || strncmp(reader->at, word, strlen(word)) != 0 ||
-	    name_end == at || *name_end != '"') {
+	if (strncmp(at, word, strlen(word)) == 0)
+		at += strlen(word);
+	blank_end = at + strspn(at, " \t");
+	if (!reader->line_start || !reader->scan->loader || blank_end == at || *blank_end != '"') {
 		emit(reader->scan, "$", 1);
 		reader->at++;
 		return;
 	}
-	for (at = name_end + 1; *at && *at != '"' && *at != '\n' && len < sizeof name - 1; at++) {
+	for (at = blank_end + 1; *at && *at != '"' && *at != '\n' && len < sizeof name - 1; at++) {
 		if (*at == '\\' && (at[1] == '"' || at[1] == '\\'))
 			at++;
 		name[len++] = *at;

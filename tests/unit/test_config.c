@@ -582,6 +582,7 @@ static const struct {
 	{ "backlog=5 /*", "option: backlog: must be an integer, not a string\n" },
 	{ "backlog=5\n@include \"/tmp\"", "option: backlog: must be an integer, not a string\n" },
 	{ "process.user=\"a\"; b = \"c\"", "option: process.user: \"\\\"a\\\"; b = \\\"c\\\"\": syntax error\n" },
+	{ "access.deny=[@", "option: access.deny: \"[@\": syntax error\n" },
 	{ "process.user=\"a", "option: process.user: \"\\\"a\": syntax error\n" },
 	{ "listen=", "option: listen: must have one address at least\n" },
 	{ "listen=(\"127.0.0.1:1\"", "option: listen: \"(\\\"127.0.0.1:1\\\"\": syntax error\n" },
