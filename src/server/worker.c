@@ -92,12 +92,17 @@ void worker_join(struct worker *worker)
 
 /* ---- idle and busy ---- */
 
+/* Again if it fails: this may be the last that happens, with clients who wait for another worker. */
 static void tell_supervisor(struct worker *worker)
 {
 	uint64_t one = 1;
 
-	if (!atomic_exchange(&worker->board->shared->told, 1) && write(worker->supervisor_told, &one, sizeof one) < 0)
-		atomic_store(&worker->board->shared->told, 0);
+	if (atomic_exchange(&worker->board->shared->told, 1))
+		return;
+	for (int tries = 0; tries < 3; tries++)
+		if (write(worker->supervisor_told, &one, sizeof one) == sizeof one)
+			return;
+	atomic_store(&worker->board->shared->told, 0);
 }
 
 /* By hand: it runs in a signal handler, and once or twice per connection. */
