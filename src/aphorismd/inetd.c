@@ -127,7 +127,7 @@ static int open_worker(struct worker *worker, const struct image *image, int fd,
 		log_error("can't serve: %s", strerror(errno));
 		return EX_OSERR;
 	}
-	worker->board->least_idle = INT32_MIN;
+	worker->board->least_idle = INT32_MIN;            /* there is no supervisor to tell of a want of workers */
 	status = privileges_drop(privileges);
 	return status != 0 ? status : worker_open(worker, 1, 1, longest > CONVERSATION_IN ? longest : CONVERSATION_IN);
 }
