@@ -38,6 +38,21 @@ def test_broken_edit_fails_the_reload_and_the_service_serves_on(machine):
     assert "model event\n" in machine.do("aphorismctl", "status")
 
 
+def test_reload_without_a_control_socket(machine):
+    """The signal reaches every process of the service, of which one obeys."""
+    edit(machine, "control.socket", '""')
+    machine.systemctl("restart", "aphorismd")
+    assert machine.run("systemctl", "reload", "aphorismd").returncode != 0
+    edit_model(machine, "event")
+    with Client(ADDRESS) as client:
+        assert client.ask(b"Simple is better than?") == b"Complex."
+        machine.systemctl("kill", "-s", "HUP", "aphorismd")
+        assert client.everything() == b""
+    until("the new model", lambda: "model event, generation 2" in machine.show("aphorismd", "StatusText"))
+    assert answers()
+    assert machine.show("aphorismd", "NRestarts") == "0"
+
+
 def test_journal_tells_the_story(machine):
     machine.systemctl("reload", "aphorismd")
     edit_model(machine, "perfork")
