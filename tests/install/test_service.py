@@ -9,6 +9,7 @@ from harness import Client, descendants, models, until
 from installed import ADDRESS, CONF, another_main_process, answers, drop_in, edit, edit_model, is_active
 from load import Load
 
+
 def test_every_model_by_edit_and_reload_under_load(machine):
     load = Load(ADDRESS, 8)
     for model in [*models(), "prefork"]:
@@ -39,14 +40,14 @@ def test_broken_edit_fails_the_reload_and_the_service_serves_on(machine):
 
 
 def test_reload_without_a_control_socket(machine):
-    """The signal reaches every process of the service, of which one obeys."""
+    """By a signal for the supervisor, as the manual says: to all, it would end the loader."""
     edit(machine, "control.socket", '""')
     machine.systemctl("restart", "aphorismd")
     assert machine.run("systemctl", "reload", "aphorismd").returncode != 0
     edit_model(machine, "event")
     with Client(ADDRESS) as client:
         assert client.ask(b"Simple is better than?") == b"Complex."
-        machine.systemctl("kill", "-s", "HUP", "aphorismd")
+        machine.systemctl("kill", "--kill-whom=main", "-s", "HUP", "aphorismd")
         assert client.everything() == b""
     until("the new model", lambda: "model event, generation 2" in machine.show("aphorismd", "StatusText"))
     assert answers()
