@@ -30,9 +30,10 @@ dist_examples_DATA = \
 
 units = $(systemdunit_DATA) $(examples_DATA)
 CLEANFILES += $(units)
-$(units): Makefile
+$(units): Makefile %D%/systemd/hardening
 	@$(MKDIR_P) $(@D)
-	$(AM_V_GEN)$(SED) -e 's|[@]sbindir@|$(sbindir)|g' -e 's|[@]sysconfdir@|$(sysconfdir)|g' "$(top_srcdir)/$@.in" >$@
+	$(AM_V_GEN)$(SED) -e 's|[@]sbindir@|$(sbindir)|g' -e 's|[@]sysconfdir@|$(sysconfdir)|g' \
+		-e '/^@hardening@/{ r $(top_srcdir)/%D%/systemd/hardening' -e 'd; }' "$(top_srcdir)/$@.in" >$@
 
 EXTRA_DIST += \
 	%D%/container \
@@ -43,7 +44,8 @@ EXTRA_DIST += \
 	%D%/rpm/aphorismd.spec \
 	%D%/systemd/aphorismd.service.in \
 	%D%/systemd/aphorismd-activated.service.in \
-	%D%/systemd/aphorismd-inetd@.service.in
+	%D%/systemd/aphorismd-inetd@.service.in \
+	%D%/systemd/hardening
 
 # Debian's packages, from the tarball, into the folder deb.
 deb: dist

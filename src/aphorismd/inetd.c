@@ -74,33 +74,9 @@ int inetd_take(void)
 	return 1;
 }
 
-/* A usage error is some lines at most, which a pipe holds. */
-int inetd_parse_options(struct options *options, int argc, char **argv)
+bool inetd_is_mute(void)
 {
-	char text[4096], *rest = text, *line;
-	int ends[2], devnull, status;
-	ssize_t len;
-
-	if (!mute)
-		return options_parse(options, argc, argv);
-	log_open("aphorismd", LOG_TO_SYSLOG, LOG_DAEMON, LOG_NOTICE);
-	if ((devnull = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)) < 0 || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
-		log_error("can't start: %s", strerror(errno));
-		return EX_OSERR;
-	}
-	dup2(ends[1], STDERR_FILENO);
-	status = options_parse(options, argc, argv);
-	dup2(devnull, STDERR_FILENO);
-	len = read(ends[0], text, sizeof text - 1);
-	text[len > 0 ? len : 0] = '\0';
-	while ((line = strsep(&rest, "\n")) != NULL)
-		if (*line)
-			log_error("%s", line);
-	close(ends[0]);
-	close(ends[1]);
-	close(devnull);
-	options->mute = true;
-	return status;
+	return mute;
 }
 
 static void report(void *arg, bool error, const char *line)
@@ -127,7 +103,7 @@ static int open_worker(struct worker *worker, const struct image *image, int fd,
 		log_error("can't serve: %s", strerror(errno));
 		return EX_OSERR;
 	}
-	worker->board->least_idle = INT32_MIN;
+	worker->board->least_idle = INT32_MIN;            /* there is no supervisor to tell of a want of workers */
 	status = privileges_drop(privileges);
 	return status != 0 ? status : worker_open(worker, 1, 1, longest > CONVERSATION_IN ? longest : CONVERSATION_IN);
 }

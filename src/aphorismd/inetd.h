@@ -21,8 +21,8 @@ bool inetd_is_asked(char *const *argv);
  */
 int inetd_take(void);
 
-/* As options_parse(); what it says goes to syslog where standard error was the client's. */
-int inetd_parse_options(struct options *, int argc, char **argv);
+/* After that: was standard error the client's, so that messages can go to syslog only? */
+bool inetd_is_mute(void);
 
 /*
  * Serves a connection to its end, in this process, and returns an exit status; EX_USAGE, logged, when standard input

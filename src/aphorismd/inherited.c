@@ -101,15 +101,25 @@ static bool is_any(const struct address *address)
 	                                               : ipv4->sin_addr.s_addr == INADDR_ANY;
 }
 
-/* Is it the inherited address that was meant by one in the configuration? */
+static int port_of(const struct address *address)
+{
+	const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)(const void *)&address->sockaddr;
+	const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *)(const void *)&address->sockaddr;
+
+	return address->sockaddr.ss_family == AF_INET6 ? ipv6->sin6_port : ipv4->sin_port;
+}
+
+/* Is it the inherited address that was meant by one in the configuration?  An abstract one can't stand there. */
 static bool is_meant(const char *text, const char *inherited)
 {
-	struct address asked;
+	struct address asked, given;
 
-	if (strcmp(text, inherited) == 0)
+	if (address_parse(&asked, text) != NULL || address_parse(&given, inherited) != NULL)
+		return false;
+	if (memcmp(&asked.sockaddr, &given.sockaddr, sizeof asked.sockaddr) == 0)
 		return true;
-	return address_parse(&asked, text) == NULL && asked.sockaddr.ss_family != AF_UNIX && is_any(&asked) &&
-	       strncmp(inherited, "unix:", 5) != 0 && strcmp(strrchr(text, ':'), strrchr(inherited, ':')) == 0;
+	return asked.sockaddr.ss_family != AF_UNIX && given.sockaddr.ss_family != AF_UNIX && is_any(&asked) &&
+	       port_of(&asked) == port_of(&given);
 }
 
 static const char *protocol_of(const struct inherited *one, const struct config *config)
@@ -122,35 +132,35 @@ static const char *protocol_of(const struct inherited *one, const struct config 
 	return protocols[0]->name;
 }
 
-static const char *first_unserved(const struct config *config)
+/* Returns how many addresses of the list are served before the first one that is not. */
+static int64_t first_unserved(const struct config *config)
 {
-	static char address[CONFIG_ADDRESS];
-
 	for (int64_t i = 0; i < config->listeners; i++) {
 		bool served = false;
 
 		for (int k = 0; k < count; k++)
 			served |= is_meant(config->listen[i].address, all[k].address);
-		if (served)
-			continue;
-		memcpy(address, config->listen[i].address, sizeof address);
-		return address;
+		if (!served)
+			return i;
 	}
-	return NULL;
+	return config->listeners;
 }
 
-const char *inherited_list(struct config *config)
+bool inherited_list(struct config *config, char *unserved)
 {
 	struct config_listen listen[CONFIG_LISTENERS] = { { .mode = 0 } };
-	const char *unserved = config->set.listen && count > 0 ? first_unserved(config) : NULL;
+	int64_t first = config->set.listen ? first_unserved(config) : config->listeners;
+	bool all_served = count == 0 || first == config->listeners;
 
+	if (!all_served)
+		memcpy(unserved, config->listen[first].address, CONFIG_ADDRESS);
 	for (int i = 0; i < count; i++) {
 		memcpy(listen[i].address, all[i].address, sizeof listen[i].address);
 		snprintf(listen[i].protocol, sizeof listen[i].protocol, "%s", protocol_of(&all[i], config));
 	}
-	if (count == 0)
-		return NULL;
-	memcpy(config->listen, listen, sizeof listen);
-	config->listeners = count;
-	return unserved;
+	if (count > 0) {
+		memcpy(config->listen, listen, sizeof listen);
+		config->listeners = count;
+	}
+	return all_served;
 }

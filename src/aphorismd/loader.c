@@ -75,10 +75,9 @@ static void advise(const struct config *config, const struct options *options, s
 
 static void list_inherited(struct config *config, const struct options *options, struct reporting *reporting)
 {
-	const char *unserved = inherited_list(config);
-	char line[256];
+	char unserved[CONFIG_ADDRESS], line[256];
 
-	if (!unserved || options->inetd)
+	if (inherited_list(config, unserved) || options->inetd)
 		return;           /* inetd's list of addresses is another one, and who runs it knows */
 	snprintf(line, sizeof line, "listen: %s is not served: sockets were inherited and are served in place of the list",
 	         unserved);

@@ -44,10 +44,10 @@ int main(int argc, char **argv)
 	signal(SIGXFSZ, SIG_IGN);         /* a log that has grown to a limit is a write that fails, not our end */
 	tidy_descriptors(inetd ? inetd_take() : inherited_take());
 	proctitle_init(argc, argv);
-	status = inetd ? inetd_parse_options(&options, argc, argv) : options_parse(&options, argc, argv);
-	if (status >= 0)
+	log_open("aphorismd", inetd_is_mute() ? LOG_TO_SYSLOG : LOG_TO_STDERR, LOG_DAEMON, LOG_NOTICE);
+	if ((status = options_parse(&options, argc, argv)) >= 0)
 		return status;
-	log_open("aphorismd", options.mute ? LOG_TO_SYSLOG : LOG_TO_STDERR, LOG_DAEMON, LOG_NOTICE);
+	options.mute = inetd_is_mute();
 	if (options.action != ACTION_SERVE)
 		return loader_try(&options);
 	if (options.inetd && (status = inetd_run(&options)) >= 0)

@@ -99,13 +99,14 @@ static bool name_file(struct options *options, const char *file)
 
 static int complain(const char *what, const char *which)
 {
-	fprintf(stderr, "%s: %s%s\n", program, what, which);
+	log_error("%s%s", what, which);
 	return EX_USAGE;
 }
 
 static int parse(struct options *options, int argc, char **argv, char **listeners)
 {
 	const char *file = SYSCONFDIR "/aphorismd/aphorismd.conf";
+	char reason[OPTIONS_REASON];
 	size_t count = 0, listener_count = 0;
 	bool ok = true;
 	int option;
@@ -125,7 +126,7 @@ static int parse(struct options *options, int argc, char **argv, char **listener
 		case OPTION_LIST_MODELS: list_models(); return EX_OK;
 		case 'V': puts("aphorismd " PACKAGE_VERSION); return EX_OK;
 		case 'h': fputs(usage, stdout); return EX_OK;
-		default: return options_complain(program, argv, known, option);
+		default: return complain(options_explain(reason, program, argv, known, option), "");
 		}
 		if (option == 'o' && !strchr(optarg, '='))
 			return complain("-o takes KEY=VALUE, not ", optarg);

@@ -23,7 +23,7 @@ struct options {
 
 /*
  * Parses the command line into *options.  Answers --help, --version and --list-models itself; a usage error is one
- * line on standard error.  Returns -1 to go on, or an exit status.
+ * line of the log, which is open already.  Returns -1 to go on, or an exit status.
  */
 int options_parse(struct options *, int argc, char **argv);
 

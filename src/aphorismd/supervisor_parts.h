@@ -48,7 +48,7 @@ struct supervisor {
 	uint32_t generations, reloads, failed_reloads;
 	struct scoreboard_totals before;  /* of generations that have left */
 
-	uint64_t idle_us, idle_look_us;   /* without a client since then; when to look next */
+	uint64_t idle_us, idle_look_us;   /* without a client since then, 0 while there is one; when to look next */
 	uint64_t idle_seen;               /* connections by then */
 
 	int stopping;                     /* how many times we were told, or STOP_AT_ONCE */

@@ -6,7 +6,7 @@
 
 #include "common/nearest.h"
 
-static int complain_long(const char *program, const char *text, const struct option *known)
+static void explain_long(char *to, const char *program, const char *text, const struct option *known)
 {
 	char name[64];
 	struct nearest nearest = { .name = name };
@@ -15,28 +15,34 @@ static int complain_long(const char *program, const char *text, const struct opt
 	for (; known->name; known++)
 		nearest_offer(&nearest, known->name);
 	if (nearest.best)
-		fprintf(stderr, "%s: unknown option --%s, did you mean --%s?\n", program, name, nearest.best);
+		snprintf(to, OPTIONS_REASON, "unknown option --%s, did you mean --%s?", name, nearest.best);
 	else
-		fprintf(stderr, "%s: unknown option --%s, see %s --help\n", program, name, program);
-	return EX_USAGE;
+		snprintf(to, OPTIONS_REASON, "unknown option --%s, see %s --help", name, program);
+}
+
+const char *options_explain(char *to, const char *program, char *const argv[], const struct option *known, int result)
+{
+	if (result == ':') {
+		snprintf(to, OPTIONS_REASON, "option %s needs a value", argv[optind - 1]);
+		return to;
+	}
+	if (optopt == 0) {
+		explain_long(to, program, argv[optind - 1] + 2, known);
+		return to;
+	}
+	snprintf(to, OPTIONS_REASON, "unknown option -%c, see %s --help", optopt, program);
+	/* a known letter is complained of only when a value was tied to its long name */
+	for (; known->name; known++)
+		if (known->val == optopt)
+			snprintf(to, OPTIONS_REASON, "option --%s takes no value", known->name);
+	return to;
 }
 
 int options_complain(const char *program, char *const argv[], const struct option *known, int result)
 {
-	if (result == ':') {
-		fprintf(stderr, "%s: option %s needs a value\n", program, argv[optind - 1]);
-		return EX_USAGE;
-	}
-	if (optopt == 0)
-		return complain_long(program, argv[optind - 1] + 2, known);
-	for (; known->name; known++) {
-		/* a known letter is complained of only when a value was tied to its long name */
-		if (known->val == optopt) {
-			fprintf(stderr, "%s: option --%s takes no value\n", program, known->name);
-			return EX_USAGE;
-		}
-	}
-	fprintf(stderr, "%s: unknown option -%c, see %s --help\n", program, optopt, program);
+	char reason[OPTIONS_REASON];
+
+	fprintf(stderr, "%s: %s\n", program, options_explain(reason, program, argv, known, result));
 	return EX_USAGE;
 }
 

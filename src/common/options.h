@@ -7,11 +7,15 @@
 #include <getopt.h>
 #include <stdint.h>
 
+enum { OPTIONS_REASON = 256 };
+
 /*
- * Says on standard error, in one line, what was wrong when getopt_long returned '?' or ':' (opterr is 0
- * and the short options begin with ':'); an unknown long option with the nearest known one.  Returns
- * EX_USAGE.
+ * Writes to `to`, of OPTIONS_REASON bytes, what was wrong when getopt_long returned '?' or ':' (opterr is 0 and the
+ * short options begin with ':'); an unknown long option with the nearest known one.  Returns `to`.
  */
+const char *options_explain(char *to, const char *program, char *const argv[], const struct option *known, int result);
+
+/* Says that on standard error, in one line behind the program's name.  Returns EX_USAGE. */
 int options_complain(const char *program, char *const argv[], const struct option *known, int result);
 
 /* Parses a whole decimal number from 1 to most.  Returns it, or 0 when the text is anything else. */

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "server/sandbox.h"
 
 static bool any_bad(const struct loader *loader, const struct section *section)
@@ -60,6 +61,9 @@ static void check_core(struct loader *loader)
 	           "also an address of listen");
 	check_pair(loader, *config->control && strcmp(config->control, config->pidfile) == 0,
 	           "control.socket", "process.pidfile", "the same file as process.pidfile");
+	/* whoever starts the daemon again takes one that ends ever so often for a failure */
+	check_pair(loader, config->activation_idle_us > 0 && config->activation_idle_us < CLOCK_S,
+	           "activation.idle_exit", "activation.idle_exit", "out of range, must be 0s, or 1s to 24h");
 	check_pair(loader, config->sandbox == SANDBOX_REQUIRED && !sandbox_is_built(), "process.sandbox",
 	           "process.sandbox", "\"required\" is not built in, use \"auto\" or \"off\"");
 }

@@ -174,6 +174,7 @@ int worker_handle_signals(struct worker *worker)
 	    !handle(SIGNAL_LOOK, on_look) || !handle(SIGALRM, on_drain_end) ||
 	    !handle(SIGNAL_INTERRUPT, on_interrupt) || !handle(SIGPIPE, SIG_IGN) || !handle(SIGINT, SIG_IGN) ||
 	    !handle(SIGQUIT, SIG_DFL) || !handle(SIGCHLD, SIG_DFL) || !follow_supervisor() ||
+	    !handle(SIGABRT, SIG_IGN) ||      /* a watchdog's for the supervisor, but sent to all of us */
 	    sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		return -1;
 	if (worker->supervisor > 0 && getppid() != worker->supervisor)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness import open_files, process, until
 
-DEADLY = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT)
+DEADLY = (signal.SIGKILL, signal.SIGSEGV, signal.SIGBUS)
 PIDFD_GETFD = 438
 libc = ctypes.CDLL(None)
 

@@ -76,3 +76,4 @@ def test_rpm(tarball, place):
     assert "/etc/aphorismd/aphorismd.conf" in said("rpm", "-qpc", daemon).split()
     assert "/usr/bin/aphorism" in said("rpm", "-qpl", tools).split()
     assert "aphorismd" in said("rpm", "-qp", "--scripts", daemon)
+    assert "shadow-utils" in said("rpm", "-qp", "--requires", daemon).split()

@@ -1,11 +1,12 @@
 """Under inetd, xinetd and systemd's Accept=yes, by the samples that are installed."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from harness import Client, descendants, until
-from installed import ADDRESS, answers, edit, edit_model
+from installed import ADDRESS, answers, edit, edit_model, is_active
 
 EXAMPLES = "/usr/share/doc/aphorismd/examples"
 
@@ -15,7 +16,7 @@ def inetd(machine, waits):
     machine.install("openbsd-inetd")
     lines = machine.path(f"{EXAMPLES}/inetd.conf").read_text().splitlines()
     way = "wait" if waits else "nowait"
-    line, = [line.lstrip("#") for line in lines if f" tcp {way} " in line]
+    line, = [line.lstrip("#") for line in lines if re.search(rf" tcp {way}[. ]", line)]
     machine.path("/etc/inetd.conf").write_text(line + "\n")
     machine.systemctl("restart", "inetd")
     until("inetd's socket", listens)
@@ -66,6 +67,13 @@ def test_a_process_for_each_client(vacant, serve):
     until("the end of the processes", lambda: not daemons(vacant))
 
 
+def test_inetd_serves_more_clients_than_it_would_by_itself(vacant):
+    """256 within a minute."""
+    inetd(vacant, waits=False)
+    for _ in range(300):
+        assert answers()
+
+
 @superservers
 @pytest.mark.parametrize("model", ["prefork", "event"])
 def test_a_daemon_that_waits_for_more_and_leaves(vacant, serve, model):
@@ -96,17 +104,43 @@ def test_no_word_but_answers_reaches_a_client(vacant, serve):
     assert "aphorismd.conf:" in vacant.do("journalctl", "--no-pager", "--identifier=aphorismd")
 
 
+def a_unit_for_each_client(machine):
+    with Client(ADDRESS) as one, Client(ADDRESS) as two:
+        assert one.ask(b"Simple is better than?") == b"Complex."
+        assert two.ask(b"Beautiful is better than?") == b"Ugly."
+        units = machine.systemctl("list-units", "--plain", "--no-legend", "aphorismd-inetd@*")
+        assert units.count(" active ") == 2
+        assert len(daemons(machine)) == 2
+
+
+@pytest.mark.parametrize("running", ["aphorismd.service", "aphorismd.socket"])
+def test_units_with_accept_take_the_place_of_others(machine, running):
+    machine.do("cp", f"{EXAMPLES}/aphorismd-inetd.socket", f"{EXAMPLES}/aphorismd-inetd@.service",
+               "/etc/systemd/system")
+    machine.systemctl("daemon-reload")
+    machine.systemctl("start", running)
+    assert answers()
+    machine.systemctl("start", "aphorismd-inetd.socket")
+    assert not is_active(machine, running) and not is_active(machine, "aphorismd-activated.service")
+    a_unit_for_each_client(machine)
+    machine.systemctl("start", running)
+    assert not is_active(machine, "aphorismd-inetd.socket")
+    assert answers()
+
+
 def test_units_with_accept(vacant):
     vacant.do("cp", f"{EXAMPLES}/aphorismd-inetd.socket", f"{EXAMPLES}/aphorismd-inetd@.service",
               "/etc/systemd/system")
     vacant.systemctl("daemon-reload")
     vacant.systemctl("enable", "--now", "aphorismd-inetd.socket")
-    with Client(ADDRESS) as one, Client(ADDRESS) as two:
-        assert one.ask(b"Simple is better than?") == b"Complex."
-        assert two.ask(b"Beautiful is better than?") == b"Ugly."
-        assert len(daemons(vacant)) == 2
-        units = vacant.systemctl("list-units", "--plain", "--no-legend", "aphorismd-inetd@*")
-        assert units.count(" active ") == 2
+    a_unit_for_each_client(vacant)
     until("the end of the processes", lambda: not daemons(vacant))
     until("the end of the units",
           lambda: vacant.systemctl("list-units", "--plain", "--all", "--no-legend", "aphorismd-inetd@*") == "")
+    said = vacant.do("journalctl", "--no-pager", "--output=cat", "--unit=aphorismd-inetd@*")
+    assert "Failed" not in said
+    edit_model(vacant, "perfork")
+    with Client(ADDRESS) as client:
+        assert client.everything() == b""
+    until("the failure in the journal", lambda: "Failed with result 'exit-code'" in
+          vacant.do("journalctl", "--no-pager", "--output=cat", "--unit=aphorismd-inetd@*"))

@@ -6,7 +6,7 @@ import pytest
 
 from harness import Client, until
 from installed import ADDRESS, CONF, answers, edit
-from machine import Machine
+from machine import Machine, package
 
 SCRIPT = "/etc/init.d/aphorismd"
 
@@ -80,6 +80,40 @@ def test_another_process_with_the_number_in_the_pidfile(bare):
     assert init(bare, "stop")[0] == 0
     assert init(bare, "reload")[0] == 7
     assert bare.nspawn.poll() is None                           # its first process is as it was
+
+
+def test_another_daemon_with_the_number_in_the_pidfile(bare):
+    """Which is an aphorismd, but not ours."""
+    bare.do("aphorismd", "-p", "/run/other.pid", "-l", "127.0.0.1:1061", "-o", "control.socket=")
+    bare.do("mkdir", "-p", "/run/aphorismd")
+    bare.do("cp", "/run/other.pid", "/run/aphorismd/aphorismd.pid")
+    assert init(bare, "status")[0] == 1
+    assert init(bare, "stop")[0] == 0
+    with Client("127.0.0.1:1061") as client:
+        assert client.ask(b"Simple is better than?") == b"Complex."
+
+
+@pytest.mark.parametrize("socket", ['""', '"/run/elsewhere"'])
+def test_reload_without_the_usual_control_socket(bare, socket):
+    edit(bare, "control.socket", socket)
+    assert init(bare, "start")[0] == 0
+    edit(bare, "model", '"event"')
+    status, said = init(bare, "reload")
+    assert status == 0 and "log" in said
+    until("the reload", lambda: "aphorismd: event" in bare.do("sh", "-c", "cat /proc/[0-9]*/cmdline"))
+    assert answers()
+
+
+def test_upgrade_with_a_broken_configuration_succeeds(bare):
+    """The old daemon serves on, and the package system is not stuck."""
+    bare.do("rm", "/sbin/runlevel")             # that of systemd, which is all of init that is missing here
+    bare.path("/sbin/runlevel").write_text("#!/bin/sh\necho N 2\n")
+    bare.do("chmod", "755", "/sbin/runlevel")
+    init(bare, "start")
+    edit(bare, "model", '"perfork"')
+    assert f"{CONF}:" in bare.do("dpkg", "--install", *bare.bring(package("aphorismd")))
+    assert bare.do("dpkg-query", "--show", "--showformat=${Status}", "aphorismd") == "install ok installed"
+    assert answers()
 
 
 def test_broken_configuration(bare):

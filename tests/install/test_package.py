@@ -112,6 +112,7 @@ def test_removal_keeps_configuration_and_purge_leaves_nothing(fresh):
     fresh.install(*fresh.bring(package("aphorismd"), package("aphorismd-tools")))
     assert answers()
     edit_model(fresh, "event")
+    fresh.do("usermod", "--append", "--groups", "aphorismd", "games")
 
     fresh.do("apt-get", "remove", "--yes", "aphorismd")
     with pytest.raises(ConnectionRefusedError):

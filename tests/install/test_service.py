@@ -1,12 +1,14 @@
 """The service under systemd: models and reloads, deaths, the watchdog, the stop, and what it says in the journal."""
 
 import socket
+import time
 
 import pytest
 
 from harness import Client, descendants, models, until
 from installed import ADDRESS, CONF, another_main_process, answers, drop_in, edit, edit_model, is_active
 from load import Load
+
 
 def test_every_model_by_edit_and_reload_under_load(machine):
     load = Load(ADDRESS, 8)
@@ -37,6 +39,21 @@ def test_broken_edit_fails_the_reload_and_the_service_serves_on(machine):
     assert "model event\n" in machine.do("aphorismctl", "status")
 
 
+def test_reload_without_a_control_socket(machine):
+    """By a signal for the supervisor, as the manual says: to all, it would end the loader."""
+    edit(machine, "control.socket", '""')
+    machine.systemctl("restart", "aphorismd")
+    assert machine.run("systemctl", "reload", "aphorismd").returncode != 0
+    edit_model(machine, "event")
+    with Client(ADDRESS) as client:
+        assert client.ask(b"Simple is better than?") == b"Complex."
+        machine.systemctl("kill", "--kill-whom=main", "-s", "HUP", "aphorismd")
+        assert client.everything() == b""
+    until("the new model", lambda: "model event, generation 2" in machine.show("aphorismd", "StatusText"))
+    assert answers()
+    assert machine.show("aphorismd", "NRestarts") == "0"
+
+
 def test_journal_tells_the_story(machine):
     machine.systemctl("reload", "aphorismd")
     edit_model(machine, "perfork")
@@ -54,22 +71,33 @@ def test_journal_tells_the_story(machine):
     assert f"{CONF}:" in errors and "listening on" not in errors
 
 
-def test_killed_main_process_comes_back(machine):
-    pid = machine.show("aphorismd", "MainPID")
-    machine.kill("KILL", pid)
-    another_main_process(machine, pid)
-    assert answers()
-    assert machine.show("aphorismd", "NRestarts") == "1"
-
-
-def test_watchdog_restarts_a_daemon_that_hangs(machine):
+@pytest.mark.parametrize("strike", ["KILL", "SEGV", "STOP"])       # the last: until the watchdog
+def test_killed_main_process_comes_back(machine, strike):
+    """And its workers answer what they have received, however the service manager cleans up behind it."""
+    edit_model(machine, "thread")
+    edit(machine, "work.delay", '"600ms"')
     drop_in(machine, "aphorismd.service", "[Service]\nWatchdogSec=2\n")
     machine.systemctl("restart", "aphorismd")
     pid = machine.show("aphorismd", "MainPID")
-    machine.kill("STOP", pid)
+    supervisor, = (p for p in descendants(machine.leader) if p.title() == "aphorismd: supervisor")
+    clients, asked = [Client(ADDRESS) for _ in range(50)], []
+    for client in clients:
+        client.send(b"Simple is better than?")
+    assert [client.take(8) for client in clients] == [b"Complex."] * len(clients)
+    while True:
+        client = clients.pop()
+        client.send(b"Simple is better than?")
+        if not supervisor.title():
+            break                               # it is dead: this one may have come too late
+        asked.append(client)
+        if len(asked) == 3:
+            machine.kill(strike, pid)
+        time.sleep(0.1)
+    assert [client.everything() for client in asked] == [b"Complex."] * len(asked)
     another_main_process(machine, pid)
     assert answers()
-    assert "Watchdog timeout" in machine.journal()
+    assert machine.show("aphorismd", "NRestarts") == "1"
+    assert strike != "STOP" or "Watchdog timeout" in machine.journal()
 
 
 def test_an_idle_daemon_keeps_the_watchdog_content(machine):

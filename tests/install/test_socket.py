@@ -85,12 +85,27 @@ def test_more_sockets_and_protocols(activated):
 
 
 def test_broken_configuration_ends_in_failure_not_in_a_loop(activated):
+    """And with the repair that the manual names it serves again."""
     edit(activated, "model", '"perfork"')
     with socket.create_connection(("127.0.0.1", 1060)):
         until("the failure", lambda: activated.show(SERVICE, "ActiveState") == "failed"
               and activated.show("aphorismd.socket", "ActiveState") == "failed")
     assert activated.show(SERVICE, "NRestarts") == "0"
     assert "aphorismd.conf:" in activated.journal(SERVICE)
+    edit(activated, "model", '"event"')
+    activated.systemctl("reset-failed", SERVICE)
+    activated.systemctl("start", "aphorismd.socket")
+    assert answers()
+
+
+def test_clients_just_behind_the_shortest_idle_exit(activated):
+    """So many starts in a row as would be too many by systemd's own limit."""
+    edit(activated, "activation.idle_exit", '"1s"')
+    for _ in range(8):
+        assert answers()
+        until("the start", lambda: is_active(activated, SERVICE))
+        until("the end", lambda: activated.show(SERVICE, "ActiveState") == "inactive")
+    assert answers()
 
 
 def test_either_service_takes_the_place_of_the_other(activated):

@@ -69,6 +69,16 @@ def test_a_port_of_any_host_tells_the_protocol(daemon, tcp):
     assert talk(name(tcp), [b"hello"]) == b"hello"
 
 
+def test_an_address_has_many_spellings(daemon):
+    with listening(("::1", 0), socket.AF_INET6) as ipv6, listening() as ipv4:
+        d = daemon(sockets=[ipv6, ipv4], listen=(
+            {"address": "[0:0:0:0:0:0:0:1]:%d" % ipv6.getsockname()[1], "protocol": "echo"},
+            {"address": "[::ffff:127.0.0.1]:%d" % ipv4.getsockname()[1], "protocol": "echo"}))
+        for address in d.addresses:
+            assert talk(address, [b"hello"]) == b"hello"
+        assert "is not served" not in "\n".join(d.lines)
+
+
 def test_any_address_and_abstract_names(daemon, place):
     with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as both, \
             listening(f"\0{place}", socket.AF_UNIX) as abstract, \

@@ -95,6 +95,7 @@ BAD = {
 
     # syntax
     "a syntax error": config(b"model = ;\n"),
+    "an end for want of clients that comes too soon": config(b'activation = { idle_exit = "999ms"; };\n'),
     "an open string": config(b'model = "event\n'),
     "an open group": whole(b"timeouts = { idle = 5;\n"),
     "an open comment": whole(b'/* model = "event";\n'),

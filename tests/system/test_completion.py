@@ -37,7 +37,8 @@ def test_every_long_option_is_offered(program):
 def test_models():
     assert offered(APHORISMD, "-m", "") == offered(APHORISMD, "-o", "model", "=") == set(models())
     assert offered(APHORISMD, "--model", "thr") == offered(APHORISMD, "-o", "model", "=", "thr")
-    assert offered(APHORISMD, "--model", "thr") == {"thread", "threadpool"}
+    assert offered(APHORISMD, "--model", "thr") == offered(APHORISMD, "--model", "=", "thr") == {"thread", "threadpool"}
+    assert offered(APHORISMD, "--model", "=") == offered(APHORISMD, "--set", "=", "model", "=", "") == set(models())
     assert offered(APHORISM_BENCH, "explain", "") == set(models())
     assert offered(APHORISM_BENCH, "compare", "--models", "fork,ev") == {"fork,event"}
 
@@ -54,6 +55,7 @@ def test_files(place):
     (place / "some.conf").touch()
     assert offered(APHORISMD, "--config", f"{place}/so") == {f"{place}/some.conf"}
     assert offered(APHORISMD, "-o", "aphorisms", "=", f"{place}/so") == {f"{place}/some.conf"}
+    assert offered(APHORISMD, "--config", "=", f"{place}/so") == {f"{place}/some.conf"}
     assert offered(APHORISMCTL, "-s", f"{place}/so") == {f"{place}/some.conf"}
 
 

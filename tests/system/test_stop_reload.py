@@ -547,6 +547,21 @@ def test_the_worker_of_the_fork_model_dies(daemon):
     until("the end of the children", lambda: not {c.pid for c in children} & {p.pid for p in strays()})
 
 
+def test_what_a_service_manager_signals_to_all_is_for_the_supervisor(daemon, model):
+    """A stop, a reload, the end of one that hangs: workers wait for the supervisor's word."""
+    d = daemon(model, work__delay="200ms")
+    with d.connect() as client:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGABRT):
+            client.send(b"Simple is better than?")
+            [owner] = until("an owner", lambda: [p for p in owners(client) if p.pid != d.pid])
+            below = {p.pid for p in d.processes()}
+            assert owner.pid in below
+            for pid in below:
+                os.kill(pid, number)
+            assert client.answer() == b"Complex."
+            assert below <= {p.pid for p in d.processes()}
+
+
 def test_the_supervisor_is_killed(daemon, model):
     """Nothing is left a moment later, and the port is free."""
     d = daemon(model, table={**THREE, b"Long is better than?": b"y" * 1000 + b"."})
