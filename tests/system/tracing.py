@@ -29,7 +29,8 @@ def without_sanitizers():
 def compiled(place, source):
     """A library made from a source file, to be loaded in front of all others."""
     library = Path(place) / f"{Path(source).stem}.so"
-    result = harness.run(os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O", "-o", library, source)
+    compiler = os.environ.get("TEST_CC", "cc").split()
+    result = harness.run(*compiler, "-shared", "-fPIC", "-O", "-D_GNU_SOURCE", "-o", library, source)
     assert result.returncode == 0, result.stderr
     return library
 
