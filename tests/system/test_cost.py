@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import holds
+from harness import APHORISMD, holds, run
 from protocol_model import THREE
 from tracing import calls, compiled, straced, without_sanitizers
 
@@ -28,6 +28,8 @@ STEADY = {                          # no worker and no thread comes or goes mean
 
 # System calls for each question: recv and send, and what tells an event loop of both, at best of many at once.
 LONE_CALLS, CROWD_CALLS, AHEAD_CALLS = {"event": 3}, {"event": 2.2}, {"event": 2.08}     # the last over how many
+
+RING_CALLS = 0.2                    # of a crowd
 
 # And on a connection of its own: accept, recv, send, recv, close.  A bare server makes 14 with a thread and 10 with a
 # process for each; which ones is the C library's to say.
@@ -82,7 +84,7 @@ def converse(d, model, clients, ahead):
 
 def check(counts, questions, most, connections=0):
     """No more calls than that for each question."""
-    assert counts["sendto"] >= 1, "nothing was watched"
+    assert counts, "nothing was watched"
     total = sum(counts.values())
     print(f"{total / questions:.3f} calls for each of {questions} questions: {dict(counts)}")
     assert total <= questions * most + connections * ASIDE, f"more than {most} for each question"
@@ -104,6 +106,20 @@ def test_calls_of_many_connections(daemon, counted, place, model, ahead):
     counts = counted(d, lambda: converse(d, model, clients, ahead))
     most = CROWD_CALLS.get(model, 2) if ahead == 1 else AHEAD_CALLS.get(model, 2) / ahead
     check(counts, len(clients) * ROUNDS * ahead, most, len(clients) if model != "event" else 0)
+    for client in clients:
+        client.close()
+
+
+def test_calls_with_io_uring(daemon, counted, place):
+    """One call for many questions, where it can be had."""
+    (place / "empty").touch()
+    asked = run(APHORISMD, "-t", "-c", place / "empty", "-o", "aphorisms=empty", "-o", "event.engine=io_uring")
+    if "io_uring" in asked.stderr:
+        pytest.skip(asked.stderr.strip())
+    d = daemon("event", listen=(f"unix:{place}/socket",), event__engine="io_uring", **STEADY)
+    clients = settled(d, "event")
+    counts = counted(d, lambda: converse(d, "event", clients, 1))
+    check(counts, len(clients) * ROUNDS, RING_CALLS)
     for client in clients:
         client.close()
 
