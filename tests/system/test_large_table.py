@@ -8,7 +8,7 @@ import pytest
 
 from harness import open_files, process, run, until
 from protocol_model import THREE
-from tracing import tool, without_sanitizers
+from tracing import tool, under_strace, without_sanitizers
 
 BESIDE = 100        # bytes for each aphorism beside the text, at most
 
@@ -91,8 +91,7 @@ def test_who_does_not_wait(daemon, place):
     """A start, when there is nobody to be served yet, and a small table, which is read in no time."""
     without_sanitizers()
     log = place / "calls"
-    d = daemon(table=LARGE, under=(tool("strace"), "-D", "-f", "-qq", "-o", str(log), "-e", "signal=none",
-                                   "-e", "trace=sched_setscheduler,ioprio_set"))
+    d = daemon(table=LARGE, under=under_strace(log, "-e", "trace=sched_setscheduler,ioprio_set"))
     d.reloaded(table=THREE)
     assert not log.read_text()
     d.reloaded(table=LARGE)

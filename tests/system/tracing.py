@@ -55,11 +55,18 @@ def straced(pids, *arguments, log="/dev/null"):
         if strace.poll() is not None:
             told = strace.stderr.read()
             assert "not permitted" in told, told
-            pytest.skip(f"strace: {told.strip()}")
+            pytest.skip(told.strip().splitlines()[-1])
         yield
     finally:
         strace.terminate()
         strace.communicate()
+
+
+def under_strace(log, *arguments):
+    """The words in front of a command that strace is to follow from its first call on, and stay out of its way."""
+    words = (tool("strace"), "-D", "-f", "-qq", "-o", str(log), "-e", "signal=none", *arguments)
+    tried = harness.run(*words, "true")
+    return pytest.skip(tried.stderr.strip().splitlines()[-1]) if tried.stderr else words
 
 
 RETURNED = re.compile(r"(?:\d+ +)?(?:<\.\.\. )?(\w+)(?:\(| resumed>).* = (?!\? ERESTART)")
