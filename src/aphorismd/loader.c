@@ -27,7 +27,7 @@
 #include "models/model.h"
 #include "server/sandbox.h"
 
-enum { LIMIT_S = 60, LONGEST_S = 600, GRACE_US = CLOCK_S };
+enum { LIMIT_S = 60, LONGEST_S = 240, GRACE_US = CLOCK_S };       /* LONGEST_S: aphorismctl waits five minutes */
 enum { LARGE = 1 << 20 };                         /* of a table, in bytes: less is read within milliseconds */
 enum { MEMFD = STDERR_FILENO + 1, LINES };        /* where these are in the loader */
 
