@@ -8,6 +8,7 @@ AM_TESTS_ENVIRONMENT = \
 	TEST_APHORISMCTL='$(abs_top_builddir)/aphorismctl'; export TEST_APHORISMCTL; \
 	TEST_ETC='$(abs_top_srcdir)/etc'; export TEST_ETC; \
 	TEST_SRCDIR='$(abs_top_srcdir)'; export TEST_SRCDIR; \
+	TEST_CC='$(CC)'; export TEST_CC; \
 	TEST_PYTHON='$(PYTHON)'; export TEST_PYTHON;
 # where the system tests show their progress
 AM_TESTS_FD_REDIRECT = 9>&2
@@ -15,11 +16,12 @@ AM_TESTS_FD_REDIRECT = 9>&2
 test_scripts = \
 	%D%/check-system \
 	%D%/check-bench \
+	%D%/check-instructions \
 	%D%/check-layers \
 	%D%/check-models \
 	%D%/check-manual
 TESTS += $(test_scripts)
-EXTRA_DIST += $(test_scripts) %D%/run-pytest %D%/system %D%/bench
+EXTRA_DIST += $(test_scripts) %D%/run-pytest %D%/instructions %D%/system %D%/bench
 
 # What hurts: an hour of deaths, overload, shortage and faults, then fuzzing and valgrind.  SEED=N repeats a run.
 chaos_scripts = %D%/check-chaos %D%/check-fuzz %D%/check-valgrind

@@ -86,6 +86,7 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 {
 	static struct worker worker;      /* the signal handlers need it as long as the process lives */
 	size_t longest = generation->image.table->longest_answer;
+	uint32_t parts = generation->plan.most_workers;
 	char prefix[CONFIG_NAME + 16];
 	int status;
 
@@ -97,6 +98,8 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	worker.model = generation->model->name;
 	worker.number = number;
 	worker.board = generation->board;
+	/* workers that sit next to each other would all touch the same pages of what they keep by seat */
+	worker.hint = number % parts * (worker.board->seats / parts);
 	worker.supervisor = supervisor;
 	worker.devnull = generation->surroundings->devnull;
 	worker.supervisor_told = generation->surroundings->told;

@@ -30,7 +30,7 @@ struct generation;
 struct surroundings {
 	const struct privileges *privileges;
 	int devnull, told;                /* the latter an eventfd that workers write to */
-	/* closes, in a worker, what is not its generation's */
+	/* closes and unmaps, in a worker, what is not its generation's */
 	void (*forget)(void *supervisor, const struct generation *);
 	void *supervisor;
 	bool confined;                    /* the supervisor has found nothing lacking in the sandbox */

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -21,11 +22,13 @@
 #include "common/clock.h"
 #include "common/compat.h"
 #include "common/log.h"
+#include "common/priority.h"
 #include "common/proctitle.h"
 #include "models/model.h"
 #include "server/sandbox.h"
 
-enum { LIMIT_S = 60, GRACE_US = CLOCK_S };
+enum { LIMIT_S = 60, LONGEST_S = 240, GRACE_US = CLOCK_S };       /* LONGEST_S: aphorismctl waits five minutes */
+enum { LARGE = 1 << 20 };                         /* of a table, in bytes: less is read within milliseconds */
 enum { MEMFD = STDERR_FILENO + 1, LINES };        /* where these are in the loader */
 
 /* ---- in the loader ---- */
@@ -121,6 +124,15 @@ static int check_sandbox(const struct options *options, const char *lacking, str
 	return serves ? EX_OSERR : 0;
 }
 
+/* Answers go before a table that takes long to read; a small one is not to wait until a busy machine has nothing else. */
+static void be_considerate(const struct config *config)
+{
+	struct stat table;
+
+	if (stat(config->aphorisms, &table) == 0 && table.st_size > LARGE)
+		priority_yield();
+}
+
 static int load(int memfd, const struct options *options, const struct config *before, struct reporting *reporting)
 {
 	bool built_in = !before || before->aphorisms[0] == '\0';
@@ -139,6 +151,8 @@ static int load(int memfd, const struct options *options, const struct config *b
 		status = check_sandbox(options, lacking, reporting);
 	if (status == 0 && options->action == ACTION_SERVE)
 		list_inherited(config, options, reporting);
+	if (status == 0 && before)
+		be_considerate(config);
 	if (status == 0 && !dump)
 		status = image_write(memfd, config, built_in, report, reporting);
 	if (status == 0 && !dump && config->log_target == TARGET_STDERR && (!options->foreground || options->mute)) {
@@ -209,7 +223,8 @@ int loader_start(struct loader *loader, const struct options *options, const str
 	loader->pid = pid > 0 ? pid : 0;  /* never -1, which kill(2) takes for everybody */
 	if (loader->pid > 0 && fcntl(loader->lines, F_SETFL, O_NONBLOCK) == 0) {
 		close(ends[1]);
-		loader->deadline_us = clock_now_us() + (uint64_t)LIMIT_S * CLOCK_S;
+		loader->began_us = clock_now_us();
+		loader->deadline_us = loader->began_us + (uint64_t)LIMIT_S * CLOCK_S;
 		return 0;
 	}
 	snprintf(reason, sizeof reason, "can't start the loader: %s", strerror(errno));
@@ -262,9 +277,20 @@ void loader_ended(struct loader *loader, int wait_status)
 		loader->status = EX_CONFIG;
 }
 
+/* It may have its time to itself, and not share it with all who go before it. */
+static bool may_go_on(struct loader *loader, uint64_t now_us)
+{
+	uint64_t most_us = (uint64_t)LIMIT_S * CLOCK_S + priority_waited_us(loader->pid);
+
+	if (most_us > (uint64_t)LONGEST_S * CLOCK_S)
+		most_us = (uint64_t)LONGEST_S * CLOCK_S;
+	loader->deadline_us = loader->began_us + most_us;
+	return now_us < loader->deadline_us;
+}
+
 void loader_check(struct loader *loader, uint64_t now_us)
 {
-	if (loader->pid <= 0 || now_us < loader->deadline_us)
+	if (loader->pid <= 0 || now_us < loader->deadline_us || (!loader->late && may_go_on(loader, now_us)))
 		return;
 	if (loader->late) {                /* a dead file system holds it: it ends when that comes back */
 		loader_ended(loader, SIGKILL);

@@ -17,7 +17,7 @@ enum { LOADER_TEXT = 65536 };
 struct loader {
 	pid_t pid;                        /* 0: none runs */
 	int memfd, lines;                 /* the image; the end of a pipe to read reports from */
-	uint64_t deadline_us;
+	uint64_t began_us, deadline_us;
 	bool late, ended;                 /* it was stopped for being late; its exit status is known */
 	int status;                       /* sysexits */
 	size_t len;
@@ -27,7 +27,8 @@ struct loader {
 /*
  * Starts a loader.  before: the configuration in force, NULL at a start.  What that had from files must still be there:
  * defaults stand in for missing files at a start only.  It also says whether the loader is confined; at a start only
- * options and environment can say that it is not to be.  Returns 0, or EX_OSERR, reported.
+ * options and environment can say that it is not to be.  And those who serve by it go before a large table.  Returns 0,
+ * or EX_OSERR, reported.
  */
 int loader_start(struct loader *, const struct options *, const struct config *before);
 
@@ -37,7 +38,7 @@ bool loader_read(struct loader *);
 /* Its process has ended with that wait status. */
 void loader_ended(struct loader *, int wait_status);
 
-/* Ends it if it is still running after its deadline. */
+/* Ends it if it is still running after its deadline; time that it waited for a CPU does not count, up to a limit. */
 void loader_check(struct loader *, uint64_t now_us);
 
 /*

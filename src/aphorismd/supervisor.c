@@ -249,9 +249,11 @@ static void loop(struct supervisor *s)
 
 /* ---- beginning and end ---- */
 
+/* In a worker.  What it would keep mapped of other generations, their table above all, would live as long as it does. */
 static void forget(void *supervisor, const struct generation *generation)
 {
 	struct supervisor *s = supervisor;
+	struct generation *generations[] = { s->next, s->current, s->old };
 
 	close(s->signals);
 	if (s->pidfile >= 0)
@@ -263,6 +265,10 @@ static void forget(void *supervisor, const struct generation *generation)
 	control_close(false);
 	loader_forget(&s->loader);
 	supervisor_forget_unlisted(s, generation);
+	image_unmap(&s->image);
+	for (size_t i = 0; i < 3; i++)
+		if (generations[i] != generation)
+			generation_free(generations[i]);
 }
 
 static int open_signals(void)

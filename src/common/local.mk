@@ -9,5 +9,6 @@ libcommon_a_SOURCES = \
 	%D%/nearest.c %D%/nearest.h \
 	%D%/options.c %D%/options.h \
 	%D%/place.c %D%/place.h \
+	%D%/priority.c %D%/priority.h \
 	%D%/proctitle.c %D%/proctitle.h \
 	%D%/units.c %D%/units.h

@@ -9,7 +9,7 @@
 static bool append(struct bytes *out, struct span words)
 {
 	if (words.len > out->size - out->len) {
-		assert(out->len > 0);
+		assert(out->len > 0 || out->size < CONVERSATION_OUT);
 		return false;
 	}
 	memcpy(out->at + out->len, words.at, words.len);

@@ -23,11 +23,13 @@ struct event_connection {
 	struct conversation conversation;
 	struct parked *parked;            /* what is left of input and output; NULL for nothing */
 	uint64_t until_us;                /* PAYS: due; LINGERS: end; WRITES, LEAVES: cut unless a byte is taken */
-	uint32_t next;                    /* PAYS: who is due after this one */
-	int unsent;                       /* WRITES, LEAVES: what the client had not taken; LINGERS: bytes dropped */
+	union {
+		uint32_t next;            /* PAYS: who is due after this one */
+		int unsent;               /* WRITES, LEAVES: what the client had not taken; LINGERS: bytes dropped */
+	};
 	uint8_t state, family;
 };
-_Static_assert(sizeof(struct event_connection) <= 64, "an idle connection is to cost no more than a cache line");
+_Static_assert(sizeof(struct event_connection) <= 48, "an idle connection and its seat are to cost 128 bytes");
 
 /* A conversation begins; to watch the connection is the caller's. */
 void event_connection_begin(struct event_pump *, const struct connection *);

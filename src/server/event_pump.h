@@ -2,7 +2,7 @@
  * event_pump.h - the pump for many connections in one thread: non-blocking sockets, one epoll set.
  *
  * The model's loop owns the set and the listeners; this is what becomes of a connection between two events.  An idle
- * connection holds 64 bytes here and 64 in the scoreboard, and no buffer: all share one pair, and only what is left
+ * connection holds 48 bytes here and 64 in the scoreboard, and no buffer: all share one pair, and only what is left
  * over (half a question, answers that the client does not take) is parked on the heap.
  */
 #ifndef SERVER_EVENT_PUMP_H

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <linux/sockios.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -18,11 +19,13 @@
 #include "common/log.h"
 #include "server/listener.h"
 
+enum { FIRST_OUT = 2048 };                /* bytes of the first output buffer: with a short question it fits in a page */
+
 struct pump {
 	struct worker *worker;
 	struct connection *connection;
 	struct conversation conversation;
-	struct bytes in, out;
+	struct bytes in, out, wide_out;   /* wide_out: instead of the first one, when that is too small; else untouched */
 	uint64_t now_us;
 	int late;                         /* how often was read since the deadline */
 };
@@ -224,6 +227,17 @@ static void end_drained(struct pump *pump)
 	shutdown(fd, SHUT_WR);
 }
 
+/* Goes on in the wide output buffer; false when it is in use. */
+static bool widen(struct pump *pump)
+{
+	if (pump->out.at == pump->wide_out.at)
+		return false;
+	memcpy(pump->wide_out.at, pump->out.at, pump->out.len);
+	pump->wide_out.len = pump->out.len;
+	pump->out = pump->wide_out;
+	return true;
+}
+
 static void converse(struct pump *pump)
 {
 	struct conversation *c = &pump->conversation;
@@ -236,6 +250,8 @@ static void converse(struct pump *pump)
 		state = conversation_answer(c, &pump->in, &pump->out, pump->now_us);
 		if (c->questions != answered)
 			scoreboard_add(&seat->questions, c->questions - answered);
+		if (state == CONVERSATION_FLUSH && widen(pump))
+			continue;         /* no more sends than with the wide one from the start */
 		if (pump->out.len > 0 && !flush(pump))
 			return;
 		if (state == CONVERSATION_PAY)
@@ -261,8 +277,9 @@ void pump_converse(struct worker *worker, struct connection *connection, uint32_
 	struct pump pump = {
 		.worker = worker,
 		.connection = connection,
-		.in = { .at = buffers, .size = worker->in_size },
-		.out = { .at = buffers + worker->in_size, .size = worker->out_size },
+		.out = { .at = buffers, .size = FIRST_OUT },
+		.in = { .at = buffers + FIRST_OUT, .size = worker->in_size },
+		.wide_out = { .at = buffers + FIRST_OUT + worker->in_size, .size = worker->out_size - FIRST_OUT },
 		.now_us = clock_coarse_us(),
 	};
 

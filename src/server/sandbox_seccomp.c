@@ -102,6 +102,8 @@ static const struct narrow loader_narrow[] = {
 	{ "fcntl", 1, { IS(1, F_ADD_SEALS) } },
 	{ "fcntl64", 1, { IS(1, F_SETFD) } },
 	{ "fcntl64", 1, { IS(1, F_ADD_SEALS) } },
+	{ "sched_setscheduler", 2, { IS(0, 0), IS(1, SCHED_IDLE) } },
+	{ "ioprio_set", 2, { IS(0, 1), IS(1, 0) } },      /* of a process, its own */
 	{ .call = NULL },
 };
 

@@ -61,13 +61,13 @@ struct worker {
 	struct worker_listener listeners[CONFIG_LISTENERS];
 	int listener_count;
 	int devnull;
+	_Atomic uint32_t hint;            /* the seat to try first: at first in a part of its own, then the one left last */
 	int supervisor_told;              /* an eventfd: the supervisor is to look at the scoreboard */
 
 	uint32_t in_size, out_size;       /* of the buffers that a conversation needs */
 	char *buffers;                    /* a pair for each conversation that can go on at once */
 	_Atomic int phase;                /* enum worker_phase */
 	_Atomic int *fds;                 /* per seat: the connection that sits there, 0 for none */
-	_Atomic uint32_t hint;            /* the seat to try first: the one that was left last */
 	_Atomic uint32_t busy;            /* connections being served */
 	_Atomic uint64_t answered;        /* in connections that have ended */
 	int ready_set;                    /* epoll over several listeners; -1 for one */

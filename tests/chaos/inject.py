@@ -24,7 +24,7 @@ if __name__ == "__main__":
 import harness
 from harness import Daemon, until
 from oracle import answers, wrong
-from tracer import Fault, Tracer, compiled  # noqa: F401
+from tracer import Fault, Tracer
 
 LIMIT = 5.0 * harness.SLACK / 4        # no fault may hold anything up for longer
 

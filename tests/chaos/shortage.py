@@ -1,7 +1,6 @@
 """What a test takes away from the daemon, and an honest word where the machine can't do it."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,6 @@ LIMITS = {
     "memory": ("memory.max", "memory.swap.max") if V2 else ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"),
     "pids": ("pids.max",),
 }
-
-
-def tool(name):
-    """Where a program is that a test can't do without."""
-    return shutil.which(name) or pytest.skip(f"no program {name}")
 
 
 def served(d):

@@ -16,7 +16,8 @@ import pytest
 from deaths import children
 from harness import ROOT, SLACK, until
 from oracle import TOO_SLOW
-from shortage import served, tool
+from shortage import served
+from tracing import tool
 
 TIMEOUT_S = 3
 DAY_S = 24 * 60 * 60

@@ -7,7 +7,7 @@ import pytest
 from crowd import REFUSED, RESET, Crowd
 from flood import come_and_go, many_sources, stand_in_line
 from harness import HOLDS, LIMIT, ROOT, process, run, until
-from shortage import tool
+from tracing import tool
 
 pytestmark = pytest.mark.alone
 

@@ -14,9 +14,10 @@ import pytest
 
 from deaths import children, dead
 from harness import LIMIT, ROOT, run, strike, until
-from shortage import served, tool
-from tracer import compiled, straced
+from shortage import served
+from tracing import compiled, straced, tool
 
+NO_USER = Path(__file__).with_name("no_user.c")
 WATCH_S = 30
 DIED = r"died before it was ready"
 
@@ -90,7 +91,7 @@ def test_a_right_that_is_missing_later_on_is_tried_again(daemon):
     """Those who serve go on, and when it is back, so is their number."""
     d = daemon("prefork", prefork__start_workers=5, prefork__min_spare=5, prefork__max_spare=5)
     until("all workers", lambda: d.ask() == b"Ugly." and len(children(d.pid)) >= 5)
-    with straced(d.pid, "inject=setresuid:error=EPERM"):
+    with straced([d.pid], "-e", "inject=setresuid:error=EPERM"):
         since = len(d.lines)
         for pid in children(d.pid)[:2]:         # there may be one more than must be
             strike(pid, signal.SIGKILL)
@@ -104,7 +105,7 @@ def test_status_78_is_not_tried_again(daemon, place):
     """Those who serve go on, and when the last has gone, the daemon ends with that status."""
     exits = place / "exits"
     d = daemon("prefork", prefork__start_workers=3, prefork__min_spare=3, prefork__max_spare=3,
-               env={"LD_PRELOAD": str(compiled(place, "no_user")), "EXIT_FILE": str(exits)})
+               env={"LD_PRELOAD": str(compiled(place, NO_USER)), "EXIT_FILE": str(exits)})
     until("all workers", lambda: d.ask() == b"Ugly." and len(children(d.pid)) >= 3)
     exits.write_text("78")
     since = len(d.lines)
@@ -123,6 +124,6 @@ def test_status_78_is_not_tried_again(daemon, place):
 def test_status_78_ends_a_start(daemon, model, place):
     (place / "exits").write_text("78")
     d = daemon(model, launch_only=True,
-               env={"LD_PRELOAD": str(compiled(place, "no_user")), "EXIT_FILE": str(place / "exits")})
+               env={"LD_PRELOAD": str(compiled(place, NO_USER)), "EXIT_FILE": str(place / "exits")})
     assert d.wait() == 78
     assert len(d.matches(DIED)) == len(d.matches("not tried again")) == 1

@@ -15,6 +15,7 @@ import harness
 import inject
 from conftest import SEED
 from syscall_errors import ERRORS, WITHOUT
+from tracing import compiled
 
 SAMPLE = 200
 MOST = 8           # the first calls of each kind
@@ -40,7 +41,7 @@ def faults(calls):
 def test_inject(number, place, some):
     if inject.fence():
         pytest.skip(inject.fence())
-    about, library = PLACES[number], inject.compiled(place)
+    about, library = PLACES[number], compiled(place, inject.HERE / "stop_here.c")
     failed, _, calls = inject.play_all(about, [inject.Fault()], library)[0]
     assert not failed, failed
     unknown = set(calls) - set(ERRORS) - WITHOUT

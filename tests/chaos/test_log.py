@@ -10,7 +10,7 @@ import time
 import pytest
 
 from harness import ROOT, run, talk, until
-from shortage import tool
+from tracing import tool
 
 pytestmark = [pytest.mark.alone, pytest.mark.skipif(not ROOT, reason="only root can put another /dev/log in place")]
 

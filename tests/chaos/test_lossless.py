@@ -11,7 +11,7 @@ from deaths import children, clients_of, dead, halted, state
 from harness import models, nothing_left, open_files, process, talk, until
 from load import Load
 from protocol_model import THREE
-from tracer import straced
+from tracing import straced
 
 pytestmark = pytest.mark.alone
 
@@ -63,7 +63,7 @@ def test_a_drain_that_is_slow_to_let_go_of_listeners(daemon, model):
     """Threads see the end before the handler has put the listeners out of their reach; others serve on there."""
     d = daemon(model, listen=("127.0.0.1:0", "127.0.0.1:0"), log__level="notice")
     loads = [Load(address, 6, per_connection=2) for address in d.addresses]
-    with straced(children(d.pid)[0], "inject=dup2:delay_enter=100000"):
+    with straced(children(d.pid)[:1], "-e", "inject=dup2:delay_enter=100000"):
         d.reloaded()
         d.settled()
     for address in d.addresses:
@@ -76,7 +76,7 @@ def test_a_drain_that_is_slow_to_let_go_of_listeners(daemon, model):
 def test_a_worker_that_leaves_takes_one_more(daemon, model):
     """It was blocked in accept, and was given a connection at the moment of the reload: the client speaks, and is heard."""
     d = daemon(model, prefork__start_workers=1, prefork__min_spare=1, prefork__max_spare=1, prefork__max_workers=1)
-    with straced(children(d.pid)[0], "inject=accept4:delay_exit=2000000"), d.connect() as client:
+    with straced(children(d.pid)[:1], "-e", "inject=accept4:delay_exit=2000000"), d.connect() as client:
         begin = time.monotonic()
         d.reloaded()
         time.sleep(max(0, begin + 2.4 - time.monotonic()))

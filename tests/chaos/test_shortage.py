@@ -13,7 +13,8 @@ import harness
 from flood import long_questions, stand_in_line
 from harness import HOLDS, LIMIT, ROOT, open_files, process, run, talk, until
 from protocol_model import THREE
-from shortage import served, tool
+from shortage import served
+from tracing import tool
 
 pytestmark = pytest.mark.alone
 

@@ -6,21 +6,10 @@ import re
 import signal
 import struct
 import subprocess
-from contextlib import contextmanager
-from pathlib import Path
 
 import harness
 from harness import until
-from shortage import tool
-
-
-def compiled(place, name="stop_here"):
-    """A library to be loaded in front of all others."""
-    library = Path(place) / f"{name}.so"
-    source = Path(__file__).with_name(f"{name}.c")
-    result = harness.run(os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O", "-o", library, source)
-    assert result.returncode == 0, result.stderr
-    return library
+from tracing import traced
 
 
 class Fault:
@@ -94,25 +83,3 @@ class Tracer:
     def close(self):
         self.detach()
         self.page.close()
-
-
-def traced(pid, all_threads):
-    """Whether it has a tracer, or each of its threads."""
-    try:
-        tasks = list(Path(f"/proc/{pid}/task").glob("*/status")) if all_threads else [Path(f"/proc/{pid}/status")]
-        return tasks and all("TracerPid:\t0\n" not in task.read_text() for task in tasks)
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-@contextmanager
-def straced(pid, expression):
-    """Meanwhile strace does that to a process, all its threads, and the children that it makes."""
-    strace = subprocess.Popen([tool("strace"), "-f", "-qq", "-o", "/dev/null", "-e", expression, "-p", str(pid)],
-                              stderr=subprocess.DEVNULL)
-    try:
-        until("the tracer", lambda: traced(pid, True))
-        yield
-    finally:
-        strace.terminate()
-        strace.wait()

@@ -51,6 +51,30 @@ START_TEST(test_rows)
 }
 END_TEST
 
+/* A first buffer may be too small for an answer: nothing of it is said there, and all of it in a larger one. */
+START_TEST(test_lend_more)
+{
+	struct service service = service_of(&protocol_aphorism);
+	struct pump p;
+	char *small;
+
+	pump_start(&p, &service, 2 * LIMIT, 8);
+	small = p.out.at;
+	strcpy(p.in.at, "Simple is better than?Long?");
+	p.in.len = (uint32_t)strlen(p.in.at);
+	ck_assert_int_eq(conversation_answer(&p.c, &p.in, &p.out, 0), CONVERSATION_FLUSH);
+	ck_assert_uint_eq(p.out.len, strlen("Complex."));
+	p.out.len = 0;
+	ck_assert_int_eq(conversation_answer(&p.c, &p.in, &p.out, 0), CONVERSATION_FLUSH);
+	ck_assert_uint_eq(p.out.len, 0);
+	p.out = (struct bytes){ malloc(LONGEST_ANSWER), 0, LONGEST_ANSWER };
+	ck_assert_int_eq(conversation_answer(&p.c, &p.in, &p.out, 0), CONVERSATION_READ);
+	ck_assert_uint_eq(p.out.len, LONGEST_ANSWER);
+	free(small);
+	pump_stop(&p);
+}
+END_TEST
+
 START_TEST(test_cut_everywhere)
 {
 	struct service service = service_of(&protocol_aphorism);
@@ -408,6 +432,7 @@ int main(void)
 	tcase_add_unchecked_fixture(tests, build_table, NULL);
 	tcase_set_timeout(tests, 120);
 	tcase_add_test(tests, test_rows);
+	tcase_add_test(tests, test_lend_more);
 	tcase_add_test(tests, test_cut_everywhere);
 	tcase_add_test(tests, test_byte_by_byte);
 	tcase_add_test(tests, test_half_close);

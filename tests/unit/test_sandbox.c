@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -176,6 +177,13 @@ static int loader_calls(int nothing)
 	DENIED(socket(AF_UNIX, SOCK_DGRAM, 0), EPERM);
 	DENIED(execl("/bin/true", "true", NULL), EPERM);
 	TRY(!makes_process() && !makes_thread());
+	/* to go behind others is allowed, to push others behind is not */
+	TRY(syscall(SYS_sched_setscheduler, 0, SCHED_IDLE, &(struct sched_param){ 0 }) == 0);
+	DENIED(syscall(SYS_sched_setscheduler, getppid(), SCHED_IDLE, &(struct sched_param){ 0 }), EPERM);
+	DENIED(syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &(struct sched_param){ 0 }), EPERM);
+	TRY(syscall(SYS_ioprio_set, 1, 0, 3 << 13) == 0);
+	DENIED(syscall(SYS_ioprio_set, 1, getppid(), 3 << 13), EPERM);
+	DENIED(syscall(SYS_ioprio_set, 2, 0, 3 << 13), EPERM);
 	return 0;
 }
 
