@@ -250,6 +250,6 @@ int client_ask(struct client *client, struct questions *q)
 		status = go_on(client);
 	while (status == GO_ON);
 	if (status != EX_OK && status != CLIENT_UNKNOWN)
-		client_close(client);     /* what may still come of answers would be taken for those to the next questions */
+		client_close(client);     /* late answers would be taken for those to the next questions */
 	return status;
 }

@@ -196,6 +196,9 @@ const char *editor_read(void)
 	const char *line;
 	int count = 0;
 
+	/* else the prompt comes first, and a Ctrl-D right behind it would be lost between the terminal's two modes */
+	el_set(editor, EL_PREP_TERM, 1);
+	errno = 0;
 	line = el_gets(editor, &count);
 	if (line && count > 0)
 		return line;

@@ -13,8 +13,8 @@
 bool editor_open(const char *prompt);
 
 /*
- * Returns the next line, which stays until the next call; "" when a signal has interrupted it; NULL at the end.
- * Blocks.  SIGINT needs a handler without SA_RESTART.
+ * Returns the next line, which stays until the next call; "" when a signal has interrupted it, whose handler is one
+ * without SA_RESTART; NULL at the end.  Blocks.
  */
 const char *editor_read(void);
 

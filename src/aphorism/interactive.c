@@ -6,25 +6,33 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/time.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "aphorism/editor.h"
 #include "aphorism/show.h"
+#include "common/clock.h"
 
 static const char prompt[] = "aphorism> ";
 static const char white[] = " \t\r\n";
 
 static int interrupt_fd = -1;
 
-/* What waits for an answer polls the descriptor, and what waits for a key is interrupted: hence no SA_RESTART. */
+/*
+ * What waits for an answer polls the descriptor.  What waits for a key has to be interrupted, and a signal between its
+ * last test and its sleep would be lost: hence no SA_RESTART, and a timer that calls again until somebody has noticed.
+ */
 static void on_interrupt(int signal)
 {
+	static const struct itimerval again = { { 0, 10 * CLOCK_MS }, { 0, 10 * CLOCK_MS } };
 	uint64_t one = 1;
+	int saved = errno;
 
 	(void)signal;
+	setitimer(ITIMER_REAL, &again, NULL);
 	if (write(interrupt_fd, &one, sizeof(one)) < 0)
-		return;           /* it is full: it can be read, which is all that matters */
+		errno = saved;            /* it is full: it can be read, which is all that matters */
 }
 
 static void catch_interrupts(void)
@@ -32,14 +40,18 @@ static void catch_interrupts(void)
 	struct sigaction action = { .sa_handler = on_interrupt };
 
 	interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (interrupt_fd >= 0)
-		sigaction(SIGINT, &action, NULL);
+	if (interrupt_fd < 0)
+		return;
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGALRM, &action, NULL);
 }
 
 static void forget_interrupts(void)
 {
+	static const struct itimerval never;
 	uint64_t count;
 
+	setitimer(ITIMER_REAL, &never, NULL);
 	while (interrupt_fd >= 0 && read(interrupt_fd, &count, sizeof(count)) > 0)
 		;
 }
@@ -89,7 +101,6 @@ static int ask(struct client *client, struct questions *questions, const char *l
 	if (len > QUESTIONS_SIZE / 2)
 		return show_failure(EX_USAGE, "the line is too long");
 	questions_set(questions, &line, 1, 1);
-	forget_interrupts();
 	status = client_ask(client, questions);
 	if (status == CLIENT_CANCELLED) {
 		putchar('\n');            /* behind the ^C */
@@ -111,11 +122,13 @@ int interactive_run(struct client *client, struct questions *questions)
 	while ((line = edits ? editor_read() : read_plain(terminal && isatty(STDOUT_FILENO)))) {
 		char *copy = trimmed(line);
 
+		forget_interrupts();
 		if (copy && *copy) {
 			if (edits)
 				editor_remember(copy);
 			status = ask(client, questions, copy);
 			fflush(stdout);
+			forget_interrupts();
 		}
 		free(copy);
 	}

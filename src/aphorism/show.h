@@ -18,7 +18,7 @@ void show_init(bool json);
  */
 void show_bytes(const char *bytes, size_t len);
 
-/* Prints an answer on a line: behind its question, or alone where the user has just typed that; in JSON with it always. */
+/* Prints an answer on a line: behind its question, or alone where that has just been typed; in JSON with it anyway. */
 void show_pair(const struct client_answer *);
 void show_answer(const struct client_answer *);
 
