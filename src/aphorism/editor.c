@@ -185,7 +185,8 @@ bool editor_open(const char *text)
 	el_set(editor, EL_EDITOR, "emacs");
 	el_set(editor, EL_HIST, history, past);
 	el_set(editor, EL_SIGNAL, 1);
-	el_set(editor, EL_ADDFN, "complete", "Complete a question that was asked before", complete);
+	/* el_set would make copies of the words, and forget them */
+	el_wset(editor, EL_ADDFN, L"complete", L"Complete a question that was asked before", complete);
 	el_set(editor, EL_BIND, "^I", "complete", NULL);
 	el_source(editor, NULL);
 	return true;
@@ -214,7 +215,8 @@ void editor_remember(const char *line)
 		return;
 	for (const char *old = older(&event, true); old; old = older(&event, false)) {
 		if (strcmp(old, line) == 0) {
-			history(past, &event, H_DEL, event.num);
+			if (history(past, &event, H_DEL, event.num) == 0)
+				free((char *)event.str);  /* the line becomes ours */
 			break;
 		}
 	}
