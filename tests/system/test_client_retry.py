@@ -1,10 +1,12 @@
 """aphorism asks again on a new connection what the server closed before an answer: nothing lost, nothing twice."""
 
+import contextlib
 import json
 import socket
 import struct
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -17,6 +19,20 @@ SIMPLE = "Simple is better than?"
 def where(address):
     """The words of a command line that name the server."""
     return [address] if address.startswith("unix:") else ["-p", str(port(address)), parse(address)[1][0]]
+
+
+@contextlib.contextmanager
+def fed(*words):
+    """A client that is asked by its standard input, and is ended when the limit is over."""
+    with subprocess.Popen([APHORISM, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          env=environment()) as client:
+        watch = threading.Timer(LIMIT, client.kill)
+        watch.start()
+        try:
+            yield client
+        finally:
+            watch.cancel()
+            client.kill()
 
 
 class Asker:
@@ -71,8 +87,7 @@ def test_reloads_amid_a_stream_of_questions(daemon, model, place, kind):
 def test_a_reload_between_questions(daemon, model):
     """The connection that it has closed meanwhile is not noticed by who asks on."""
     d = daemon(model)
-    with subprocess.Popen([APHORISM, "-i", *where(d.address)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                          env=environment()) as client:
+    with fed("-i", *where(d.address)) as client:
         for _ in range(3):
             client.stdin.write(SIMPLE.encode() + b"\n")
             client.stdin.flush()
@@ -94,10 +109,13 @@ def test_as_many_connections_as_a_limit_on_questions_asks_for(daemon, model):
 class Scripted:
     """A server that plays a part on each of its connections, and keeps what it was asked there; then it is gone."""
 
-    def __init__(self, *parts):
-        self.listener, self.asked = socket.create_server(("127.0.0.1", 0)), []
+    def __init__(self, *parts, path=None):
+        self.listener, self.asked = socket.socket(socket.AF_UNIX if path else socket.AF_INET), []
+        self.listener.bind(path or ("127.0.0.1", 0))
+        self.listener.listen()
         self.listener.settimeout(LIMIT)
-        self.port = self.listener.getsockname()[1]
+        self.port = None if path else self.listener.getsockname()[1]
+        self.where = [f"unix:{path}"] if path else [f"localhost:{self.port}"]
         self.thread = threading.Thread(target=self.play, args=(parts,), daemon=True)
         self.thread.start()
 
@@ -121,7 +139,7 @@ class Scripted:
             self.asked[-1] += more
 
     def client(self, *words, **more):
-        result = run(APHORISM, "-p", self.port, *words, **more)
+        result = run(APHORISM, *self.where, *words, **more)
         self.end()
         return result
 
@@ -152,7 +170,7 @@ def stays(one):
 
 def test_a_question_without_an_answer_is_asked_again():
     server = Scripted(says(b""), says(b"Complex.", after=stays))
-    result = server.client("--json", "127.0.0.1", SIMPLE)
+    result = server.client("--json", SIMPLE)
     assert result.returncode == 0, result.stderr
     told = json.loads(result.stdout)
     assert (told["answer"], told["tries"]) == ("Complex.", 2)
@@ -161,14 +179,14 @@ def test_a_question_without_an_answer_is_asked_again():
 
 def test_only_those_without_an_answer_are_asked_again():
     server = Scripted(says(b"1.2.", 3), says(b"3.", 1), says(b"4.", 1, after=stays))
-    result = server.client("127.0.0.1", "a?", "b?", "c?", "d?")
+    result = server.client("a?", "b?", "c?", "d?")
     assert (result.returncode, result.stdout) == (0, "a? 1.\nb? 2.\nc? 3.\nd? 4.\n")
     assert server.asked == [b"a?b?c?d?", b"c?d?", b"d?"]
 
 
 def test_the_address_that_answers_is_told():
     server = Scripted(says(b"Complex.", after=stays))
-    told = json.loads(server.client("--json", "localhost", SIMPLE).stdout)
+    told = json.loads(server.client("--json", SIMPLE).stdout)
     assert told["server"] == f"127.0.0.1:{server.port}"
 
 
@@ -179,7 +197,7 @@ def test_an_answer_that_was_begun_is_not_asked_for_again(end):
         end(one)
 
     server = Scripted(says(b"1.Com", 2, after=breaks))
-    result = server.client("127.0.0.1", "a?", SIMPLE)
+    result = server.client("a?", SIMPLE)
     assert result.returncode == 69 and len(server.asked) == 1
     if end is not reset:
         assert result.stdout == "a? 1.\n" and "inside an answer" in result.stderr
@@ -187,22 +205,36 @@ def test_an_answer_that_was_begun_is_not_asked_for_again(end):
 
 def test_nothing_is_asked_again_after_a_reset():
     server = Scripted(says(b"", after=reset))
-    result = server.client("127.0.0.1", SIMPLE)
+    result = server.client(SIMPLE)
     assert result.returncode == 69 and "reset" in result.stderr and len(server.asked) == 1
 
 
 def test_tries_are_bounded():
     server = Scripted(*[says(b"")] * 5, lambda *_: None)
-    result = server.client("127.0.0.1", SIMPLE)
+    result = server.client(SIMPLE)
     assert (result.returncode, result.stdout) == (69, "")
-    assert f"127.0.0.1:{server.port}" in result.stderr and "5 times" in result.stderr
+    assert f"localhost:{server.port}" in result.stderr and "5 times" in result.stderr
     assert server.asked == [SIMPLE.encode()] * 5
 
 
 def test_all_tries_have_one_time_limit():
-    server = Scripted(*[says(b"")] * 5)
-    result = server.client("-w", "150ms", "127.0.0.1", SIMPLE)
-    assert (result.returncode, result.stdout) == (75, "") and len(server.asked) < 5
+    """Five tries would take more than a second, and each of them less than the limit."""
+    server = Scripted(*[says(b"", after=lambda one: time.sleep(0.2))] * 5)
+    result = server.client("-w", "600ms", SIMPLE)
+    assert (result.returncode, result.stdout) == (75, "") and "no answer within 600ms" in result.stderr
+    assert 1 < len(server.asked) < 5
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_a_close_before_the_question_was_read(place, kind):
+    """A reset that may have overtaken answers is the end; on a UNIX socket it overtakes nothing."""
+    def closes(server, one):
+        one.recv(1, socket.MSG_PEEK)
+
+    server = Scripted(closes, says(b"Complex.", after=stays), path=kind == "unix" and f"{place}/s")
+    result = server.client(SIMPLE)
+    assert result.returncode == (0 if kind == "unix" else 69), result.stderr
+    assert len(server.asked) == (2 if kind == "unix" else 1)
 
 
 def test_a_server_that_has_gone_for_good():
@@ -210,7 +242,7 @@ def test_a_server_that_has_gone_for_good():
         server.listener.close()
         says(b"")(server, one)
 
-    result = Scripted(last).client("127.0.0.1", SIMPLE)
+    result = Scripted(last).client(SIMPLE)
     assert result.returncode == 69 and "refused" in result.stderr
 
 
@@ -225,8 +257,7 @@ def test_an_idle_connection_that_is_closed_is_no_try():
         closed.set()
 
     server = Scripted(first, says(b"2.", after=stays))
-    with subprocess.Popen([APHORISM, "--json", "-p", str(server.port), "127.0.0.1", "-"], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE, env=environment()) as client:
+    with fed("--json", *server.where, "-") as client:
         client.stdin.write(b"a?")
         client.stdin.flush()
         assert json.loads(client.stdout.readline())["answer"] == "1."
