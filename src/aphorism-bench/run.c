@@ -69,15 +69,18 @@ static void make_load(struct load *load, const struct options *options)
 static int find(struct place *place, struct load *load, const struct options *options)
 {
 	const char *text = options->operand ? options->operand : "localhost", *reason = place_parse(place, text, PORT);
+	char why[PLACE_REASON];
 	int fd, status;
 
 	if (reason) {
 		fprintf(stderr, "aphorism-bench: %s: %s\n", text, reason);
 		return EX_USAGE;
 	}
-	fd = place_connect("aphorism-bench", place, load->timeout_us, &status);
-	if (fd < 0)
+	fd = place_connect(place, load->timeout_us, why, &status);
+	if (fd < 0) {
+		fprintf(stderr, "aphorism-bench: %s\n", why);
 		return status == EX_TEMPFAIL ? EX_UNAVAILABLE : status;
+	}
 	load->address_len = sizeof(load->address);
 	if (getpeername(fd, (struct sockaddr *)&load->address, &load->address_len) < 0) {
 		perror("aphorism-bench: getpeername");

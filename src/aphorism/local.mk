@@ -1,7 +1,10 @@
 bin_PROGRAMS += aphorism
 aphorism_SOURCES = \
-	%D%/exchange.c %D%/exchange.h \
+	%D%/client.c %D%/client.h \
+	%D%/editor.c %D%/editor.h \
+	%D%/interactive.c %D%/interactive.h \
 	%D%/main.c \
 	%D%/questions.c %D%/questions.h \
 	%D%/show.c %D%/show.h
-aphorism_LDADD = libprotocol.a libcommon.a
+aphorism_CFLAGS = $(AM_CFLAGS) $(LIBEDIT_CFLAGS)
+aphorism_LDADD = libprotocol.a libcommon.a $(LIBEDIT_LIBS)

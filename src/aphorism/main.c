@@ -10,7 +10,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "aphorism/exchange.h"
+#include "aphorism/client.h"
+#include "aphorism/interactive.h"
 #include "aphorism/questions.h"
 #include "aphorism/show.h"
 #include "common/clock.h"
@@ -25,13 +26,15 @@ struct wishes {
 	unsigned port;
 	uint64_t count;
 	int64_t timeout_us;
-	bool half;
+	bool half, interactive, json;
 	const char *host;
 };
 
 static const struct option long_options[] = {
 	{ "port", required_argument, NULL, 'p' },
 	{ "half", no_argument, NULL, 'e' },
+	{ "interactive", no_argument, NULL, 'i' },
+	{ "json", no_argument, NULL, 'j' },
 	{ "count", required_argument, NULL, 'n' },
 	{ "timeout", required_argument, NULL, 'w' },
 	{ "help", no_argument, NULL, 'h' },
@@ -40,13 +43,15 @@ static const struct option long_options[] = {
 };
 
 static const char help[] =
-	"usage: aphorism [-e] [-n COUNT] [-p PORT] [-w TIMEOUT] [HOST] [QUESTION...]\n"
+	"usage: aphorism [-ei] [--json] [-n COUNT] [-p PORT] [-w TIMEOUT] [HOST] [QUESTION...]\n"
 	"Asks an aphorism server each QUESTION (an operand that ends in '?'), by default three.\n"
 	"HOST is a name, an address or unix:/path, by default localhost.\n"
-	"- reads questions from standard input.\n"
+	"- reads questions from standard input, all that there are; -i a line at a time, with an answer to each.\n"
 	"  -p, --port PORT        the server's port, by default 1060\n"
 	"  -n, --count COUNT      ask all the questions COUNT times on one connection\n"
 	"  -w, --timeout TIMEOUT  for the connection and for each answer, by default 10s\n"
+	"  -i, --interactive      ask what is typed, with line editing and a history\n"
+	"      --json             print a JSON object for each answer, and for a failure\n"
 	"  -e, --half             send half a question and leave\n"
 	"  -h, --help\n"
 	"  -V, --version\n";
@@ -72,7 +77,7 @@ static int parse_options(int argc, char **argv, struct wishes *wishes)
 	int option;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":p:en:w:hV", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":p:ein:w:hV", long_options, NULL)) != -1) {
 		switch (option) {
 		case 'p':
 			wishes->port = (unsigned)options_number(optarg, 65535);
@@ -90,6 +95,12 @@ static int parse_options(int argc, char **argv, struct wishes *wishes)
 			break;
 		case 'e':
 			wishes->half = true;
+			break;
+		case 'i':
+			wishes->interactive = true;
+			break;
+		case 'j':
+			wishes->json = true;
 			break;
 		case 'h':
 			fputs(help, stdout);
@@ -122,18 +133,34 @@ static int parse_operands(const char **operands, struct wishes *wishes, struct q
 	}
 	if (questions->fd >= 0 && (questions->count > 0 || wishes->half || wishes->count > 1))
 		return wrong("-", "goes with no QUESTION, -e or -n");
+	if (wishes->interactive && (questions->fd >= 0 || questions->count > 0 || wishes->half || wishes->count > 1))
+		return wrong("-i", "goes with no QUESTION, -, -e or -n");
 	return EX_OK;
 }
 
 /* Sends the first half of the first question. */
-static int ask_half(int fd, const struct questions *questions)
+static int ask_half(struct client *client, const struct questions *questions)
 {
 	size_t len = strlen(questions->list[0]) / 2;
 
-	if (send(fd, questions->list[0], len, MSG_NOSIGNAL) == (ssize_t)len)
+	if (send(client->fd, questions->list[0], len, MSG_NOSIGNAL) == (ssize_t)len)
 		return EX_OK;
-	fprintf(stderr, "aphorism: %s\n", strerror(errno));
-	return EX_UNAVAILABLE;
+	return show_failure(EX_UNAVAILABLE, strerror(errno));
+}
+
+/* Asks what was wished for.  Returns the exit status. */
+static int ask(struct client *client, struct questions *questions, const struct wishes *wishes)
+{
+	int status = client_connect(client);
+
+	if (status != EX_OK)
+		return show_failure(status, client->reason);
+	if (wishes->half)
+		return ask_half(client, questions);
+	if (wishes->interactive)
+		return interactive_run(client, questions);
+	status = client_ask(client, questions);
+	return status > CLIENT_UNKNOWN ? show_failure(status, client->reason) : status;
 }
 
 int main(int argc, char **argv)
@@ -142,18 +169,19 @@ int main(int argc, char **argv)
 		"Beautiful is better than?", "Explicit is better than?", "Simple is better than?",
 	};
 	static struct questions questions;
+	static struct client client;
 	struct wishes wishes = { .port = DEFAULT_PORT, .count = 1, .timeout_us = DEFAULT_TIMEOUT_US };
 	struct place place;
 	const char *reason;
-	int status, fd;
+	int status;
 
 	setlocale(LC_CTYPE, "");
 	dial_init();
 	questions.fd = -1;        /* here, or the program's file would hold the whole buffer */
-	show_init();
 	if (parse_options(argc, argv, &wishes) != EX_OK ||
 	    parse_operands((const char **)(argv + optind), &wishes, &questions) != EX_OK)
 		return EX_USAGE;
+	show_init(wishes.json);
 	if (!wishes.host)
 		wishes.host = "localhost";
 	reason = place_parse(&place, wishes.host, wishes.port);
@@ -166,12 +194,12 @@ int main(int argc, char **argv)
 		questions.shuffled = true;
 	}
 	questions.rounds = wishes.count;
-	fd = place_connect("aphorism", &place, (uint64_t)wishes.timeout_us, &status);
-	if (fd < 0)
-		return status;
-	status = wishes.half ? ask_half(fd, &questions) :
-	                       exchange_run(fd, &questions, place.name, (uint64_t)wishes.timeout_us);
-	close(fd);
+	client = (struct client){
+		.place = &place, .timeout_us = (uint64_t)wishes.timeout_us,
+		.tell = wishes.interactive ? show_answer : show_pair, .cancel = -1, .fd = -1,
+	};
+	status = ask(&client, &questions, &wishes);
+	client_close(&client);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		fprintf(stderr, "aphorism: standard output: %s\n", strerror(errno));
 		return EX_IOERR;

@@ -45,6 +45,16 @@ static void shuffle(const char **list, size_t count)
 	}
 }
 
+void questions_set(struct questions *q, const char **list, size_t count, uint64_t rounds)
+{
+	q->list = list;
+	q->count = count;
+	q->rounds = rounds;
+	q->next = q->first = q->sent = q->whole = q->len = 0;
+	q->shuffled = q->ended = false;
+	q->fd = -1;
+}
+
 void questions_refill(struct questions *q)
 {
 	if (q->fd >= 0 || q->ended)

@@ -33,6 +33,9 @@ struct questions {
 	char at[QUESTIONS_SIZE];
 };
 
+/* Begins anew with `rounds` times a list, which is borrowed; what was left of the old one is forgotten. */
+void questions_set(struct questions *, const char **list, size_t count, uint64_t rounds);
+
 /* Adds what fits of the list; to be called whenever there may be room.  Never blocks. */
 void questions_refill(struct questions *);
 

@@ -1,16 +1,21 @@
 #include "aphorism/show.h"
 
-#include <stdbool.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 #include <wchar.h>
 #include <wctype.h>
 
-static bool terminal;
+#include "common/clock.h"
+#include "common/json.h"
 
-void show_init(void)
+static bool terminal, in_json;
+
+void show_init(bool json)
 {
 	terminal = isatty(STDOUT_FILENO) == 1;
+	in_json = json;
 }
 
 /* Bytes of the printable character at the front, 0 when there is none. */
@@ -58,4 +63,50 @@ void show_bytes(const char *bytes, size_t len)
 		bytes += taken;
 		len -= taken;
 	}
+}
+
+static void put_json(const struct client_answer *answer)
+{
+	fputs("{\"question\":", stdout);
+	json_put_string(answer->question, answer->question_len);
+	fputs(",\"answer\":", stdout);
+	json_put_string(answer->text, answer->len);
+	printf(",\"known\":%s,\"server\":", answer->known ? "true" : "false");
+	json_put_string(answer->server, strlen(answer->server));
+	printf(",\"seconds\":%" PRIu64 ".%06" PRIu64 ",\"tries\":%u}", answer->took_us / CLOCK_S,
+	       answer->took_us % CLOCK_S, answer->tries);
+}
+
+static void put_line(const struct client_answer *answer, bool with_question)
+{
+	if (in_json) {
+		put_json(answer);
+	} else {
+		if (with_question) {
+			show_bytes(answer->question, answer->question_len);
+			putchar(' ');
+		}
+		show_bytes(answer->text, answer->len);
+	}
+	putchar('\n');
+	if (!answer->more)
+		fflush(stdout);
+}
+
+void show_pair(const struct client_answer *answer)
+{
+	put_line(answer, true);
+}
+
+void show_answer(const struct client_answer *answer)
+{
+	put_line(answer, false);
+}
+
+int show_failure(int status, const char *reason)
+{
+	fprintf(stderr, "aphorism: %s\n", reason);
+	if (in_json)
+		json_failure(status, reason);
+	return status;
 }

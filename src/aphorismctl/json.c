@@ -4,47 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/json.h"
+
 /* Exact as a double, which is what most readers make of a number. */
 enum { INTEGER_DIGITS = 15 };
-
-/* Bytes of the UTF-8 character at the front, 0 when it is none: overlong forms and surrogates are none. */
-static size_t utf8_len(const unsigned char *at, size_t len)
-{
-	size_t need = at[0] < 0x80 ? 1 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-
-	if (need > len || (at[0] >= 0x80 && at[0] < 0xc2) || at[0] > 0xf4)
-		return 0;
-	for (size_t i = 1; i < need; i++)
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
-	    (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
-		return 0;
-	return need;
-}
-
-static void put_string(const char *text)
-{
-	const unsigned char *at = (const unsigned char *)text;
-	size_t len = strlen(text);
-
-	putchar('"');
-	while (len > 0) {
-		size_t taken = utf8_len(at, len);
-
-		if (taken == 0)
-			fputs("\\ufffd", stdout);
-		else if (*at < 0x20 || *at == 0x7f)
-			printf("\\u%04x", *at);
-		else if (*at == '"' || *at == '\\')
-			printf("\\%c", *at);
-		else
-			fwrite(at, 1, taken, stdout);
-		at += taken + (taken == 0);
-		len -= taken + (taken == 0);
-	}
-	putchar('"');
-}
 
 static bool is_integer(const char *text)
 {
@@ -63,7 +26,7 @@ static void put_value(const char *value)
 	else if (is_integer(value))
 		fputs(value, stdout);
 	else
-		put_string(value);
+		json_put_string(value, strlen(value));
 }
 
 /* A reader must not meet a string today and an array tomorrow: what can repeat is always an array. */
@@ -110,7 +73,7 @@ void json_reply(const struct reply *reply)
 		if (count_key(reply, 0, i, line->key) > 0)
 			continue;         /* told with the first of its kind */
 		putchar(',');
-		put_string(line->key);
+		json_put_string(line->key, strlen(line->key));
 		putchar(':');
 		if (can_repeat(line->key) || count_key(reply, i, reply->count, line->key) > 1)
 			put_array(reply, line->key);
@@ -118,11 +81,4 @@ void json_reply(const struct reply *reply)
 			put_value(line->value);
 	}
 	puts("}");
-}
-
-void json_failure(int status, const char *reason)
-{
-	printf("{\"ok\":false,\"exit\":%d,\"error\":[", status);
-	put_string(reason);
-	puts("]}");
 }

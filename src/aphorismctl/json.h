@@ -13,7 +13,4 @@
  */
 void json_reply(const struct reply *);
 
-/* The same for a failure without an answer: {"ok":false,"exit":STATUS,"error":["reason"]}. */
-void json_failure(int status, const char *reason);
-
 #endif

@@ -14,6 +14,7 @@
 #include "aphorismctl/json.h"
 #include "common/clock.h"
 #include "common/dial.h"
+#include "common/json.h"
 #include "common/nearest.h"
 #include "common/options.h"
 #include "common/units.h"

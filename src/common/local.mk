@@ -5,6 +5,7 @@ libcommon_a_SOURCES = \
 	%D%/cpus.c %D%/cpus.h \
 	%D%/dial.c %D%/dial.h \
 	%D%/histogram.c %D%/histogram.h \
+	%D%/json.c %D%/json.h \
 	%D%/log.c %D%/log.h \
 	%D%/nearest.c %D%/nearest.h \
 	%D%/options.c %D%/options.h \

@@ -22,6 +22,11 @@ static const char *parse_unix(struct place *place, const char *path)
 	return NULL;
 }
 
+static void put_name(char *to, const char *host, const char *port)
+{
+	snprintf(to, PLACE_ADDRESS, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+}
+
 const char *place_parse(struct place *place, const char *text, unsigned port)
 {
 	const char *end, *colon;
@@ -51,12 +56,11 @@ const char *place_parse(struct place *place, const char *text, unsigned port)
 	memcpy(place->host, text, len);
 	place->host[len] = '\0';
 	snprintf(place->port, sizeof(place->port), "%u", port & 0xffff);
-	snprintf(place->name, sizeof(place->name), strchr(place->host, ':') ? "[%s]:%s" : "%s:%s",
-	         place->host, place->port);
+	put_name(place->name, place->host, place->port);
 	return NULL;
 }
 
-static int connect_host(const char *program, const struct place *place, uint64_t timeout_us, int *status)
+static int connect_host(const struct place *place, uint64_t timeout_us, char *why, int *status)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
 	struct addrinfo *list;
@@ -64,7 +68,7 @@ static int connect_host(const char *program, const struct place *place, uint64_t
 	int fd;
 
 	if (reason != 0) {
-		fprintf(stderr, "%s: %s: no such host: %s\n", program, place->host, gai_strerror(reason));
+		snprintf(why, PLACE_REASON, "%s: no such host: %s", place->host, gai_strerror(reason));
 		*status = EX_NOHOST;
 		return -1;
 	}
@@ -75,7 +79,7 @@ static int connect_host(const char *program, const struct place *place, uint64_t
 	return fd;
 }
 
-int place_connect(const char *program, const struct place *place, uint64_t timeout_us, int *status)
+int place_connect(const struct place *place, uint64_t timeout_us, char *reason, int *status)
 {
 	int fd;
 
@@ -83,10 +87,24 @@ int place_connect(const char *program, const struct place *place, uint64_t timeo
 	if (place->port[0] == '\0')
 		fd = dial_unix(place->host, clock_now_us() + timeout_us);
 	else
-		fd = connect_host(program, place, timeout_us, status);
+		fd = connect_host(place, timeout_us, reason, status);
 	if (fd < 0 && *status == EX_OK) {
-		fprintf(stderr, "%s: %s: %s\n", program, place->name, strerror(errno));
 		*status = errno == ETIMEDOUT ? EX_TEMPFAIL : EX_UNAVAILABLE;
+		snprintf(reason, PLACE_REASON, "%s: %s", place->name, strerror(errno));
 	}
 	return fd;
+}
+
+void place_address(const struct place *place, int fd, char *to)
+{
+	struct sockaddr_storage address;
+	socklen_t len = sizeof(address);
+	char host[PLACE_NAME], port[sizeof(place->port)];
+
+	if (place->port[0] == '\0' || getpeername(fd, (struct sockaddr *)&address, &len) < 0 ||
+	    getnameinfo((const struct sockaddr *)&address, len, host, sizeof(host), port, sizeof(port),
+	                NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+		snprintf(to, PLACE_ADDRESS, "%s", place->name);
+	else
+		put_name(to, host, port);
 }

@@ -6,12 +6,12 @@
 
 #include <stdint.h>
 
-enum { PLACE_NAME = 256 };
+enum { PLACE_NAME = 256, PLACE_ADDRESS = PLACE_NAME + 16, PLACE_REASON = 2 * PLACE_NAME };
 
 struct place {
 	char host[PLACE_NAME];            /* a name or an address; of a UNIX socket its path */
 	char port[8];                     /* "" for a UNIX socket */
-	char name[PLACE_NAME + 16];       /* for messages: "localhost:1060", "[::1]:1060", "unix:/path" */
+	char name[PLACE_ADDRESS];         /* for messages: "localhost:1060", "[::1]:1060", "unix:/path" */
 };
 
 /*
@@ -22,9 +22,15 @@ const char *place_parse(struct place *, const char *text, unsigned port);
 
 /*
  * Connects, within timeout_us (the look-up of a name not counted).  Returns a descriptor as dial.h does,
- * which the caller owns; or -1, with the reason told on standard error in the program's name and the exit
- * status in *status.  Blocks.
+ * which the caller owns; or -1 with the exit status in *status and the reason, which names the server, in
+ * `reason` (PLACE_REASON bytes).  Blocks.
  */
-int place_connect(const char *program, const struct place *, uint64_t timeout_us, int *status);
+int place_connect(const struct place *, uint64_t timeout_us, char *reason, int *status);
+
+/*
+ * The address that fd is connected to, as a name has many: "127.0.0.1:1060", "[::1]:1060", "unix:/path".
+ * Writes it to `to` (PLACE_ADDRESS bytes), the place's name when the system doesn't tell.
+ */
+void place_address(const struct place *, int fd, char *to);
 
 #endif

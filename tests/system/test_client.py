@@ -1,5 +1,6 @@
 """aphorism, the client."""
 
+import json
 import socket
 import threading
 import time
@@ -111,7 +112,8 @@ def test_no_such_host():
 
 
 @pytest.mark.parametrize("words", [("--no-such",), ("-p", "70000"), ("-p", "x"), ("-n", "0"), ("-n", "-1"),
-                                   ("-w", "5 parsecs"), ("one-host", "another-host"), ("-p",), ("unix:relative",)])
+                                   ("-w", "5 parsecs"), ("one-host", "another-host"), ("-p",), ("unix:relative",),
+                                   ("-i", "Who?"), ("-i", "-"), ("-ie",), ("-i", "-n", "2")])
 def test_usage(words):
     result = run(APHORISM, *words)
     assert result.returncode == 64 and result.stderr.startswith("aphorism")
@@ -181,3 +183,66 @@ def test_a_question_too_long_for_the_server(daemon):
     result = run(APHORISM, "-p", port(d.address), "127.0.0.1", "x" * 5000 + "?")
     assert result.returncode != 0 and "too long" in result.stdout + result.stderr
     until("service", lambda: d.ask() == b"Ugly.")
+
+
+# JSON
+
+def test_json(daemon):
+    d = daemon()
+    begin = time.monotonic()
+    result = run(APHORISM, "--json", "-p", port(d.address), "127.0.0.1", "Simple is better than?", "Who?")
+    assert (result.returncode, result.stderr) == (1, "")
+    known, unknown = map(json.loads, result.stdout.splitlines())
+    assert 0 <= known.pop("seconds") < time.monotonic() - begin
+    unknown.pop("seconds")
+    assert known == {"question": "Simple is better than?", "answer": "Complex.", "known": True,
+                     "server": d.address, "tries": 1}
+    assert unknown == {"question": "Who?", "answer": "Error: unknown aphorism.", "known": False,
+                       "server": d.address, "tries": 1}
+
+
+def test_json_names_the_server(daemon, place):
+    for listen in ("[::1]:0", f"unix:{place}/s"):
+        d = daemon(listen=[listen])
+        words = [d.address] if listen.startswith("unix:") else ["-p", port(d.address), "::1"]
+        result = run(APHORISM, "--json", *words, "Simple is better than?")
+        assert json.loads(result.stdout)["server"] == d.address
+        d.stop()
+
+
+def test_json_of_a_slow_answer(daemon):
+    d = daemon(work__delay="300ms")
+    result = run(APHORISM, "--json", "-p", port(d.address), "127.0.0.1", "Simple is better than?", "Who?")
+    assert all(0.25 < json.loads(line)["seconds"] for line in result.stdout.splitlines())
+
+
+@pytest.mark.parametrize("answer,text", [
+    ('a "quoted" \\ and \t.'.encode(), 'a "quoted" \\ and \t.'),
+    ("Ähnlich \u20ac \U0001f600.".encode(), "Ähnlich \u20ac \U0001f600."),
+    (b"\x1b]0;title\x07 \x7f \xc2\x9b2J \x00.", "\x1b]0;title\x07 \x7f \x9b2J \0."),
+    (b"\xff \xc0\xaf \xed\xa0\x80 \xe2\x82.", "\ufffd \ufffd\ufffd \ufffd\ufffd\ufffd \ufffd\ufffd."),
+], ids=["quotes", "UTF-8", "controls", "no UTF-8"])
+def test_json_of_any_bytes(answer, text):
+    result = run(APHORISM, "--json", "-p", serve(answer), "127.0.0.1", "Simple is better than?")
+    assert json.loads(result.stdout)["answer"] == text
+    line = result.stdout.rstrip("\n")
+    assert all(c.isprintable() for c in line), "nothing in it commands a terminal"
+
+
+def test_json_of_failures(daemon, place):
+    d = daemon()
+    for words, status, reason in [((f"unix:{place}/missing",), 69, f"unix:{place}/missing"),
+                                  (("no-such-host.invalid",), 68, "no such host"),
+                                  (("-p", port(d.address), "x" * 5000 + "?"), 64, "question too long")]:
+        result = run(APHORISM, "--json", *words, limit=2 * LIMIT)
+        told = json.loads(result.stdout)
+        assert (result.returncode, told["ok"], told["exit"]) == (status, False, status)
+        assert len(told["error"]) == 1 and reason in told["error"][0]
+        assert result.stderr == f"aphorism: {told['error'][0]}\n"
+
+
+def test_json_of_an_end_amid_answers():
+    result = run(APHORISM, "--json", "-p", serve(b"1.2.Error: too busy."), "127.0.0.1", "a?", "b?", "c?")
+    told = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [one.get("answer") for one in told] == ["1.", "2.", None]
+    assert result.returncode == told[2]["exit"] == 69

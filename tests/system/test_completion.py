@@ -34,6 +34,11 @@ def test_every_long_option_is_offered(program):
     assert options <= offered(program, "--")
 
 
+def test_options_of_the_client():
+    assert {"-i", "--interactive", "--json"} <= offered(APHORISM, "-")
+    assert offered(APHORISM, "--j") == {"--json"}
+
+
 def test_models():
     assert offered(APHORISMD, "-m", "") == offered(APHORISMD, "-o", "model", "=") == set(models())
     assert offered(APHORISMD, "--model", "thr") == offered(APHORISMD, "-o", "model", "=", "thr")
