@@ -112,14 +112,21 @@ static bool is_meant(const char *text, const char *inherited)
 	       strncmp(inherited, "unix:", 5) != 0 && strcmp(strrchr(text, ':'), strrchr(inherited, ':')) == 0;
 }
 
-static const char *protocol_of(const struct inherited *one, const struct config *config)
+/* How it is served: its own name's protocol goes before that of its entry in the configuration, if it has one. */
+static void tell(const struct inherited *one, const struct config *config, struct config_listen *listen)
 {
+	const char *protocol = protocols[0]->name;
+
+	for (int64_t i = config->listeners - 1; i >= 0; i--) {
+		if (is_meant(config->listen[i].address, one->address)) {
+			protocol = config->listen[i].protocol;
+			listen->proxy = config->listen[i].proxy;
+		}
+	}
 	if (protocol_find(one->name))
-		return one->name;
-	for (int64_t i = 0; i < config->listeners; i++)
-		if (is_meant(config->listen[i].address, one->address))
-			return config->listen[i].protocol;
-	return protocols[0]->name;
+		protocol = one->name;
+	memcpy(listen->address, one->address, sizeof listen->address);
+	snprintf(listen->protocol, sizeof listen->protocol, "%s", protocol);
 }
 
 static const char *first_unserved(const struct config *config)
@@ -144,10 +151,8 @@ const char *inherited_list(struct config *config)
 	struct config_listen listen[CONFIG_LISTENERS] = { { .mode = 0 } };
 	const char *unserved = config->set.listen && count > 0 ? first_unserved(config) : NULL;
 
-	for (int i = 0; i < count; i++) {
-		memcpy(listen[i].address, all[i].address, sizeof listen[i].address);
-		snprintf(listen[i].protocol, sizeof listen[i].protocol, "%s", protocol_of(&all[i], config));
-	}
+	for (int i = 0; i < count; i++)
+		tell(&all[i], config, &listen[i]);
 	if (count == 0)
 		return NULL;
 	memcpy(config->listen, listen, sizeof listen);

@@ -36,6 +36,7 @@ bool inherited_adopt(struct listener **, size_t *count, char *reason);
 /*
  * In a loader, after that: puts them into the configuration in place of `listen`.  Each gets the protocol that its name
  * is, else that of the address in the configuration which is its own or, with any host, has its port; else the first.
+ * `proxy` is that of the address.
  * Returns the first address of a list that somebody wrote which is not served now (static), or NULL.
  */
 const char *inherited_list(struct config *);

@@ -142,6 +142,12 @@ void worker_looks(struct worker *);
  */
 bool worker_admit(struct worker *, int fd, struct connection *);
 
+/*
+ * The proxy's header names the client of a connection that was taken: from now on that one sits there, if the access
+ * lists and the limit per source allow.  Returns false when it was turned away; to close it is the caller's.
+ */
+bool worker_meet(struct worker *, const struct connection *, const struct proxy_header *);
+
 /* Ends a connection: closes it, then leaves its seat. */
 void worker_close(struct worker *, struct connection *);
 
