@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness import LIMIT, Client, environment, until
+from harness import ETC, LIMIT, Client, environment, run, until
 from load import Load
 from protocol_model import TOO_BUSY
 from test_proxy import ANSWER, PROXIED, QUESTION, status
@@ -142,3 +142,8 @@ def test_nothing_is_lost_when_one_of_them_changes_under_load(behind, model, chan
     load.finish()
     for d in daemons:
         assert not d.matches("bad PROXY header")
+
+
+def test_the_sample_is_valid():
+    checked = run(HAPROXY, "-c", "-f", ETC / "examples" / "haproxy.cfg")
+    assert checked.returncode == 0, checked.stdout + checked.stderr

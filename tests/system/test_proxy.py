@@ -349,7 +349,8 @@ def inetd(place, stdin, listener, **settings):
                             stderr=subprocess.PIPE)
 
 
-@pytest.mark.parametrize("header,answer", [(v2("192.0.2.7"), ANSWER), (v2("198.51.100.7"), b""), (b"", b"")])
+@pytest.mark.parametrize("header,answer", [(v2("192.0.2.7"), ANSWER), (v2("198.51.100.7"), b""), (b"", b"")],
+                         ids=["named", "denied", "missing"])
 def test_a_connection_of_inetd_has_the_rule_of_its_entry(place, header, answer):
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = "127.0.0.1:%d" % server.getsockname()[1]

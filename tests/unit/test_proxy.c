@@ -24,7 +24,8 @@ static const struct {
 } good[] = {
 	{ BYTES("PROXY TCP4 192.0.2.7 203.0.113.9 56324 1060\r\n"), PROXY_TCP, "::ffff:192.0.2.7 56324" },
 	{ BYTES("PROXY TCP4 0.0.0.0 255.255.255.255 0 65535\r\n"), PROXY_TCP, "::ffff:0.0.0.0 0" },
-	{ BYTES("PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535\r\n"), PROXY_TCP, "::ffff:255.255.255.255 65535" },
+	{ BYTES("PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535\r\n"), PROXY_TCP,
+	  "::ffff:255.255.255.255 65535" },
 	{ BYTES("PROXY TCP6 2001:DB8::7 2001:db8::9 56324 1060\r\n"), PROXY_TCP, "2001:db8::7 56324" },
 	{ BYTES("PROXY TCP6 ::ffff:192.0.2.7 ::1 1 2\r\n"), PROXY_TCP, "::ffff:192.0.2.7 1" },
 	{ BYTES("PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
