@@ -32,7 +32,8 @@ struct seat {
 
 struct worker_row {
 	_Alignas(64) _Atomic uint32_t state;      /* enum worker_state */
-	_Atomic uint64_t refused, denied, bad_headers;
+	_Atomic uint64_t refused, denied;
+	_Atomic uint64_t bad_headers;             /* of the PROXY protocol: missing, malformed or slow */
 };
 
 /* What is said at most once in a while, however many workers have reason to. */
