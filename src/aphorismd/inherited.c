@@ -115,18 +115,18 @@ static bool is_meant(const char *text, const char *inherited)
 /* How it is served: its own name's protocol goes before that of its entry in the configuration, if it has one. */
 static void tell(const struct inherited *one, const struct config *config, struct config_listen *listen)
 {
-	const char *protocol = protocols[0]->name;
+	const struct config_listen *entry = config->listen, *end = entry + config->listeners;
 
-	for (int64_t i = config->listeners - 1; i >= 0; i--) {
-		if (is_meant(config->listen[i].address, one->address)) {
-			protocol = config->listen[i].protocol;
-			listen->proxy = config->listen[i].proxy;
-		}
+	while (entry < end && !is_meant(entry->address, one->address))
+		entry++;
+	memcpy(listen->address, one->address, sizeof listen->address);
+	snprintf(listen->protocol, sizeof listen->protocol, "%s", protocols[0]->name);
+	if (entry < end) {
+		memcpy(listen->protocol, entry->protocol, sizeof listen->protocol);
+		listen->proxy = entry->proxy;
 	}
 	if (protocol_find(one->name))
-		protocol = one->name;
-	memcpy(listen->address, one->address, sizeof listen->address);
-	snprintf(listen->protocol, sizeof listen->protocol, "%s", protocol);
+		memcpy(listen->protocol, one->name, sizeof listen->protocol);
 }
 
 static const char *first_unserved(const struct config *config)
