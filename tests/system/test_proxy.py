@@ -166,9 +166,9 @@ def test_many_bad_headers_are_one_line(daemon, model):
 def test_a_header_has_the_time_of_a_question(daemon, model):
     """A byte now and then does not renew it, and the only place is free again."""
     d = daemon(model, listen=LIST, timeouts__question="1s", timeouts__idle="50s", max_connections=1)
+    begin, header = time.monotonic(), v1("192.0.2.7")
     with d.connect() as client, d.connect() as next_one:
         next_one.send(v1("192.0.2.8") + QUESTION)
-        begin, header = time.monotonic(), v1("192.0.2.7")
         try:
             for at in range(len(header)):
                 client.send(header[at:at + 1])
