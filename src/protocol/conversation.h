@@ -64,10 +64,10 @@ void conversation_init(struct conversation *, const struct service *, uint64_t n
  * Answers what is complete in `in` and removes it, appends the answers to `out`, and says what comes next.
  * The bytes that stay in `in` (moved to its front) are an unfinished question or, at FLUSH and PAY, also
  * complete ones; at READ there is always room in `in` for more.  What stays at CLOSE is the unfinished
- * question that the client's end cut off, at LINGER the one that was too long: good for a log line.  While `unmet`,
- * nothing but the PROXY header is looked at, and what stays at CLOSE is something else, or a part of one.  Called
+ * question that the client's end cut off, at LINGER the one that was too long: good for a log line.  Called
  * again after that it drops `in` and repeats itself.  A protocol without a greatest length is not subject to
- * max_questions either.  Never blocks.
+ * max_questions either.  While `unmet`, nothing but the PROXY header is looked at; what stays at CLOSE is then a part
+ * of one, or something else.  Never blocks.
  */
 enum conversation_state conversation_answer(struct conversation *, struct bytes *in, struct bytes *out,
                                             uint64_t now_us);
