@@ -20,6 +20,7 @@ examples_DATA = %D%/systemd/aphorismd-inetd@.service
 dist_examples_DATA = \
 	etc/examples/event.conf \
 	etc/examples/fork.conf \
+	etc/examples/haproxy.cfg \
 	etc/examples/iterative.conf \
 	etc/examples/prefork.conf \
 	etc/examples/thread.conf \

@@ -177,6 +177,7 @@ struct service image_service(const struct image *image, const struct config_list
 		.question_us = (uint64_t)config->question_us,
 		.idle_us = (uint64_t)config->idle_us,
 		.costly = config->delay_us > 0 || config->cpu_us > 0,
+		.proxied = listen->proxy,
 	};
 }
 

@@ -122,14 +122,21 @@ static bool is_meant(const char *text, const char *inherited)
 	       port_of(&asked) == port_of(&given);
 }
 
-static const char *protocol_of(const struct inherited *one, const struct config *config)
+/* How it is served: its own name's protocol goes before that of its entry in the configuration, if it has one. */
+static void tell(const struct inherited *one, const struct config *config, struct config_listen *listen)
 {
+	const struct config_listen *entry = config->listen, *end = entry + config->listeners;
+
+	while (entry < end && !is_meant(entry->address, one->address))
+		entry++;
+	memcpy(listen->address, one->address, sizeof listen->address);
+	snprintf(listen->protocol, sizeof listen->protocol, "%s", protocols[0]->name);
+	if (entry < end) {
+		memcpy(listen->protocol, entry->protocol, sizeof listen->protocol);
+		listen->proxy = entry->proxy;
+	}
 	if (protocol_find(one->name))
-		return one->name;
-	for (int64_t i = 0; i < config->listeners; i++)
-		if (is_meant(config->listen[i].address, one->address))
-			return config->listen[i].protocol;
-	return protocols[0]->name;
+		memcpy(listen->protocol, one->name, sizeof listen->protocol);
 }
 
 /* Returns how many addresses of the list are served before the first one that is not. */
@@ -154,10 +161,8 @@ bool inherited_list(struct config *config, char *unserved)
 
 	if (!all_served)
 		memcpy(unserved, config->listen[first].address, CONFIG_ADDRESS);
-	for (int i = 0; i < count; i++) {
-		memcpy(listen[i].address, all[i].address, sizeof listen[i].address);
-		snprintf(listen[i].protocol, sizeof listen[i].protocol, "%s", protocol_of(&all[i], config));
-	}
+	for (int i = 0; i < count; i++)
+		tell(&all[i], config, &listen[i]);
 	if (count > 0) {
 		memcpy(config->listen, listen, sizeof listen);
 		config->listeners = count;

@@ -36,8 +36,8 @@ bool inherited_adopt(struct listener **, size_t *count, char *reason);
 /*
  * In a loader, after that: puts them into the configuration in place of `listen`.  Each gets the protocol that its name
  * is, else that of the address in the configuration which is its own or, with any host, has its port; else the first.
- * False when an address of a list that somebody wrote is not served now; the first one is in `unserved` then, of
- * CONFIG_ADDRESS bytes.
+ * `proxy` is that of the address.  False when an address of a list that somebody wrote is not served now; the first one
+ * is in `unserved` then, of CONFIG_ADDRESS bytes.
  */
 bool inherited_list(struct config *, char *unserved);
 

@@ -32,11 +32,12 @@ void supervisor_log_statistics(struct supervisor *s)
 		generation_count(s->current, &all, &idle);
 	log_message(LOG_ALWAYS | LOG_NOTICE,
 	            "statistics: model %s, generation %u, %d workers, %d idle, %u connections open, %llu served, "
-	            "%llu questions, %llu time-outs, %llu refused, %llu denied, %u reloads, %u failed",
+	            "%llu questions, %llu time-outs, %llu refused, %llu denied, %llu bad headers, %u reloads, %u failed",
 	            s->current ? s->current->model->name : "none", s->current ? s->current->number : 0, all, idle,
 	            totals.seated, (unsigned long long)totals.connections, (unsigned long long)totals.questions,
 	            (unsigned long long)totals.timeouts, (unsigned long long)totals.refused,
-	            (unsigned long long)totals.denied, s->reloads > 0 ? s->reloads - 1 : 0, s->failed_reloads);
+	            (unsigned long long)totals.denied, (unsigned long long)totals.bad_headers,
+	            s->reloads > 0 ? s->reloads - 1 : 0, s->failed_reloads);
 }
 
 void supervisor_say_status(struct supervisor *s, unsigned client)
@@ -63,6 +64,7 @@ void supervisor_say_status(struct supervisor *s, unsigned client)
 	control_say(client, "timeouts %llu", (unsigned long long)totals.timeouts);
 	control_say(client, "refused %llu", (unsigned long long)totals.refused);
 	control_say(client, "denied %llu", (unsigned long long)totals.denied);
+	control_say(client, "bad_headers %llu", (unsigned long long)totals.bad_headers);
 	control_say(client, "reloads %u", s->reloads > 0 ? s->reloads - 1 : 0);
 	control_say(client, "failed_reloads %u", s->failed_reloads);
 	for (int64_t i = 0; current && i < current->image.config->listeners; i++)

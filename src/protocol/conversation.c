@@ -69,9 +69,38 @@ static enum conversation_state answer_all(struct conversation *c, const struct b
 	return CONVERSATION_READ;
 }
 
+static void drop(struct bytes *in, uint32_t used)
+{
+	in->len -= used;
+	if (used > 0 && in->len > 0)
+		memmove(in->at, in->at + used, in->len);
+}
+
 void conversation_init(struct conversation *c, const struct service *service, uint64_t now_us)
 {
-	*c = (struct conversation){ .service = service, .since_us = now_us };
+	*c = (struct conversation){
+		.service = service, .since_us = now_us, .unmet = service->proxied, .asking = service->proxied,
+	};
+}
+
+static enum conversation_state look_for_header(struct conversation *c, const struct bytes *in)
+{
+	struct proxy_header header;
+
+	if (proxy_read(&header, in->at, in->len) != NULL)
+		return finish(c, CONVERSATION_CLOSE);
+	if (header.len > 0)
+		return CONVERSATION_MEET;
+	return c->ended ? finish(c, CONVERSATION_CLOSE) : CONVERSATION_READ;
+}
+
+void conversation_meet(struct conversation *c, struct bytes *in, struct proxy_header *header, uint64_t now_us)
+{
+	assert(c->unmet);
+	proxy_read(header, in->at, in->len);
+	drop(in, header->len);
+	c->unmet = c->asking = false;
+	c->since_us = now_us;
 }
 
 enum conversation_state conversation_answer(struct conversation *c, struct bytes *in, struct bytes *out,
@@ -84,10 +113,10 @@ enum conversation_state conversation_answer(struct conversation *c, struct bytes
 		in->len = 0;
 		return c->over;
 	}
+	if (c->unmet)
+		return look_for_header(c, in);
 	state = answer_all(c, in, &used, out, now_us);
-	in->len -= used;
-	if (used > 0 && in->len > 0)
-		memmove(in->at, in->at + used, in->len);
+	drop(in, used);
 	if (state != CONVERSATION_READ)
 		return state;
 	if (c->ended)
@@ -123,7 +152,7 @@ enum conversation_state conversation_expire(struct conversation *c, struct bytes
 {
 	if (now_us < conversation_deadline_us(c))
 		return CONVERSATION_READ;
-	if (!c->asking)
+	if (!c->asking || c->unmet)
 		return finish(c, CONVERSATION_CLOSE);
 	return dismiss(c, c->service->protocol->too_slow, out);
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "protocol/protocol.h"
+#include "protocol/proxy.h"
 
 /* A buffer that a pump lends: len bytes at `at` are filled, there is room for size. */
 struct bytes {
@@ -27,17 +28,20 @@ struct service {
 	uint32_t max_questions;           /* per conversation; 0: no limit */
 	uint64_t question_us, idle_us;    /* the two deadlines */
 	bool costly;                      /* each answer must be paid for first: see CONVERSATION_PAY */
+	bool proxied;                     /* a PROXY header comes first, within question_us: see CONVERSATION_MEET */
 };
 
 enum {
 	CONVERSATION_IN = 16384,          /* a pump's input buffer: at least this and max_question_length */
 	CONVERSATION_OUT = 16384,         /* its output buffer: this and the longest answer, so any fits; or less at first */
 };
+_Static_assert((int)PROXY_MOST < (int)CONVERSATION_IN, "a header fits, with room to read on");
 
 enum conversation_state {
 	CONVERSATION_READ,                /* all requests are answered: send what is in out, then read more */
 	CONVERSATION_FLUSH,               /* no room for the next answer: send out or lend more, call again; do not read */
 	CONVERSATION_PAY,                 /* send out, let a cost pass, say conversation_paid(), call again */
+	CONVERSATION_MEET,                /* take the PROXY header with conversation_meet(), call again; or close */
 	CONVERSATION_LINGER,              /* send out, end the output, drop input to its end (bounded) */
 	CONVERSATION_CLOSE,               /* send out, close */
 };
@@ -50,6 +54,7 @@ struct conversation {
 	bool asking;                      /* a question has begun */
 	bool paid;                        /* the next answer's cost has passed */
 	bool ended;                       /* the client has ended its input */
+	bool unmet;                       /* the PROXY header is still to come */
 	uint8_t over;                     /* CONVERSATION_LINGER or _CLOSE once that was said, else 0 */
 };
 
@@ -61,7 +66,8 @@ void conversation_init(struct conversation *, const struct service *, uint64_t n
  * complete ones; at READ there is always room in `in` for more.  What stays at CLOSE is the unfinished
  * question that the client's end cut off, at LINGER the one that was too long: good for a log line.  Called
  * again after that it drops `in` and repeats itself.  A protocol without a greatest length is not subject to
- * max_questions either.  Never blocks.
+ * max_questions either.  While `unmet`, nothing but the PROXY header is looked at; what stays at CLOSE is then a part
+ * of one, or something else.  Never blocks.
  */
 enum conversation_state conversation_answer(struct conversation *, struct bytes *in, struct bytes *out,
                                             uint64_t now_us);
@@ -71,6 +77,9 @@ void conversation_end(struct conversation *);
 
 /* The cost that PAY asked for has passed. */
 void conversation_paid(struct conversation *);
+
+/* After MEET: moves the header from the front of `in` to *header.  The wait for the first question begins. */
+void conversation_meet(struct conversation *, struct bytes *in, struct proxy_header *, uint64_t now_us);
 
 /*
  * Reading starts again after output (or a cost) held it up: the present wait begins now, since a deadline
@@ -85,7 +94,7 @@ uint64_t conversation_deadline_us(const struct conversation *);
 /*
  * Judges the wait at READ, after the pump has read what was already received: READ while there is time left;
  * LINGER with the protocol's last word in out when a question took too long (FLUSH when it finds no room
- * there: send and judge again); CLOSE when the connection was idle for too long.
+ * there: send and judge again); CLOSE when the connection was idle for too long, or the PROXY header took too long.
  */
 enum conversation_state conversation_expire(struct conversation *, struct bytes *out, uint64_t now_us);
 

@@ -4,4 +4,5 @@ libprotocol_a_SOURCES = \
 	%D%/conversation.c %D%/conversation.h \
 	%D%/echo.c \
 	%D%/protocol.c %D%/protocol.h \
+	%D%/proxy.c %D%/proxy.h \
 	%D%/table.c %D%/table.h

@@ -26,6 +26,7 @@ struct config_listen {
 	char address[CONFIG_ADDRESS];
 	char protocol[CONFIG_NAME];
 	int64_t mode;                     /* permissions of a UNIX socket */
+	int64_t proxy;                    /* 1: a PROXY header names the client; else 0 */
 };
 
 enum config_over_limit { OVER_LIMIT_WAIT, OVER_LIMIT_REFUSE };          /* over_limit = "wait" | "refuse" */

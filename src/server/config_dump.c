@@ -21,7 +21,8 @@ static void print_listen(FILE *to, const struct config *config, const struct con
 	fputs("(", to);
 	for (int64_t i = 0; i < config->listeners; i++) {
 		const struct config_listen *listen = &config->listen[i];
-		bool plain = listen->mode == 0666 && strcmp(listen->protocol, schema->protocols[0]) == 0;
+		bool plain = listen->mode == 0666 && !listen->proxy &&
+		             strcmp(listen->protocol, schema->protocols[0]) == 0;
 
 		fputs(i ? ", " : " ", to);
 		if (!plain)
@@ -32,7 +33,7 @@ static void print_listen(FILE *to, const struct config *config, const struct con
 			print_string(to, listen->protocol);
 			if (listen->mode != 0666)
 				fprintf(to, "; mode = \"%04o\"", (unsigned)listen->mode);
-			fputs("; }", to);
+			fputs(listen->proxy ? "; proxy = true; }" : "; }", to);
 		}
 	}
 	fputs(" )", to);

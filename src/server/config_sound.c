@@ -35,6 +35,7 @@ static bool listens(const struct config *config, const struct config_schema *sch
 		const struct config_listen *at = &config->listen[i];
 
 		if (!ends(at->address, sizeof at->address) || at->mode < 0 || at->mode > 07777 ||
+		    at->proxy < 0 || at->proxy > 1 ||
 		    !is_one_of(at->protocol, sizeof at->protocol, schema->protocols))
 			return false;
 	}

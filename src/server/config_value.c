@@ -258,11 +258,19 @@ static void set_address(const struct place *place, const config_setting_t *setti
 		set_string(to, CONFIG_ADDRESS, text);
 }
 
-/* { address = "..."; protocol = "..."; mode = "..."; } */
+static void set_proxy(const struct place *place, const config_setting_t *setting, int64_t *proxy)
+{
+	if (config_setting_type(setting) == CONFIG_TYPE_BOOL)
+		*proxy = config_setting_get_bool(setting);
+	else
+		complain(place, "proxy must be true or false, not %s", type_name(setting));
+}
+
+/* { address = "..."; protocol = "..."; mode = "..."; proxy = true; } */
 static void set_listen_group(const struct place *place, const config_setting_t *group,
                              struct config_listen *listen)
 {
-	static const char *const known[] = { "address", "protocol", "mode", NULL };
+	static const char *const known[] = { "address", "protocol", "mode", "proxy", NULL };
 	const config_setting_t *mode = config_setting_get_member(group, "mode");
 	size_t errors = place->loader->errors;
 
@@ -277,6 +285,8 @@ static void set_listen_group(const struct place *place, const config_setting_t *
 			set_name(&at, setting, "protocol", place->loader->schema->protocols, listen->protocol);
 		else if (strcmp(name, "mode") == 0)
 			set_mode(&at, setting, &listen->mode);
+		else if (strcmp(name, "proxy") == 0)
+			set_proxy(&at, setting, &listen->proxy);
 		else
 			complain_word(&at, name, "part of a listener", known);
 	}

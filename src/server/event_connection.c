@@ -238,6 +238,11 @@ static void go_on(struct event_pump *pump, uint32_t seat)
 			if (pay_at_once(pump, seat))
 				continue;
 			return;
+		case CONVERSATION_MEET:
+			if (pump_meet(pump->worker, &connection, &c->conversation, &pump->in, pump->now_us))
+				continue;
+			event_connection_close(pump, seat);
+			return;
 		case CONVERSATION_LINGER:
 			linger(pump, seat);
 			return;

@@ -71,13 +71,45 @@ void pump_note_end(const struct worker *worker, const struct connection *connect
 	}
 }
 
+/* That is a fault of the set-up, which no client can see, so the operator is told. */
+static void note_bad_header(const struct worker *worker, const struct connection *connection, bool ended,
+                            const struct bytes *in)
+{
+	struct seat *seat = &worker->board->seat[connection->seat];
+	char peer[CONFIG_ADDRESS], said[LOG_ESCAPED];
+	struct proxy_header header;
+	const char *reason = proxy_read(&header, in->at, in->len);
+
+	if (!reason && ended && worker_phase(worker) >= PHASE_DRAINS)
+		return;           /* it was ourselves who ended it */
+	if (!reason && !ended)
+		scoreboard_add(&seat->timeouts, 1);
+	if (!reason)
+		reason = ended ? "the end came first" : "time-out";
+	atomic_fetch_add_explicit(&worker->board->row[worker->number].bad_headers, 1, memory_order_relaxed);
+	log_limited(&worker->board->shared->limits[LIMIT_HEADER], LOG_WARNING,
+	            "%s: closed for a bad PROXY header: %s: %s", scoreboard_peer(seat, peer, sizeof peer), reason,
+	            log_escape(said, sizeof said, in->at, in->len));
+}
+
 void pump_note_close(const struct worker *worker, const struct connection *connection,
                      const struct conversation *conversation, const struct bytes *in)
 {
-	if (!conversation->ended)
+	if (conversation->unmet)
+		note_bad_header(worker, connection, conversation->ended, in);
+	else if (!conversation->ended)
 		pump_note_timeout(worker, connection, "idle: time-out");
 	else if (in->len > 0)
 		worker_note(worker, connection, "unfinished question dropped", in);
+}
+
+bool pump_meet(struct worker *worker, const struct connection *connection, struct conversation *conversation,
+               struct bytes *in, uint64_t now_us)
+{
+	struct proxy_header header;
+
+	conversation_meet(conversation, in, &header, now_us);
+	return worker_meet(worker, connection, &header);
 }
 
 /* ---- the blocking pump ---- */
@@ -257,6 +289,9 @@ static void converse(struct pump *pump)
 		if (state == CONVERSATION_PAY)
 			pay(pump);
 		else if (state == CONVERSATION_READ && !fill(pump, &state))
+			return;
+		else if (state == CONVERSATION_MEET &&
+		         !pump_meet(pump->worker, pump->connection, c, &pump->in, pump->now_us))
 			return;
 	}
 	if (state == CONVERSATION_LINGER)

@@ -28,9 +28,18 @@ int pump_unsent(int fd);
 void pump_note_end(const struct worker *, const struct connection *, const struct conversation *,
                    const struct bytes *in, bool too_slow);
 
-/* The same for CLOSE: the client was idle for too long, or ended its input, perhaps inside a question. */
+/*
+ * The same for CLOSE: the client was idle for too long, or ended its input, perhaps inside a question; or there was no
+ * PROXY header where one was due.
+ */
 void pump_note_close(const struct worker *, const struct connection *, const struct conversation *,
                      const struct bytes *in);
+
+/*
+ * What the conversation's MEET asks for: takes the PROXY header and lets its client in.  Returns false when that one is
+ * turned away, and the connection is to be closed.
+ */
+bool pump_meet(struct worker *, const struct connection *, struct conversation *, struct bytes *in, uint64_t now_us);
 
 /* Counts a time-out, and says so in the log. */
 void pump_note_timeout(const struct worker *, const struct connection *, const char *what);

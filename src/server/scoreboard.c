@@ -3,7 +3,6 @@
  */
 #include "server/scoreboard.h"
 
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -144,12 +143,21 @@ bool scoreboard_seat_peer(struct scoreboard *board, uint32_t n, const struct soc
 	return source_has_room(board, seat, source, limit);
 }
 
-const char *scoreboard_peer(const struct seat *seat, char *to, size_t size)
+struct sockaddr_in6 scoreboard_sockaddr(const struct seat *seat)
 {
-	struct sockaddr_in6 peer = { .sin6_family = AF_INET6, .sin6_port = seat->port };
-	struct sockaddr unix_peer = { .sa_family = AF_UNIX };
+	struct sockaddr_in6 peer = {
+		.sin6_family = seat->family == AF_UNIX ? AF_UNIX : AF_INET6, .sin6_port = seat->port,
+	};
 
 	memcpy(&peer.sin6_addr, seat->address, 16);
+	return peer;
+}
+
+const char *scoreboard_peer(const struct seat *seat, char *to, size_t size)
+{
+	struct sockaddr_in6 peer = scoreboard_sockaddr(seat);
+	struct sockaddr unix_peer = { .sa_family = AF_UNIX };
+
 	address_format(to, size, seat->family == AF_UNIX ? &unix_peer : (const struct sockaddr *)(const void *)&peer);
 	return to;
 }
@@ -167,5 +175,6 @@ void scoreboard_sum(const struct scoreboard *board, struct scoreboard_totals *to
 	for (uint32_t n = 0; n < board->workers; n++) {
 		totals->refused += atomic_load_explicit(&board->row[n].refused, memory_order_relaxed);
 		totals->denied += atomic_load_explicit(&board->row[n].denied, memory_order_relaxed);
+		totals->bad_headers += atomic_load_explicit(&board->row[n].bad_headers, memory_order_relaxed);
 	}
 }

@@ -9,6 +9,7 @@
 #ifndef SERVER_SCOREBOARD_H
 #define SERVER_SCOREBOARD_H
 
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,10 +33,11 @@ struct seat {
 struct worker_row {
 	_Alignas(64) _Atomic uint32_t state;      /* enum worker_state */
 	_Atomic uint64_t refused, denied;
+	_Atomic uint64_t bad_headers;             /* of the PROXY protocol: missing, malformed or slow */
 };
 
 /* What is said at most once in a while, however many workers have reason to. */
-enum scoreboard_limit { LIMIT_SEATS, LIMIT_SOURCE, LIMIT_SHORTAGE, LIMIT_COUNT };
+enum scoreboard_limit { LIMIT_SEATS, LIMIT_SOURCE, LIMIT_SHORTAGE, LIMIT_HEADER, LIMIT_COUNT };
 
 struct scoreboard_shared {
 	_Atomic int32_t idle;                     /* a hint: the supervisor recounts */
@@ -56,7 +58,7 @@ struct scoreboard {
 };
 
 struct scoreboard_totals {
-	uint64_t connections, questions, timeouts, refused, denied;
+	uint64_t connections, questions, timeouts, refused, denied, bad_headers;
 	uint32_t seated;                          /* connections that are open now */
 };
 
@@ -79,6 +81,9 @@ uint32_t scoreboard_evict(struct scoreboard *, uint32_t worker);
  * already holds that many seats; the caller then leaves the seat.  UNIX peers have no source.
  */
 bool scoreboard_seat_peer(struct scoreboard *, uint32_t seat, const struct sockaddr *, uint32_t limit);
+
+/* Who sits there, IPv4 in its IPv6-mapped form; a UNIX peer has a family alone. */
+struct sockaddr_in6 scoreboard_sockaddr(const struct seat *);
 
 /* "127.0.0.1:4711", "[::1]:4711" or "unix:" of who sits there; the text is in `to`. */
 const char *scoreboard_peer(const struct seat *, char *to, size_t size);

@@ -151,6 +151,12 @@ void worker_close(struct worker *, struct connection *);
  */
 void worker_wait_out(struct worker *, const char *what, int error);
 
+/*
+ * The proxy's header names the client of a connection that was taken: from now on that one sits there, if the access
+ * lists and the limit per source allow.  Returns false when it was turned away; to close it is the caller's.
+ */
+bool worker_meet(struct worker *, const struct connection *, const struct proxy_header *);
+
 /* Closes this process's descriptor of a connection that a child serves from now on; its seat stays taken. */
 void worker_hand_over(struct worker *, struct connection *);
 

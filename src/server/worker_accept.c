@@ -89,6 +89,7 @@ static void note_shortage(struct worker *worker, int error)
 
 /* ---- admission ---- */
 
+/* Says so, if that goes without waiting; to close it is the caller's. */
 static void refuse(struct worker *worker, int fd, const struct service *service)
 {
 	struct span word = service->protocol->too_busy;
@@ -102,7 +103,6 @@ static void refuse(struct worker *worker, int fd, const struct service *service)
 			if (recv(fd, unread, sizeof unread, MSG_DONTWAIT) != sizeof unread)
 				break;
 	}
-	close(fd);
 }
 
 static bool is_allowed(struct worker *worker, const struct sockaddr *peer)
@@ -111,6 +111,34 @@ static bool is_allowed(struct worker *worker, const struct sockaddr *peer)
 		return true;
 	atomic_fetch_add_explicit(&worker->board->row[worker->number].denied, 1, memory_order_relaxed);
 	return false;
+}
+
+/* Notes who sits there, unless the limit per source is on and has been reached. */
+static bool seat_client(struct worker *worker, const struct connection *connection, const struct sockaddr *client,
+                        bool limited)
+{
+	int most = limited ? (int)worker->config->max_connections_per_source : 0;
+	char name[CONFIG_ADDRESS];
+
+	if (scoreboard_seat_peer(worker->board, connection->seat, client, (uint32_t)most))
+		return true;
+	log_limited(limit(worker, LIMIT_SOURCE), LOG_WARNING, "%s refused: max_connections_per_source (%d) reached",
+	            scoreboard_peer(&worker->board->seat[connection->seat], name, sizeof name), most);
+	refuse(worker, connection->fd, connection->service);
+	return false;
+}
+
+bool worker_meet(struct worker *worker, const struct connection *connection, const struct proxy_header *header)
+{
+	struct sockaddr_in6 client = { .sin6_family = AF_INET6, .sin6_port = htons(header->port) };
+	const struct sockaddr *at = (const struct sockaddr *)&client;
+
+	memcpy(&client.sin6_addr, header->address, sizeof header->address);
+	if (header->client == PROXY_UNIX)
+		client.sin6_family = AF_UNIX;
+	else if (header->client == PROXY_ITSELF)
+		client = scoreboard_sockaddr(&worker->board->seat[connection->seat]);
+	return is_allowed(worker, at) && seat_client(worker, connection, at, true);
 }
 
 static void begin(struct worker *worker, struct connection *connection)
@@ -139,7 +167,10 @@ static void cut_if_late(const struct worker *worker, const struct connection *co
 	shutdown(connection->fd, SHUT_RD);
 }
 
-/* Decides on a connection before a byte of it is read.  Returns false when it was turned away. */
+/*
+ * Decides on a connection before a byte of it is read; of a proxy's only whether there is a seat, since the client is
+ * somebody else.  Returns false when it was turned away.
+ */
 static bool admit(struct worker *worker, struct worker_listener *listener, struct connection *connection,
                   const struct sockaddr_storage *from)
 {
@@ -147,7 +178,7 @@ static bool admit(struct worker *worker, struct worker_listener *listener, struc
 
 	connection->service = &listener->service;
 	connection->family = listener->family;
-	if (!is_allowed(worker, peer)) {
+	if (!connection->service->proxied && !is_allowed(worker, peer)) {
 		close(connection->fd);
 		return false;
 	}
@@ -155,16 +186,11 @@ static bool admit(struct worker *worker, struct worker_listener *listener, struc
 		log_limited(limit(worker, LIMIT_SEATS), LOG_WARNING, "max_connections (%u) reached: clients are refused",
 		            worker->board->seats);
 		refuse(worker, connection->fd, connection->service);
+		close(connection->fd);
 		return false;
 	}
-	if (!scoreboard_seat_peer(worker->board, connection->seat, peer,
-	                          (uint32_t)worker->config->max_connections_per_source)) {
-		char name[CONFIG_ADDRESS];
-
-		log_limited(limit(worker, LIMIT_SOURCE), LOG_WARNING, "%s refused: max_connections_per_source (%d) reached",
-		            scoreboard_peer(&worker->board->seat[connection->seat], name, sizeof name),
-		            (int)worker->config->max_connections_per_source);
-		refuse(worker, connection->fd, connection->service);
+	if (!seat_client(worker, connection, peer, !connection->service->proxied)) {
+		close(connection->fd);
 		give_back(worker, connection);
 		return false;
 	}

@@ -24,8 +24,8 @@ def daemon(place):
     """Starts daemons, and sees to it that each ends as it should."""
     started = []
 
-    def start(model=None, launch_only=False, **more):
-        one = harness.Daemon(place, model, **more)
+    def start(model=None, launch_only=False, folder=place, **more):
+        one = harness.Daemon(folder, model, **more)
         started.append(one)
         if launch_only:
             one.launch()

@@ -7,6 +7,7 @@ unit_tests = \
 	%D%/test_log \
 	%D%/test_nearest \
 	%D%/test_proctitle \
+	%D%/test_proxy \
 	%D%/test_sandbox \
 	%D%/test_table \
 	%D%/test_units \

@@ -106,6 +106,7 @@ struct pump {
 	struct bytes in, out;
 	char sent[ROOM];
 	size_t sent_len;
+	struct proxy_header header;
 	uint64_t now_us;
 	enum conversation_state state;
 };
@@ -145,6 +146,8 @@ static void pump_run(struct pump *p)
 			ck_assert_uint_gt(p->out.len, 0);
 		else if (p->state == CONVERSATION_PAY)
 			conversation_paid(&p->c);
+		else if (p->state == CONVERSATION_MEET)
+			conversation_meet(&p->c, &p->in, &p->header, p->now_us);
 		else
 			break;
 		pump_send(p);

@@ -190,8 +190,8 @@ START_TEST(values)
 	const struct pool *pool = config_section(&config, &schema, "pool");
 
 	ck_assert_int_eq(load("model = \"event\"; backlog : 0x10, max_connections = 7L\n"
-	                      "listen = ( \"[::1]:1060\",\n { address = \"unix:/run/x\"; mode = \"0600\"; },\n"
-	                      " { protocol = \"echo\"; address = \"*:7\" }, \"127.0.0.1:0\", \"127.0.0.1:0\" );\n"
+	                      "listen = ( \"[::1]:1060\",\n { address = \"unix:/run/x\"; mode = \"0600\"; proxy = false; },\n"
+	                      " { protocol = \"echo\"; address = \"*:7\"; proxy = true }, \"127.0.0.1:0\", \"127.0.0.1:0\" );\n"
 	                      "aphorisms = \"mine/a\" \"phorisms\"; max_question_length = \"16k\";\n"
 	                      "over_limit = \"refuse\";\n"
 	                      "timeouts = { question = 5; idle = \"1500ms\"; drain = \"24h\"; }\n"
@@ -211,6 +211,8 @@ START_TEST(values)
 	ck_assert_str_eq(config.listen[1].protocol, "aphorism");
 	ck_assert_str_eq(config.listen[2].protocol, "echo");
 	ck_assert_str_eq(config.listen[2].address, "*:7");
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(config.listen[i].proxy, i == 2);
 	ck_assert_str_eq(config.aphorisms, in_folder("mine/aphorisms"));
 	ck_assert_int_eq(config.max_question_length, 16384);
 	ck_assert_int_eq(config.over_limit, OVER_LIMIT_REFUSE);
@@ -305,11 +307,15 @@ static const struct {
 	{ "listen = (\n {\n protocol = \"echo\"; } );", "a.conf:2: listen: a listener without an address\n" },
 	{ "listen = ( { adress = \"127.0.0.1:1\"; } );",
 	  "a.conf:1: listen: \"adress\" is no part of a listener, did you mean \"address\"? "
-	  "(address, protocol, mode)\n" },
+	  "(address, protocol, mode, proxy)\n" },
 	{ "listen = ( {\n address = \"127.0.0.1:1\";\n protocol = \"ecko\"; } );",
 	  "a.conf:3: listen: \"ecko\" is no protocol, did you mean \"echo\"? (aphorism, echo)\n" },
 	{ "listen = ( { address = \"127.0.0.1:1\"; mode = \"0660\"; } );",
 	  "a.conf:1: listen: mode is for UNIX sockets, and 127.0.0.1:1 is none\n" },
+	{ "listen = ( { address = \"127.0.0.1:1\";\n proxy = 1; } );",
+	  "a.conf:2: listen: proxy must be true or false, not an integer\n" },
+	{ "listen = ( { address = \"127.0.0.1:1\"; proxy = \"v2\"; } );",
+	  "a.conf:1: listen: proxy must be true or false, not a string\n" },
 	{ "listen = ( { address = \"unix:/a\"; mode = 0660; } );",
 	  "a.conf:1: listen: must be a string of octal digits such as \"0660\", not an integer\n" },
 	{ "listen = ( { address = \"unix:/a\"; mode = \"0689\"; } );",
@@ -547,6 +553,8 @@ static const struct {
 	{ "listen", "(\"127.0.0.1:1\")", "listen = ( \"127.0.0.1:1\" );" },
 	{ "listen", "{ address = \"127.0.0.1:1\"; protocol = \"echo\"; }",
 	  "listen = ( { address = \"127.0.0.1:1\"; protocol = \"echo\"; } );" },
+	{ "listen", "{ address = \"127.0.0.1:1\"; proxy = true; }, { address = \"127.0.0.1:2\"; proxy = false; }",
+	  "listen = ( { address = \"127.0.0.1:1\"; protocol = \"aphorism\"; proxy = true; }, \"127.0.0.1:2\" );" },
 	{ "access.allow", "10.0.0.0/8,::1", "allow = [ \"10.0.0.0/8\", \"::1/128\" ];" },
 	{ "access.allow", "", "allow = [];" },
 	{ "access.allow", "[]", "allow = [];" },
@@ -630,7 +638,7 @@ START_TEST(dump_is_a_configuration)
 	static struct config before;
 
 	ck_assert_int_eq(load("model = \"fork\"; aphorisms = \"a\\\"b\\\\c\\x01\\xff\\n\";\n"
-	                      "listen = ( \"*:1\", { address = \"unix:/a b\"; mode = \"0600\"; }, "
+	                      "listen = ( \"*:1\", { address = \"unix:/a b\"; mode = \"0600\"; proxy = true; }, "
 	                      "{ address = \"[::1]:2\"; protocol = \"echo\" } );\n"
 	                      "max_question_length = \"3k\"; timeouts = { idle = \"1500us\"; question = 86400; };\n"
 	                      "access = { allow = [ \"0.0.0.0/0\", \"2001:db8::/33\" ];\n"

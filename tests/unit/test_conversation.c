@@ -332,6 +332,113 @@ START_TEST(test_too_slow)
 END_TEST
 
 /* Any bytes, in any parts and through any room, come back as they were; no limit or deadline of questions. */
+static const char header[] = "PROXY TCP4 192.0.2.7 203.0.113.9 56324 1060\r\n";
+enum { HEADER = sizeof(header) - 1 };
+
+/* A header before the transcript changes nothing of what comes, wherever it is cut; a half-close behind it neither. */
+START_TEST(test_proxied)
+{
+	struct service service = service_of(&protocol_aphorism);
+	char text[HEADER + LEN];
+
+	memcpy(text, header, HEADER);
+	memcpy(text + HEADER, transcript, LEN);
+	service.proxied = true;
+	for (size_t cut = 0; cut <= HEADER + LEN; cut++) {
+		struct pump p;
+
+		pump_start(&p, &service, CONVERSATION_IN, CONVERSATION_OUT);
+		pump_give(&p, text, cut);
+		if (cut < HEADER) {
+			ck_assert_int_eq(p.state, CONVERSATION_READ);
+			ck_assert_uint_eq(p.in.len, cut);
+			ck_assert_uint_eq(p.sent_len, 0);
+		} else {
+			ck_assert_uint_eq(p.header.len, HEADER);
+			ck_assert_uint_eq(p.header.port, 56324);
+			expect(&p, transcript, cut - HEADER, false);
+		}
+		pump_give(&p, text + cut, HEADER + LEN - cut);
+		pump_end(&p);
+		expect(&p, transcript, LEN, true);
+		pump_stop(&p);
+	}
+}
+END_TEST
+
+/* Closed without a word: what it got instead stays for a line in the log. */
+START_TEST(test_no_header)
+{
+	static const char *const begins[] = { "Simple is better than?", "PROXY TCP4 \n", "\r\n\r\n?" };
+	const struct protocol *const spoken[] = { &protocol_aphorism, &protocol_echo };
+
+	for (size_t i = 0; i < 2 * sizeof begins / sizeof begins[0]; i++) {
+		struct service service = service_of(spoken[i % 2]);
+		size_t len = strlen(begins[i / 2]);
+		struct pump p;
+
+		service.proxied = true;
+		pump_start(&p, &service, CONVERSATION_IN, CONVERSATION_OUT);
+		pump_give(&p, begins[i / 2], len);
+		ck_assert_int_eq(p.state, CONVERSATION_CLOSE);
+		ck_assert(p.c.unmet && !p.c.ended);
+		ck_assert_uint_eq(p.in.len, len);
+		ck_assert_uint_eq(p.sent_len, 0);
+		pump_give(&p, header, HEADER);
+		ck_assert_int_eq(p.state, CONVERSATION_CLOSE);
+		ck_assert(p.c.unmet);
+		pump_stop(&p);
+	}
+}
+END_TEST
+
+START_TEST(test_half_a_header)
+{
+	struct service service = service_of(&protocol_aphorism);
+
+	service.proxied = true;
+	for (size_t len = 0; len < HEADER; len++) {
+		struct pump p;
+
+		pump_start(&p, &service, CONVERSATION_IN, CONVERSATION_OUT);
+		pump_give(&p, header, len);
+		pump_end(&p);
+		ck_assert_int_eq(p.state, CONVERSATION_CLOSE);
+		ck_assert(p.c.unmet && p.c.ended);
+		ck_assert_uint_eq(p.in.len, len);
+		ck_assert_uint_eq(p.sent_len, 0);
+		pump_stop(&p);
+	}
+}
+END_TEST
+
+/* A header has the time of a question, from the connection's beginning on, and gets no last word. */
+START_TEST(test_header_deadline)
+{
+	struct service service = service_of(&protocol_aphorism);
+	struct pump p;
+
+	service.proxied = true;
+	pump_start(&p, &service, CONVERSATION_IN, CONVERSATION_OUT);
+	ck_assert_uint_eq(conversation_deadline_us(&p.c), QUESTION_US);
+	p.now_us = 50;
+	pump_give(&p, header, HEADER - 1);
+	ck_assert_uint_eq(conversation_deadline_us(&p.c), QUESTION_US);
+	ck_assert_int_eq(conversation_expire(&p.c, &p.out, QUESTION_US - 1), CONVERSATION_READ);
+	pump_give(&p, "\n", 1);
+	ck_assert(!p.c.unmet);
+	ck_assert_uint_eq(conversation_deadline_us(&p.c), 50 + IDLE_US);
+	pump_stop(&p);
+
+	pump_start(&p, &service, CONVERSATION_IN, CONVERSATION_OUT);
+	pump_give(&p, header, HEADER - 1);
+	ck_assert_int_eq(conversation_expire(&p.c, &p.out, QUESTION_US), CONVERSATION_CLOSE);
+	ck_assert_uint_eq(p.out.len, 0);
+	ck_assert(p.c.unmet);
+	pump_stop(&p);
+}
+END_TEST
+
 START_TEST(test_echo)
 {
 	struct service service = service_of(&protocol_echo);
@@ -445,6 +552,10 @@ int main(void)
 	tcase_add_test(tests, test_pay);
 	tcase_add_test(tests, test_deadlines);
 	tcase_add_test(tests, test_too_slow);
+	tcase_add_test(tests, test_proxied);
+	tcase_add_test(tests, test_no_header);
+	tcase_add_test(tests, test_half_a_header);
+	tcase_add_test(tests, test_header_deadline);
 	tcase_add_test(tests, test_echo);
 	tcase_add_test(tests, test_random);
 	suite_add_tcase(suite, tests);
