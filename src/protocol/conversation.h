@@ -51,10 +51,10 @@ struct conversation {
 	const struct service *service;
 	uint64_t since_us;                /* when the present wait began: for a question's end or for any */
 	uint32_t questions;               /* answered so far, wrapping */
-	bool asking;                      /* a question has begun */
-	bool paid;                        /* the next answer's cost has passed */
-	bool ended;                       /* the client has ended its input */
-	bool unmet;                       /* the PROXY header is still to come */
+	bool asking : 1;                  /* a question has begun */
+	bool paid : 1;                    /* the next answer's cost has passed */
+	bool ended : 1;                   /* the client has ended its input */
+	bool unmet : 1;                   /* the PROXY header is still to come */
 	uint8_t over;                     /* CONVERSATION_LINGER or _CLOSE once that was said, else 0 */
 };
 
