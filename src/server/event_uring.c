@@ -147,7 +147,7 @@ static void tell_again(uint32_t seat)
 
 /* ---- what is watched ---- */
 
-static void watch_on(uint32_t number)
+static void tell_of(uint32_t number)
 {
 	const struct watched *w = &own.watched[number - EVENT_WATCHED_AT];
 
@@ -162,7 +162,7 @@ static bool watch(int fd, uint32_t number, bool shared)
 	if (w->on)
 		return true;
 	*w = (struct watched){ .fd = fd, .turn = w->turn + 1, .on = true, .shared = shared };
-	watch_on(number);
+	tell_of(number);
 	return true;
 }
 
@@ -253,7 +253,10 @@ static ssize_t receive(uint32_t seat)
 		return receive_kept(seat, in->size - in->len);
 	if (side->end == END)
 		return 0;
-	errno = side->end ? -side->end : EAGAIN;
+	/* asked without an event, when all that the ring told of was taken: what is there came after it */
+	if (side->end == 0)
+		return recv(own.pump->worker->fds[seat], in->at + in->len, in->size - in->len, MSG_DONTWAIT);
+	errno = -side->end;
 	return -1;
 }
 
@@ -339,13 +342,22 @@ static bool is_sent(uint32_t seat, int result, struct event *event)
 	return true;
 }
 
+/* What has been withdrawn meanwhile, or concerns somebody who has gone. */
+static bool is_late(enum order kind, uint32_t what, uint64_t named)
+{
+	if (kind == ORDER_WATCH) {
+		const struct watched *w = &own.watched[what - EVENT_WATCHED_AT];
+
+		return !w->on || named != name(kind, what, w->turn);
+	}
+	return kind == ORDER_NONE || named != name_of(kind, what);
+}
+
 /* Is this an event?  Orders that have gone their way without a word are none. */
 static bool is_event(const struct io_uring_cqe *cqe, struct event *event)
 {
-	uint32_t what = (uint32_t)cqe->user_data, turn = (uint32_t)(cqe->user_data >> 40);
+	uint32_t what = (uint32_t)cqe->user_data;
 	enum order kind = (enum order)(cqe->user_data >> 32 & 0xff);
-	bool late = kind == ORDER_NONE ||
-	            (kind == ORDER_WATCH ? own.watched[what - EVENT_WATCHED_AT].turn : own.side[what].turn) % (1 << 24) != turn;
 
 	if (cqe->flags & IORING_CQE_F_BUFFER) {
 		own.came_in = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
@@ -354,7 +366,7 @@ static bool is_event(const struct io_uring_cqe *cqe, struct event *event)
 	}
 	if (kind == ORDER_SEND || kind == ORDER_SEND_TOO)
 		own.sending[kind - ORDER_SEND]--;
-	if (late)
+	if (is_late(kind, what, cqe->user_data))
 		return false;
 	*event = (struct event){ .what = what };
 	switch (kind) {
@@ -366,7 +378,7 @@ static bool is_event(const struct io_uring_cqe *cqe, struct event *event)
 		own.side[what].polling = false;
 		return own.side[what].wants == EVENT_OUTPUT;
 	case ORDER_WATCH:
-		watch_on(what);
+		tell_of(what);
 		return true;
 	case ORDER_SEND:
 	case ORDER_SEND_TOO:
