@@ -19,6 +19,7 @@
 enum {
 	BURST = 64,                       /* connections taken between two waits */
 	TURN = 16,                        /* connections taken before it is another worker's turn */
+	TURN_US = CLOCK_MS,               /* and how long that is, for who is ahead by so many */
 	RETRY_US = 100 * CLOCK_MS,        /* after a shortage */
 	LISTENERS_AT = EVENT_WATCHED_AT,  /* the numbers of what is watched */
 	WAKE = EVENT_WATCHED_AT + CONFIG_LISTENERS, LOOK,
@@ -78,7 +79,7 @@ struct loop {
 	struct worker *worker;
 	struct event_pump *pump;
 	bool listening;
-	uint64_t retry_us;                /* 0, or when to take connections again after a shortage */
+	uint64_t retry_us;                /* 0, or when to take connections again: after a shortage, after others */
 	uint32_t taken;
 };
 
@@ -104,10 +105,10 @@ static void look_away_from_all(struct loop *loop)
 	loop->listening = false;
 }
 
-static void pause_listening(struct loop *loop)
+static void pause_listening(struct loop *loop, uint64_t pause_us)
 {
 	look_away_from_all(loop);
-	loop->retry_us = loop->pump->now_us + RETRY_US;
+	loop->retry_us = loop->pump->now_us + pause_us;
 }
 
 static void listen_to_all(struct loop *loop)
@@ -119,7 +120,23 @@ static void listen_to_all(struct loop *loop)
 	loop->listening = true;
 	loop->retry_us = 0;
 	if (!all)
-		pause_listening(loop);
+		pause_listening(loop, RETRY_US);
+}
+
+/*
+ * While connections come one by one it is enough to go to the end of the queue.  When they come in masses all workers
+ * are awake, and who has a CPU would take them all.
+ */
+static void give_way(struct loop *loop, int number)
+{
+	uint32_t turns;
+
+	worker_show_held(loop->worker, loop->pump->open);
+	turns = worker_lead(loop->worker) / TURN;
+	if (turns > 0)
+		pause_listening(loop, turns * TURN_US < RETRY_US ? turns * TURN_US : RETRY_US);
+	else if (!listen_to(loop, number))
+		pause_listening(loop, RETRY_US);
 }
 
 static void take_connections(struct loop *loop, int number)
@@ -129,11 +146,14 @@ static void take_connections(struct loop *loop, int number)
 
 	for (int burst = 0; burst < BURST && (rc = worker_accept_now(loop->worker, number, &connection)) > 0; burst++) {
 		event_pump_add(loop->pump, &connection);
-		if (++loop->taken % TURN == 0 && loop->listening && !listen_to(loop, number))
-			pause_listening(loop);
+		if (++loop->taken % TURN == 0 && loop->listening) {
+			give_way(loop, number);
+			if (!loop->listening)
+				return;
+		}
 	}
 	if (rc < 0)
-		pause_listening(loop);
+		pause_listening(loop, RETRY_US);
 }
 
 static void look_again(struct loop *loop)
@@ -200,6 +220,7 @@ static void serve(struct worker *worker)
 	listen_to_all(&loop);
 	if (!loop.listening)
 		exit(EX_OSERR);
+	worker_show_held(worker, 0);      /* not what one who died had */
 	worker_ready(worker);
 	while (phase == PHASE_SERVES || loop.pump->open > 0 || loop.retry_us > 0) {
 		uint32_t open = loop.pump->open;
@@ -209,6 +230,7 @@ static void serve(struct worker *worker)
 		while (loop.pump->engine->next(&event))
 			handle(&loop, &event);
 		event_pump_tick(loop.pump);
+		worker_show_held(worker, loop.pump->open);
 		if (worker_phase(worker) != phase) {
 			phase = worker_phase(worker);
 			end_listening(&loop);

@@ -140,6 +140,7 @@ static bool comes_soon(struct event_pump *pump, uint64_t until_us)
 void event_pump_wait(struct event_pump *pump, uint64_t until_us)
 {
 	uint64_t until = until_us ? until_us : UINT64_MAX;
+	bool some;
 
 	if (pump->look_us < until)
 		until = pump->look_us;
@@ -147,9 +148,9 @@ void event_pump_wait(struct event_pump *pump, uint64_t until_us)
 		until = pump->now_us + LEAVE_CHECK_US;
 	if (pump->first_due != EVENT_NOBODY && pump->at[pump->first_due].until_us < until)
 		until = pump->at[pump->first_due].until_us;
-	if (pump->busy_poll_us == 0 || !comes_soon(pump, until))
-		pump->engine->wait(until);
-	pump->now_us = clock_coarse_us();
+	some = (pump->busy_poll_us > 0 && comes_soon(pump, until)) || pump->engine->wait(until);
+	/* what is due must not seem to be early by a tick of the coarse clock: the next wait would be none */
+	pump->now_us = some ? clock_coarse_us() : clock_now_us();
 }
 
 /* ---- opening ---- */

@@ -31,6 +31,7 @@ struct seat {
 
 struct worker_row {
 	_Alignas(64) _Atomic uint32_t state;      /* enum worker_state */
+	_Atomic uint32_t held;                    /* connections, of a worker that shares listeners with event loops */
 	_Atomic uint64_t refused, denied;
 };
 
