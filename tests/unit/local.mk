@@ -10,6 +10,7 @@ unit_tests = \
 	%D%/test_sandbox \
 	%D%/test_table \
 	%D%/test_units \
+	%D%/test_uring \
 	%D%/test_verdict
 
 if HAVE_CHECK
