@@ -16,7 +16,7 @@ struct plan {
 	uint32_t acceptors;               /* threads of one worker that wait for connections */
 	uint32_t capacity;                /* connections that all workers together can serve at once */
 	int32_t least_idle, most_idle;    /* of an elastic pool: outside of these it is adjusted */
-	unsigned makes;                   /* SANDBOX_PROCESSES, SANDBOX_THREADS, SANDBOX_ORDERS: what its workers do beside serving */
+	unsigned makes;                   /* what its workers need beside serving: see server/sandbox.h */
 };
 
 struct model {

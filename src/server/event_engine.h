@@ -1,9 +1,9 @@
 /*
  * event_engine.h - what tells the event pump of events and moves its bytes: a row per mechanism of the kernel.
  *
- * To the pump both are the same: a level-triggered set of descriptors.  A connection is named by its seat and says what it
- * wants; it hears READY when that is there, and takes it then.  An engine may send later than it was asked to: it says
- * so, and what became of the bytes is an event of its own.  There is one pump in a process, so an engine's state is its
+ * To the pump both are the same: a level-triggered set of descriptors.  A connection is named by its seat and says what
+ * it wants; it hears when that is there, and takes it then.  An engine may send later than it was asked to: it says so,
+ * and what became of the bytes is an event of its own.  There is one pump in a process, so an engine's state is its
  * file's own.  Nothing but wait() blocks.
  */
 #ifndef SERVER_EVENT_ENGINE_H
@@ -31,7 +31,7 @@ enum event_want {
 
 struct event {
 	uint32_t what;                    /* a seat, or the number of what is watched */
-	bool sent;                        /* not READY, but the outcome of a send that was put off */
+	bool sent;                        /* not that what is wanted is there, but the outcome of a send that was put off */
 	int result;                       /* of that: bytes, or -errno */
 	struct span output;               /* what was to be sent; until the next event is asked for */
 };
@@ -58,7 +58,7 @@ struct event_engine {
 	/* A connection wants something else from now on.  False with errno when that can't be. */
 	bool (*want)(uint32_t seat, enum event_want before, enum event_want now);
 
-	/* As recv(2) without waiting, behind what pump->in holds; to be called at READY. */
+	/* As recv(2) without waiting, behind what pump->in holds; to be called when an event says that there is input. */
 	ssize_t (*receive)(uint32_t seat);
 
 	/* As send(2) without waiting, of pump->out; EINPROGRESS says that it took it all, and will tell. */

@@ -37,7 +37,7 @@ static inline void event_pump_look_by(struct event_pump *pump, uint64_t us)
 /* Makes ready, the engine too.  Returns NULL; or the reason why not, with errno. */
 const char *event_pump_open(struct event_pump *, struct worker *, const struct event_engine *);
 
-/* Waits for the engine's events until until_us (0: as long as nothing is due) and what the pump's own time-outs allow. */
+/* Waits for events until until_us (0: as long as nothing is due), at most as long as the pump's own time-outs allow. */
 void event_pump_wait(struct event_pump *, uint64_t until_us);
 
 /* Takes over a connection that worker_accept_now() gave. */
