@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sysexits.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -28,6 +29,7 @@ enum {
 	ORDERS = 512,                     /* handed over at once, at most */
 	BUFFERS = 512, BUFFER = 2048 + 64,        /* lent to receive; beginnings on different lines of the cache */
 	ARENA = 262144,
+	PAUSE_MS = 10,                    /* after a shortage */
 	GROUP = 0,
 };
 
@@ -412,22 +414,40 @@ static bool next(struct event *event)
 	return false;
 }
 
+/* What was ordered is tried again.  An outcome that the kernel had no memory to keep would be waited for in vain. */
+static void wait_out(int error)
+{
+	static struct log_limit limit;
+
+	if (error == EBADR) {
+		log_error("io_uring has lost events");
+		exit(EX_OSERR);
+	}
+	log_limited(&limit, LOG_WARNING, "can't wait for events: %s; trying on", strerror(error));
+	poll(NULL, 0, PAUSE_MS);
+}
+
 static bool wait_for_events(uint64_t until_us)
 {
 	uint64_t now_us = until_us == 0 || until_us == UINT64_MAX ? 0 : clock_now_us();
 	uint64_t left_us = until_us > now_us ? until_us - now_us : 0;
 	struct __kernel_timespec left = { (int64_t)(left_us / CLOCK_S), (int64_t)(left_us % CLOCK_S) * 1000 };
 	struct io_uring_cqe *cqe;
+	int rc;
 
 	if (own.sending[!own.current] == 0) {
 		own.current = !own.current;
 		own.pump->out.at = own.arena[own.current];
 	}
 	if (left_us == 0)
-		io_uring_submit_and_get_events(&own.ring);
+		rc = io_uring_submit_and_get_events(&own.ring);
 	else
-		io_uring_submit_and_wait_timeout(&own.ring, &cqe, 1, until_us == UINT64_MAX ? NULL : &left, NULL);
-	return io_uring_cq_ready(&own.ring) > 0;
+		rc = io_uring_submit_and_wait_timeout(&own.ring, &cqe, 1, until_us == UINT64_MAX ? NULL : &left, NULL);
+	if (io_uring_cq_ready(&own.ring) > 0)
+		return true;
+	if (rc < 0 && rc != -EINTR && rc != -ETIME)
+		wait_out(-rc);
+	return false;
 }
 
 /* ---- opening ---- */
