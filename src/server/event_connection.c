@@ -158,9 +158,9 @@ static bool is_all_sent(struct event_pump *pump, uint32_t seat, ssize_t n)
 }
 
 /* Sends what the output buffer holds.  False when that can't go on at once. */
-static bool send_out(struct event_pump *pump, uint32_t seat)
+static bool send_out(struct event_pump *pump, uint32_t seat, bool awaited)
 {
-	ssize_t n = pump->engine->send(seat);
+	ssize_t n = pump->engine->send(seat, awaited);
 
 	if (n >= 0 || errno != EINPROGRESS)
 		return is_all_sent(pump, seat, n);
@@ -239,7 +239,7 @@ static void go_on(struct event_pump *pump, uint32_t seat)
 			pump_note_end(pump->worker, &connection, &c->conversation, &pump->in, false);
 		else if (state == CONVERSATION_CLOSE && !was_over)
 			pump_note_close(pump->worker, &connection, &c->conversation, &pump->in);
-		if (pump->out.len > 0 && !send_out(pump, seat))
+		if (pump->out.len > 0 && !send_out(pump, seat, state != CONVERSATION_READ))
 			return;
 		switch (state) {
 		case CONVERSATION_FLUSH:
@@ -293,7 +293,7 @@ static bool read_once(struct event_pump *pump, uint32_t seat)
 static void write_once(struct event_pump *pump, uint32_t seat)
 {
 	unpark(pump, &pump->at[seat]);
-	if (pump->out.len == 0 || send_out(pump, seat))
+	if (pump->out.len == 0 || send_out(pump, seat, true))
 		go_on(pump, seat);
 }
 

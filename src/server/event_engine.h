@@ -61,8 +61,11 @@ struct event_engine {
 	/* As recv(2) without waiting, behind what pump->in holds; to be called when an event says that there is input. */
 	ssize_t (*receive)(uint32_t seat);
 
-	/* As send(2) without waiting, of pump->out; EINPROGRESS says that it took it all, and will tell. */
-	ssize_t (*send)(uint32_t seat);
+	/*
+	 * As send(2) without waiting, of pump->out; EINPROGRESS says that it took it all, and will tell what became of it:
+	 * if that is awaited as soon as it is known, else perhaps not before another event.
+	 */
+	ssize_t (*send)(uint32_t seat, bool awaited);
 
 	/* Closes a connection's descriptor. */
 	void (*drop)(uint32_t seat, int fd);

@@ -64,10 +64,11 @@ static ssize_t receive(uint32_t seat)
 	return recv(own.pump->worker->fds[seat], in->at + in->len, in->size - in->len, MSG_DONTWAIT);
 }
 
-static ssize_t send_now(uint32_t seat)
+static ssize_t send_now(uint32_t seat, bool awaited)
 {
 	const struct bytes *out = &own.pump->out;
 
+	(void)awaited;
 	return send(own.pump->worker->fds[seat], out->at, out->len, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 

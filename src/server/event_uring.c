@@ -4,7 +4,8 @@
  * Whatever is wanted is written to a ring, and handed over by the very call that waits for what has come of it.  Each
  * connection has one standing order to receive, into buffers that are lent to the kernel and shared by all; what a
  * connection does not want at the moment is kept here until it does, and the order is withdrawn.  Sends do not wait, so
- * they are over when the call returns that began them: until then their bytes stay in one of two arenas.
+ * they are over when the call returns that began them, and only those that fell short are worth a word from the kernel:
+ * the others would end the wait that follows.
  *
  * A ring could do what the sandbox denies.  So it is opened before, and tied for good to what is used here.
  */
@@ -28,7 +29,7 @@
 enum {
 	ORDERS = 512,                     /* handed over at once, at most */
 	BUFFERS = 512, BUFFER = 2048 + 64,        /* lent to receive; beginnings on different lines of the cache */
-	ARENA = 262144,
+	BATCH = 262144,                   /* bytes */
 	PAUSE_MS = 10,                    /* after a shortage */
 	GROUP = 0,
 };
@@ -45,8 +46,9 @@ struct early {
 /* The ring's side of a connection. */
 struct side {
 	struct early *early;
-	char *output;                     /* a send on its way */
+	char *output;                     /* of a send on its way */
 	uint32_t output_len;
+	int sent;                         /* all, unless we hear otherwise */
 	uint32_t turn;                    /* counts the connections that sat here: what is late concerns another one */
 	int end;                          /* after what came early: -errno, END for the client's end, or 0 */
 	uint8_t wants;                    /* enum event_want */
@@ -61,6 +63,15 @@ struct watched {
 	bool on, shared;
 };
 
+/* Sends between two waits, whose outcomes are events after the next: so there are two of these, by turns. */
+struct batch {
+	char *bytes;
+	struct {
+		uint32_t seat, turn;
+	} *send;
+	uint32_t sends, told;
+};
+
 static struct {
 	struct event_pump *pump;
 	struct io_uring ring;
@@ -68,9 +79,7 @@ static struct {
 	struct watched watched[EVENT_WATCHED];
 	struct io_uring_buf_ring *lent;
 	char *buffers;
-	char *arena[2];
-	uint32_t sending[2];              /* sends whose bytes are in there */
-	int current;                      /* the arena that pump->out is in */
+	struct batch batches[2], *batch, *before;
 	struct span came;                 /* with the event at hand, in a buffer that is lent again after it */
 	uint32_t came_for, came_in;
 } own;
@@ -183,6 +192,11 @@ static void unwatch(int fd, uint32_t number)
 
 /* ---- connections ---- */
 
+static bool has_kept(const struct side *side)
+{
+	return side->early || side->end;
+}
+
 static bool want(uint32_t seat, enum event_want before, enum event_want now)
 {
 	struct side *side = &own.side[seat];
@@ -191,7 +205,7 @@ static bool want(uint32_t seat, enum event_want before, enum event_want now)
 	side->wants = (uint8_t)now;
 	if (now == EVENT_ABSENT)
 		stop_receiving(seat);
-	else if (now == EVENT_INPUT && (side->early || side->end))
+	else if (now == EVENT_INPUT && has_kept(side))
 		tell_again(seat);
 	else if (now == EVENT_INPUT && !side->receiving)
 		start_receiving(seat);
@@ -231,7 +245,7 @@ static ssize_t receive_kept(uint32_t seat, size_t room)
 		free(early);
 		side->early = NULL;
 	}
-	if (side->early || side->end)
+	if (has_kept(side))
 		tell_again(seat);
 	else if (!side->receiving)
 		start_receiving(seat);
@@ -262,21 +276,30 @@ static ssize_t receive(uint32_t seat)
 	return -1;
 }
 
-static ssize_t send_soon(uint32_t seat)
+static enum order order_of(const struct batch *batch)
+{
+	return batch == own.batches ? ORDER_SEND : ORDER_SEND_TOO;
+}
+
+static ssize_t send_soon(uint32_t seat, bool awaited)
 {
 	struct bytes *out = &own.pump->out;
+	struct side *side = &own.side[seat];
 	struct io_uring_sqe *sqe;
 	int fd = own.pump->worker->fds[seat];
 
-	if (out->at >= own.arena[own.current] + ARENA)
+	if (out->at >= own.batch->bytes + BATCH)
 		return send(fd, out->at, out->len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	sqe = order();
-	/* to wait for all and not to wait is to be told of all that is less than all */
+	/* to wait for all and not to wait is to fail with less than all */
 	io_uring_prep_send(sqe, fd, out->at, out->len, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
-	sqe->user_data = name_of(ORDER_SEND + own.current, seat);
-	own.sending[own.current]++;
-	own.side[seat].output = out->at;
-	own.side[seat].output_len = out->len;
+	sqe->flags |= awaited || has_kept(side) ? 0 : IOSQE_CQE_SKIP_SUCCESS;
+	sqe->user_data = name_of(order_of(own.batch), seat);
+	own.batch->send[own.batch->sends].seat = seat;
+	own.batch->send[own.batch->sends++].turn = side->turn;
+	side->output = out->at;
+	side->output_len = out->len;
+	side->sent = (int)out->len;
 	out->at += out->len;
 	out->len = 0;
 	errno = EINPROGRESS;
@@ -314,11 +337,12 @@ static void lend(uint32_t buffer)
 static bool has_received(uint32_t seat, int result, bool goes_on)
 {
 	struct side *side = &own.side[seat];
+	bool first = !has_kept(side);
 
 	side->receiving = goes_on;
 	side->stopping &= goes_on;
 	if (result == -ENOBUFS || result == -ECANCELED) {
-		if (side->wants == EVENT_INPUT && !side->receiving && !side->early && !side->end)
+		if (side->wants == EVENT_INPUT && !side->receiving && !has_kept(side))
 			start_receiving(seat);
 		return false;
 	}
@@ -333,15 +357,26 @@ static bool has_received(uint32_t seat, int result, bool goes_on)
 		keep(side, own.came);
 	own.came.len = 0;
 	stop_receiving(seat);
+	if (first)
+		tell_again(seat);         /* a send may have to end before, and that might be no event */
 	return false;
 }
 
-static bool is_sent(uint32_t seat, int result, struct event *event)
+/* The outcome of a send from before the wait. */
+static bool next_sent(struct event *event)
 {
-	event->sent = true;
-	event->result = result;
-	event->output = (struct span){ own.side[seat].output, own.side[seat].output_len };
-	return true;
+	while (own.before->told < own.before->sends) {
+		uint32_t seat = own.before->send[own.before->told].seat;
+		const struct side *side = &own.side[seat];
+
+		if (own.before->send[own.before->told++].turn != side->turn)
+			continue;
+		*event = (struct event){
+			.what = seat, .sent = true, .result = side->sent, .output = { side->output, side->output_len },
+		};
+		return true;
+	}
+	return false;
 }
 
 /* What has been withdrawn meanwhile, or concerns somebody who has gone. */
@@ -366,8 +401,6 @@ static bool is_event(const struct io_uring_cqe *cqe, struct event *event)
 		own.came = (struct span){ own.buffers + (size_t)own.came_in * BUFFER, cqe->res > 0 ? (size_t)cqe->res : 0 };
 		own.came_for = what;
 	}
-	if (kind == ORDER_SEND || kind == ORDER_SEND_TOO)
-		own.sending[kind - ORDER_SEND]--;
 	if (is_late(kind, what, cqe->user_data))
 		return false;
 	*event = (struct event){ .what = what };
@@ -375,17 +408,16 @@ static bool is_event(const struct io_uring_cqe *cqe, struct event *event)
 	case ORDER_RECEIVE:
 		return has_received(what, cqe->res, cqe->flags & IORING_CQE_F_MORE);
 	case ORDER_AGAIN:
-		return own.side[what].wants == EVENT_INPUT && (own.side[what].early || own.side[what].end);
+		return own.side[what].wants == EVENT_INPUT && has_kept(&own.side[what]);
 	case ORDER_POLL:
 		own.side[what].polling = false;
 		return own.side[what].wants == EVENT_OUTPUT;
 	case ORDER_WATCH:
 		tell_of(what);
 		return true;
-	case ORDER_SEND:
-	case ORDER_SEND_TOO:
-		return is_sent(what, cqe->res, event);
 	default:
+		if (kind == order_of(own.batch))
+			own.side[what].sent = cqe->res;   /* handed over before the wait, for want of room */
 		return false;
 	}
 }
@@ -403,6 +435,8 @@ static bool next(struct event *event)
 	unsigned head;
 
 	lend_again();
+	if (next_sent(event))
+		return true;
 	io_uring_for_each_cqe(&own.ring, head, cqe) {
 		bool is = is_event(cqe, event);
 
@@ -412,6 +446,20 @@ static bool next(struct event *event)
 		lend_again();
 	}
 	return false;
+}
+
+/* Before anything is told of a connection it has to be known what became of its output. */
+static void look_for_outcomes(const struct batch *batch)
+{
+	struct io_uring_cqe *cqe;
+	unsigned head;
+
+	io_uring_for_each_cqe(&own.ring, head, cqe) {
+		uint32_t seat = (uint32_t)cqe->user_data;
+
+		if ((cqe->user_data >> 32 & 0xff) == order_of(batch) && cqe->user_data == name_of(order_of(batch), seat))
+			own.side[seat].sent = cqe->res;
+	}
 }
 
 /* What was ordered is tried again.  An outcome that the kernel had no memory to keep would be waited for in vain. */
@@ -435,15 +483,16 @@ static bool wait_for_events(uint64_t until_us)
 	struct io_uring_cqe *cqe;
 	int rc;
 
-	if (own.sending[!own.current] == 0) {
-		own.current = !own.current;
-		own.pump->out.at = own.arena[own.current];
-	}
+	own.before = own.batch;
+	own.batch = &own.batches[own.batch == own.batches];
+	own.batch->sends = own.batch->told = 0;
+	own.pump->out.at = own.batch->bytes;
 	if (left_us == 0)
 		rc = io_uring_submit_and_get_events(&own.ring);
 	else
 		rc = io_uring_submit_and_wait_timeout(&own.ring, &cqe, 1, until_us == UINT64_MAX ? NULL : &left, NULL);
-	if (io_uring_cq_ready(&own.ring) > 0)
+	look_for_outcomes(own.before);
+	if (own.before->sends > 0 || io_uring_cq_ready(&own.ring) > 0)
 		return true;
 	if (rc < 0 && rc != -EINTR && rc != -ETIME)
 		wait_out(-rc);
@@ -532,9 +581,11 @@ static const char *open_all(struct event_pump *pump)
 	if (rc < 0)
 		return reason_of(-rc);
 	own.side = worker_reserve(seats * sizeof *own.side);
-	for (int i = 0; i < 2; i++)
-		own.arena[i] = worker_reserve((size_t)ARENA + pump->out.size);
-	pump->out.at = own.arena[own.current];
+	for (int i = 0; i < 2; i++) {
+		own.batches[i].bytes = worker_reserve((size_t)BATCH + pump->out.size);
+		own.batches[i].send = worker_reserve(seats * sizeof *own.batches[i].send);
+	}
+	own.batch = own.before = own.batches;
 	return NULL;
 }
 
