@@ -293,7 +293,9 @@ static ssize_t send_soon(uint32_t seat, bool awaited)
 	sqe = order();
 	/* to wait for all and not to wait is to fail with less than all */
 	io_uring_prep_send(sqe, fd, out->at, out->len, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
-	sqe->flags |= awaited || has_kept(side) ? 0 : IOSQE_CQE_SKIP_SUCCESS;
+	/* if it goes well, the client's next word ends the wait */
+	if (!awaited && side->receiving && !side->stopping && !has_kept(side))
+		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
 	sqe->user_data = name_of(order_of(own.batch), seat);
 	own.batch->send[own.batch->sends].seat = seat;
 	own.batch->send[own.batch->sends++].turn = side->turn;
@@ -333,32 +335,31 @@ static void lend(uint32_t buffer)
 	io_uring_buf_ring_advance(own.lent, 1);
 }
 
-/* Is there something for the connection to take?  What it does not want now is kept, and no more is asked for. */
+/*
+ * Is there something for the connection to take?  What it does not want now is kept, and no more is asked for.  If it
+ * waits for the outcome of a send, with nothing more to receive, that outcome has to be made an event.
+ */
 static bool has_received(uint32_t seat, int result, bool goes_on)
 {
 	struct side *side = &own.side[seat];
-	bool first = !has_kept(side);
+	bool nothing = result == -ENOBUFS || result == -ECANCELED, kept = has_kept(side);
 
 	side->receiving = goes_on;
 	side->stopping &= goes_on;
-	if (result == -ENOBUFS || result == -ECANCELED) {
-		if (side->wants == EVENT_INPUT && !side->receiving && !has_kept(side))
-			start_receiving(seat);
-		return false;
-	}
-	if (result <= 0)
+	if (result <= 0 && !nothing)
 		side->end = result == 0 ? END : result;
-	if (side->wants == EVENT_INPUT && !side->early) {
-		if (result > 0 && !side->receiving)
+	if (side->wants == EVENT_INPUT && !kept) {
+		if (!side->receiving && !side->end)
 			start_receiving(seat);
-		return true;
+		return !nothing;
 	}
 	if (own.came.len > 0)
 		keep(side, own.came);
 	own.came.len = 0;
-	stop_receiving(seat);
-	if (first)
-		tell_again(seat);         /* a send may have to end before, and that might be no event */
+	if (has_kept(side))
+		stop_receiving(seat);
+	if (!kept || !side->receiving)
+		tell_again(seat);
 	return false;
 }
 

@@ -200,7 +200,7 @@ def test_what_the_system_lacks_is_told(daemon, place):
         tried = check(place, *inject)
         assert tried.returncode == 78, tried.stderr
         assert re.search(f"^event.engine: .*{reason}", tried.stderr), tried.stderr
-    d = daemon("event", under=inject, process__sandbox="off")
+    d = daemon("event", under=inject, event__engine="epoll", process__sandbox="off")
     told = d.reload(event__engine="io_uring")
     assert told.returncode != 0
     assert "event.engine: this kernel's io_uring is older" in told.stdout + told.stderr
