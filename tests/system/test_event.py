@@ -123,6 +123,7 @@ def test_the_port_is_free_at_once(daemon, engine):
             successor.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             successor.bind(to)
             successor.listen()
+        d.wait_for(r"\(end of log\)")
         d.write(listen=(d.address,))
         del d.addresses[:], d.lines[:]
         d.start()
