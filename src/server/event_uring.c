@@ -6,8 +6,6 @@
  * connection does not want at the moment is kept here until it does, and the order is withdrawn.  Sends do not wait, so
  * they are over when the call returns that began them, and only those that fell short are worth a word from the kernel:
  * the others would end the wait that follows.
- *
- * A ring could do what the sandbox denies.  So it is opened before, and tied for good to what is used here.
  */
 #include "server/event_pump.h"
 
@@ -15,24 +13,15 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <liburing.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sysexits.h>
 
-#include "common/clock.h"
-#include "common/log.h"
+#include "server/event_ring.h"
 
-enum {
-	ORDERS = 512,                     /* handed over at once, at most */
-	BUFFERS = 512, BUFFER = 2048 + 64,        /* lent to receive; beginnings on different lines of the cache */
-	BATCH = 262144,                   /* bytes */
-	PAUSE_MS = 10,                    /* after a shortage */
-	GROUP = 0,
-};
+enum { BATCH = 262144 };                  /* bytes */
 
 /* What an order is about: in its user_data, above the seat and below its turn. */
 enum order { ORDER_NONE, ORDER_RECEIVE, ORDER_AGAIN, ORDER_POLL, ORDER_WATCH, ORDER_SEND, ORDER_SEND_TOO };
@@ -74,26 +63,15 @@ struct batch {
 
 static struct {
 	struct event_pump *pump;
-	struct io_uring ring;
+	struct event_ring ring;
 	struct side *side;                /* by seat */
 	struct watched watched[EVENT_WATCHED];
-	struct io_uring_buf_ring *lent;
-	char *buffers;
 	struct batch batches[2], *batch, *before;
 	struct span came;                 /* with the event at hand, in a buffer that is lent again after it */
 	uint32_t came_for, came_in;
 } own;
 
 /* ---- orders ---- */
-
-static struct io_uring_sqe *order(void)
-{
-	struct io_uring_sqe *sqe;
-
-	while (!(sqe = io_uring_get_sqe(&own.ring)))
-		io_uring_submit(&own.ring);
-	return sqe;
-}
 
 static uint64_t name(enum order kind, uint32_t what, uint32_t turn)
 {
@@ -105,27 +83,21 @@ static uint64_t name_of(enum order kind, uint32_t seat)
 	return name(kind, seat, own.side[seat].turn);
 }
 
-static void quietly(struct io_uring_sqe *sqe)
-{
-	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-	sqe->user_data = name(ORDER_NONE, 0, 0);
-}
-
 static void withdraw(uint64_t named)
 {
-	struct io_uring_sqe *sqe = order();
+	struct io_uring_sqe *sqe = event_ring_order(&own.ring);
 
 	io_uring_prep_cancel64(sqe, named, 0);
-	quietly(sqe);
+	event_ring_say_nothing(sqe);
 }
 
 static void start_receiving(uint32_t seat)
 {
-	struct io_uring_sqe *sqe = order();
+	struct io_uring_sqe *sqe = event_ring_order(&own.ring);
 
 	io_uring_prep_recv_multishot(sqe, own.pump->worker->fds[seat], NULL, 0, 0);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
-	sqe->buf_group = GROUP;
+	sqe->buf_group = EVENT_RING_GROUP;
 	sqe->user_data = name_of(ORDER_RECEIVE, seat);
 	own.side[seat].receiving = true;
 }
@@ -141,7 +113,7 @@ static void stop_receiving(uint32_t seat)
 
 static void poll_for(int fd, uint32_t events, uint64_t named)
 {
-	struct io_uring_sqe *sqe = order();
+	struct io_uring_sqe *sqe = event_ring_order(&own.ring);
 
 	io_uring_prep_poll_add(sqe, fd, events);
 	sqe->user_data = named;
@@ -150,7 +122,7 @@ static void poll_for(int fd, uint32_t events, uint64_t named)
 /* What was kept is to be an event again. */
 static void tell_again(uint32_t seat)
 {
-	struct io_uring_sqe *sqe = order();
+	struct io_uring_sqe *sqe = event_ring_order(&own.ring);
 
 	io_uring_prep_nop(sqe);
 	sqe->user_data = name_of(ORDER_AGAIN, seat);
@@ -187,7 +159,7 @@ static void unwatch(int fd, uint32_t number)
 		return;
 	w->on = false;
 	withdraw(name(ORDER_WATCH, number, w->turn));
-	io_uring_submit_and_get_events(&own.ring);
+	io_uring_submit_and_get_events(&own.ring.uring);
 }
 
 /* ---- connections ---- */
@@ -290,7 +262,7 @@ static ssize_t send_soon(uint32_t seat, bool awaited)
 
 	if (out->at >= own.batch->bytes + BATCH)
 		return send(fd, out->at, out->len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	sqe = order();
+	sqe = event_ring_order(&own.ring);
 	/* to wait for all and not to wait is to fail with less than all */
 	io_uring_prep_send(sqe, fd, out->at, out->len, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
 	/* if it goes well, the client's next word ends the wait */
@@ -315,25 +287,18 @@ static void drop(uint32_t seat, int fd)
 	struct io_uring_sqe *sqe;
 
 	if (side->receiving || side->polling) {
-		sqe = order();
+		sqe = event_ring_order(&own.ring);
 		io_uring_prep_cancel_fd(sqe, fd, IORING_ASYNC_CANCEL_ALL);
-		quietly(sqe);
+		event_ring_say_nothing(sqe);
 	}
-	sqe = order();
+	sqe = event_ring_order(&own.ring);
 	io_uring_prep_close(sqe, fd);
-	quietly(sqe);
+	event_ring_say_nothing(sqe);
 	free(side->early);
 	*side = (struct side){ .turn = side->turn + 1 };
 }
 
 /* ---- events ---- */
-
-static void lend(uint32_t buffer)
-{
-	io_uring_buf_ring_add(own.lent, own.buffers + (size_t)buffer * BUFFER, BUFFER, (unsigned short)buffer,
-	                      io_uring_buf_ring_mask(BUFFERS), 0);
-	io_uring_buf_ring_advance(own.lent, 1);
-}
 
 /*
  * Is there something for the connection to take?  What it does not want now is kept, and no more is asked for.  If it
@@ -399,7 +364,7 @@ static bool is_event(const struct io_uring_cqe *cqe, struct event *event)
 
 	if (cqe->flags & IORING_CQE_F_BUFFER) {
 		own.came_in = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
-		own.came = (struct span){ own.buffers + (size_t)own.came_in * BUFFER, cqe->res > 0 ? (size_t)cqe->res : 0 };
+		own.came = (struct span){ event_ring_buffer(&own.ring, own.came_in), cqe->res > 0 ? (size_t)cqe->res : 0 };
 		own.came_for = what;
 	}
 	if (is_late(kind, what, cqe->user_data))
@@ -426,7 +391,7 @@ static bool is_event(const struct io_uring_cqe *cqe, struct event *event)
 static void lend_again(void)
 {
 	if (own.came.at)
-		lend(own.came_in);
+		event_ring_lend(&own.ring, own.came_in);
 	own.came = (struct span){ NULL, 0 };
 }
 
@@ -438,10 +403,10 @@ static bool next(struct event *event)
 	lend_again();
 	if (next_sent(event))
 		return true;
-	io_uring_for_each_cqe(&own.ring, head, cqe) {
+	io_uring_for_each_cqe(&own.ring.uring, head, cqe) {
 		bool is = is_event(cqe, event);
 
-		io_uring_cq_advance(&own.ring, 1);
+		io_uring_cq_advance(&own.ring.uring, 1);
 		if (is)
 			return true;
 		lend_again();
@@ -455,7 +420,7 @@ static void look_for_outcomes(const struct batch *batch)
 	struct io_uring_cqe *cqe;
 	unsigned head;
 
-	io_uring_for_each_cqe(&own.ring, head, cqe) {
+	io_uring_for_each_cqe(&own.ring.uring, head, cqe) {
 		uint32_t seat = (uint32_t)cqe->user_data;
 
 		if ((cqe->user_data >> 32 & 0xff) == order_of(batch) && cqe->user_data == name_of(order_of(batch), seat))
@@ -463,124 +428,27 @@ static void look_for_outcomes(const struct batch *batch)
 	}
 }
 
-/* What was ordered is tried again.  An outcome that the kernel had no memory to keep would be waited for in vain. */
-static void wait_out(int error)
-{
-	static struct log_limit limit;
-
-	if (error == EBADR) {
-		log_error("io_uring has lost events");
-		exit(EX_OSERR);
-	}
-	log_limited(&limit, LOG_WARNING, "can't wait for events: %s; trying on", strerror(error));
-	poll(NULL, 0, PAUSE_MS);
-}
-
 static bool wait_for_events(uint64_t until_us)
 {
-	uint64_t now_us = until_us == 0 || until_us == UINT64_MAX ? 0 : clock_now_us();
-	uint64_t left_us = until_us > now_us ? until_us - now_us : 0;
-	struct __kernel_timespec left = { (int64_t)(left_us / CLOCK_S), (int64_t)(left_us % CLOCK_S) * 1000 };
-	struct io_uring_cqe *cqe;
-	int rc;
-
 	own.before = own.batch;
 	own.batch = &own.batches[own.batch == own.batches];
 	own.batch->sends = own.batch->told = 0;
 	own.pump->out.at = own.batch->bytes;
-	if (left_us == 0)
-		rc = io_uring_submit_and_get_events(&own.ring);
-	else
-		rc = io_uring_submit_and_wait_timeout(&own.ring, &cqe, 1, until_us == UINT64_MAX ? NULL : &left, NULL);
+	event_ring_wait(&own.ring, until_us);
 	look_for_outcomes(own.before);
-	if (own.before->sends > 0 || io_uring_cq_ready(&own.ring) > 0)
-		return true;
-	if (rc < 0 && rc != -EINTR && rc != -ETIME)
-		wait_out(-rc);
-	return false;
+	return own.before->sends > 0 || io_uring_cq_ready(&own.ring.uring) > 0;
 }
 
 /* ---- opening ---- */
 
-static int tie(int fd)
-{
-	static const uint8_t used[] = { IORING_OP_NOP, IORING_OP_RECV, IORING_OP_SEND, IORING_OP_POLL_ADD,
-		                        IORING_OP_ASYNC_CANCEL, IORING_OP_CLOSE };
-	struct io_uring_restriction ties[sizeof used + 1] = {
-		{ .opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
-		  .sqe_flags = IOSQE_BUFFER_SELECT | IOSQE_CQE_SKIP_SUCCESS },
-	};
-	int rc;
-
-	for (size_t i = 0; i < sizeof used; i++)
-		ties[i + 1] = (struct io_uring_restriction){ .opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = used[i] };
-	rc = io_uring_register((unsigned)fd, IORING_REGISTER_RESTRICTIONS, ties, sizeof ties / sizeof *ties);
-	return rc < 0 ? rc : io_uring_register((unsigned)fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
-}
-
-/* Room for the outcomes of all that can be on its way: what comes of more is the kernel's to keep. */
-static int open_ring(struct io_uring *ring, uint32_t orders, uint32_t connections)
-{
-	struct io_uring_params params = {
-		.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_R_DISABLED |
-		         IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
-		.cq_entries = 2 * orders + 2 * connections,
-	};
-
-	return io_uring_queue_init_params(orders, ring, &params);
-}
-
-static int lend_all(void)
-{
-	struct io_uring_buf_reg lent = { .ring_entries = BUFFERS, .bgid = GROUP };
-
-	own.lent = worker_reserve(BUFFERS * sizeof(struct io_uring_buf));
-	own.buffers = worker_reserve((size_t)BUFFERS * BUFFER);
-	lent.ring_addr = (uint64_t)(uintptr_t)own.lent;
-	io_uring_buf_ring_init(own.lent);
-	for (uint32_t i = 0; i < BUFFERS; i++)
-		lend(i);
-	return io_uring_register_buf_ring(&own.ring, &lent, 0);
-}
-
-static const char *reason_of(int error)
-{
-	errno = error;
-	switch (error) {
-	case ENOSYS:
-		return "this kernel has no io_uring";
-	case EINVAL:
-		return "this kernel's io_uring is older than that of Linux 6.1";
-	case EPERM:
-		return "io_uring is forbidden here, by sysctl kernel.io_uring_disabled or a filter of system calls";
-	case ENOMEM:
-		return "io_uring may lock too little memory (RLIMIT_MEMLOCK)";
-	default:
-		return strerror(error);
-	}
-}
-
-static const char *lacks(void)
-{
-	struct io_uring ring;
-	int rc = open_ring(&ring, 1, 0);
-
-	if (rc < 0)
-		return reason_of(-rc);
-	io_uring_queue_exit(&ring);
-	return NULL;
-}
-
 static const char *open_all(struct event_pump *pump)
 {
 	uint32_t seats = pump->worker->board->seats;
-	int rc = open_ring(&own.ring, ORDERS, seats);
+	const char *reason = event_ring_open(&own.ring, seats);
 
+	if (reason)
+		return reason;
 	own.pump = pump;
-	if (rc == 0 && (rc = lend_all()) == 0 && (rc = io_uring_register_ring_fd(&own.ring)) > 0)
-		rc = tie(own.ring.ring_fd);
-	if (rc < 0)
-		return reason_of(-rc);
 	own.side = worker_reserve(seats * sizeof *own.side);
 	for (int i = 0; i < 2; i++) {
 		own.batches[i].bytes = worker_reserve((size_t)BATCH + pump->out.size);
@@ -590,20 +458,14 @@ static const char *open_all(struct event_pump *pump)
 	return NULL;
 }
 
-/* An order that is left would hold its socket for some ms after our end: the port would still be in use. */
 static void close_all(void)
 {
-	struct io_uring_sqe *sqe = order();
-
-	io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
-	quietly(sqe);
-	io_uring_submit_and_get_events(&own.ring);
-	io_uring_queue_exit(&own.ring);
+	event_ring_close(&own.ring);
 }
 
 const bool event_uring_is_built = true;
 const struct event_engine event_uring = {
-	.lacks = lacks,
+	.lacks = event_ring_lacks,
 	.open = open_all,
 	.close = close_all,
 	.watch = watch,

@@ -16,6 +16,7 @@ libserver_a_SOURCES = \
 	%D%/event_engine.h \
 	%D%/event_epoll.c \
 	%D%/event_pump.c %D%/event_pump.h \
+	%D%/event_ring.c %D%/event_ring.h \
 	%D%/event_uring.c \
 	%D%/listener.c %D%/listener.h \
 	%D%/pump.c %D%/pump.h \

@@ -11,10 +11,11 @@ import time
 
 import pytest
 
-from harness import APHORISMD, ROOT, LIMIT, Client, open_files, parse, run, until
+from harness import APHORISMD, LIMIT, ROOT, Client, environment, open_files, parse, run, until
 
 QUESTION, ANSWER = b"Simple is better than?", b"Complex."
 RING = ("-m", "event", "-o", "event.engine=io_uring")
+TRACED = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}    # which can't be found under strace
 
 
 @pytest.fixture(params=["epoll", "io_uring"])
@@ -37,7 +38,8 @@ def check(place, *under, **more):
     empty.write_text("")
     table = place / "empty.aphorisms"
     table.write_text("a? b.\n")
-    return run(*under, APHORISMD, "-t", "-c", empty, "-o", f"aphorisms={table}", "-o", "process.user=nobody", *RING, **more)
+    return run(*under, APHORISMD, "-t", "-c", empty, "-o", f"aphorisms={table}", "-o", "process.user=nobody", *RING,
+               env=environment(**TRACED), **more)
 
 
 def need_strace():
@@ -201,7 +203,7 @@ def test_what_the_system_lacks_is_told(daemon, place):
         tried = check(place, *inject)
         assert tried.returncode == 78, tried.stderr
         assert re.search(f"^event.engine: .*{reason}", tried.stderr), tried.stderr
-    d = daemon("event", under=inject, event__engine="epoll", process__sandbox="off")
+    d = daemon("event", under=inject, event__engine="epoll", process__sandbox="off", env=TRACED)
     told = d.reload(event__engine="io_uring")
     assert told.returncode != 0
     assert "event.engine: this kernel's io_uring is older" in told.stdout + told.stderr
@@ -212,7 +214,7 @@ def test_what_the_system_lacks_is_told(daemon, place):
 def test_a_start_without_io_uring_ends(daemon, place):
     need_uring(place)
     need_strace()
-    d = daemon("event", launch_only=True, event__engine="io_uring", process__sandbox="off",
+    d = daemon("event", launch_only=True, event__engine="io_uring", process__sandbox="off", env=TRACED,
                under=("strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "inject=io_uring_setup:error=ENOSYS"))
     assert d.wait() == 78
     assert d.matches("event.engine: this kernel has no io_uring")
@@ -230,3 +232,16 @@ def test_memory_that_may_not_be_locked_is_told(daemon, place):
     d = daemon("event", launch_only=True, event__engine="io_uring", under=limited)
     assert d.wait() == 71
     assert d.matches("event.engine: .*RLIMIT_MEMLOCK")
+
+
+# A worker that is killed
+
+def test_who_comes_when_a_worker_has_died_is_served(daemon, engine):
+    """The kernel may still give a connection to one that has gone, and would wake nobody else for it."""
+    d = daemon("event", event__engine=engine, event__workers=2)
+    for _ in range(10):
+        victim = d.workers()[0].pid
+        os.kill(victim, signal.SIGKILL)
+        until("its end", lambda: victim not in (p.pid for p in d.workers()))
+        with d.connect(limit=5) as client:
+            assert client.ask(QUESTION) == ANSWER

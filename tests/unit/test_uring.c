@@ -3,14 +3,16 @@
  *
  * Every case is a child process that tells by its exit status which step went wrong.
  */
-#include "server/event_uring.c"
+#include "server/event_ring.h"
 
 #include <arpa/inet.h>
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,6 +22,8 @@
 #ifdef HAVE_LIBURING
 
 enum { LACKING = 77 };
+
+static struct event_ring ring;
 
 #define TRY(condition)                                                                     \
 	do {                                                                               \
@@ -36,7 +40,7 @@ static void run(int (*child)(void))
 
 	if (pid == 0) {
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-		_exit(lacks() ? LACKING : child());
+		_exit(event_ring_lacks() ? LACKING : child());
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert(WIFEXITED(status));
@@ -52,16 +56,16 @@ static int outcome(void)
 	struct io_uring_cqe *cqe;
 	int result;
 
-	TRY(io_uring_submit_and_wait(&own.ring, 1) == 1);
-	TRY(io_uring_peek_cqe(&own.ring, &cqe) == 0);
+	TRY(io_uring_submit_and_wait(&ring.uring, 1) == 1);
+	TRY(io_uring_peek_cqe(&ring.uring, &cqe) == 0);
 	result = cqe->res;
-	io_uring_cqe_seen(&own.ring, cqe);
+	io_uring_cqe_seen(&ring.uring, cqe);
 	return result;
 }
 
 static int opened(void)
 {
-	io_uring_prep_openat(order(), AT_FDCWD, "/etc/passwd", O_RDONLY | O_CLOEXEC, 0);
+	io_uring_prep_openat(event_ring_order(&ring), AT_FDCWD, "/etc/passwd", O_RDONLY | O_CLOEXEC, 0);
 	return outcome();
 }
 
@@ -69,7 +73,7 @@ static int connected(int tcp)
 {
 	static const struct sockaddr_in nobody = { .sin_family = AF_INET, .sin_port = 256 };
 
-	io_uring_prep_connect(order(), tcp, (const struct sockaddr *)&nobody, sizeof nobody);
+	io_uring_prep_connect(event_ring_order(&ring), tcp, (const struct sockaddr *)&nobody, sizeof nobody);
 	return outcome();
 }
 
@@ -77,30 +81,30 @@ static int tied(void)
 {
 	int ends[2];
 
-	TRY(open_ring(&own.ring, ORDERS, 1) == 0 && tie(own.ring.ring_fd) == 0);
+	TRY(event_ring_open(&ring, 1) == NULL);
 	TRY(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
 	TRY(opened() == -EACCES);
 	TRY(connected(ends[0]) == -EACCES);
-	io_uring_prep_socket(order(), AF_INET, SOCK_STREAM, 0, 0);
+	io_uring_prep_socket(event_ring_order(&ring), AF_INET, SOCK_STREAM, 0, 0);
 	TRY(outcome() == -EACCES);
-	io_uring_prep_accept(order(), ends[0], NULL, NULL, 0);
+	io_uring_prep_accept(event_ring_order(&ring), ends[0], NULL, NULL, 0);
 	TRY(outcome() == -EACCES);
-	io_uring_prep_send(order(), ends[0], "x", 1, 0);
+	io_uring_prep_send(event_ring_order(&ring), ends[0], "x", 1, 0);
 	TRY(outcome() == 1);
-	TRY(io_uring_register((unsigned)own.ring.ring_fd, IORING_REGISTER_PERSONALITY, NULL, 0) == -EACCES);
+	TRY(io_uring_register((unsigned)ring.uring.ring_fd, IORING_REGISTER_PERSONALITY, NULL, 0) == -EACCES);
 	return 0;
 }
 
 /* Nobody ties another ring, once the filter is in force. */
 static int alone(void)
 {
-	TRY(open_ring(&own.ring, ORDERS, 1) == 0 && tie(own.ring.ring_fd) == 0);
+	TRY(event_ring_open(&ring, 1) == NULL);
 	if (sandbox_enter_seccomp(SANDBOX_WORKER, SANDBOX_ORDERS))
 		return LACKING;
-	io_uring_prep_nop(order());
+	io_uring_prep_nop(event_ring_order(&ring));
 	TRY(outcome() == 0);
 	TRY(io_uring_setup(1, &(struct io_uring_params){ .flags = 0 }) == -EPERM);
-	TRY(io_uring_register((unsigned)own.ring.ring_fd, IORING_REGISTER_PERSONALITY, NULL, 0) == -EPERM);
+	TRY(io_uring_register((unsigned)ring.uring.ring_fd, IORING_REGISTER_PERSONALITY, NULL, 0) == -EPERM);
 	return 0;
 }
 
@@ -110,8 +114,7 @@ static int landlocked(void)
 	int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
 
-	TRY(open_ring(&own.ring, ORDERS, 1) == 0);
-	TRY(io_uring_register((unsigned)own.ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) == 0);
+	TRY(io_uring_queue_init(1, &ring.uring, 0) == 0);
 	TRY(opened() >= 0);
 	if (sandbox_enter_landlock(SANDBOX_WORKER))
 		return LACKING;
