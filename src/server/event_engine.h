@@ -18,7 +18,7 @@
 
 enum {
 	EVENT_WATCHED = CONFIG_LISTENERS + 2,     /* descriptors that are no connections: listeners, and two more */
-	EVENT_WATCHED_AT = 0x80000000u,           /* their numbers begin here, seats are below */
+	EVENT_WATCHED_AT = 1 << 30,               /* their numbers begin here, seats are below */
 };
 
 /* What a connection wants to hear of. */
@@ -31,7 +31,7 @@ enum event_want {
 
 struct event {
 	uint32_t what;                    /* a seat, or the number of what is watched */
-	bool sent;                        /* not that what is wanted is there, but the outcome of a send that was put off */
+	bool sent;                        /* this is the outcome of a send; else what is wanted is there */
 	int result;                       /* of that: bytes, or -errno */
 	struct span output;               /* what was to be sent; until the next event is asked for */
 };
@@ -49,8 +49,8 @@ struct event_engine {
 	void (*close)(void);
 
 	/*
-	 * Tells when a descriptor is readable, again and again.  Of a shared one only one of all processes is told; to be
-	 * watched anew is to be the last whose turn it is.  False with errno when that can't be.
+	 * Tells when a descriptor is readable, again and again.  Of a shared one only one of all processes is told; to
+	 * be watched anew is to be the last whose turn it is.  False with errno when that can't be.
 	 */
 	bool (*watch)(int fd, uint32_t number, bool shared);
 	void (*unwatch)(int fd, uint32_t number);
@@ -58,22 +58,25 @@ struct event_engine {
 	/* A connection wants something else from now on.  False with errno when that can't be. */
 	bool (*want)(uint32_t seat, enum event_want before, enum event_want now);
 
-	/* As recv(2) without waiting, behind what pump->in holds; to be called when an event says that there is input. */
+	/* As recv(2) without waiting, behind what pump->in holds; to be called when an event says that there is some. */
 	ssize_t (*receive)(uint32_t seat);
 
 	/*
-	 * As send(2) without waiting, of pump->out; EINPROGRESS says that it took it all, and will tell what became of it:
-	 * if that is awaited as soon as it is known, else perhaps not before another event.
+	 * As send(2) without waiting, of pump->out; EINPROGRESS says that it took it all, and will tell what became of
+	 * it: if that is awaited as soon as it is known, else perhaps not before another event.
 	 */
 	ssize_t (*send)(uint32_t seat, bool awaited);
 
 	/* Closes a connection's descriptor. */
 	void (*drop)(uint32_t seat, int fd);
 
-	/* Waits for events, at most until that time; 0 is not at all, UINT64_MAX for ever.  Signals end it.  Is there any? */
+	/*
+	 * Waits for events, at most until that time; 0 is not at all, UINT64_MAX for ever.  Signals end it.  Returns
+	 * whether there is one.
+	 */
 	bool (*wait)(uint64_t until_us);
 
-	/* The next event; false when there is none.  One about a connection that has been closed meanwhile may still come. */
+	/* The next event; false when there is none.  One about a connection that was closed meanwhile may still come. */
 	bool (*next)(struct event *);
 };
 

@@ -364,7 +364,8 @@ static bool is_event(const struct io_uring_cqe *cqe, struct event *event)
 
 	if (cqe->flags & IORING_CQE_F_BUFFER) {
 		own.came_in = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
-		own.came = (struct span){ event_ring_buffer(&own.ring, own.came_in), cqe->res > 0 ? (size_t)cqe->res : 0 };
+		own.came.at = event_ring_buffer(&own.ring, own.came_in);
+		own.came.len = cqe->res > 0 ? (size_t)cqe->res : 0;
 		own.came_for = what;
 	}
 	if (is_late(kind, what, cqe->user_data))
@@ -422,8 +423,9 @@ static void look_for_outcomes(const struct batch *batch)
 
 	io_uring_for_each_cqe(&own.ring.uring, head, cqe) {
 		uint32_t seat = (uint32_t)cqe->user_data;
+		enum order kind = (enum order)(cqe->user_data >> 32 & 0xff);
 
-		if ((cqe->user_data >> 32 & 0xff) == order_of(batch) && cqe->user_data == name_of(order_of(batch), seat))
+		if (kind == order_of(batch) && !is_late(kind, seat, cqe->user_data))
 			own.side[seat].sent = cqe->res;
 	}
 }

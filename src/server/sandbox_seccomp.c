@@ -56,7 +56,8 @@ static const char *const order_calls[] = { "io_uring_enter", NULL };
 /* Nothing that keeping workers needs, whatever a later version of the C library calls for that. */
 static const char *const supervisor_denied[] = {
 	"execve", "execveat", "uselib", "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp",
-	"pidfd_getfd", "userfaultfd", "perf_event_open", "bpf", "init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot", "swapon", "swapoff",
+	"pidfd_getfd", "userfaultfd", "perf_event_open", "bpf",
+	"init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot", "swapon", "swapoff",
 	"mount", "umount", "umount2", "pivot_root", "chroot", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount",
 	"fspick", "mount_setattr", "unshare", "setns", "mknod", "mknodat", "open_by_handle_at", "name_to_handle_at",
 	"add_key", "request_key", "keyctl", "settimeofday", "stime", "clock_settime", "clock_settime64", "adjtimex",
