@@ -19,7 +19,7 @@
 enum {
 	BURST = 64,                       /* connections taken between two waits */
 	TURN = 16,                        /* connections taken before it is another worker's turn */
-	TURN_US = CLOCK_MS,               /* and how long that is, for who is ahead by so many */
+	TURN_US = 2 * CLOCK_MS,           /* and how long that is, for who is ahead by so many */
 	RETRY_US = 100 * CLOCK_MS,        /* after a shortage */
 	LISTENERS_AT = EVENT_WATCHED_AT,  /* the numbers of what is watched */
 	WAKE = EVENT_WATCHED_AT + CONFIG_LISTENERS, LOOK,
