@@ -20,6 +20,7 @@ enum {
 	BURST = 64,                       /* connections taken between two waits */
 	TURN = 16,                        /* connections taken before it is another worker's turn */
 	TURN_US = 2 * CLOCK_MS,           /* and how long that is, for who is ahead by so many */
+	TURNS_US = 20 * CLOCK_MS,         /* at most: others may be stuck */
 	RETRY_US = 100 * CLOCK_MS,        /* after a shortage */
 	LISTENERS_AT = EVENT_WATCHED_AT,  /* the numbers of what is watched */
 	WAKE = EVENT_WATCHED_AT + CONFIG_LISTENERS, LOOK,
@@ -133,10 +134,12 @@ static void give_way(struct loop *loop, int number)
 
 	worker_show_held(loop->worker, loop->pump->open);
 	turns = worker_lead(loop->worker) / TURN;
-	if (turns > 0)
-		pause_listening(loop, turns * TURN_US < RETRY_US ? turns * TURN_US : RETRY_US);
-	else if (!listen_to(loop, number))
+	if (turns > 0) {
+		pause_listening(loop, turns < TURNS_US / TURN_US ? turns * TURN_US : TURNS_US);
+		worker_gives_way(loop->worker);
+	} else if (!listen_to(loop, number)) {
 		pause_listening(loop, RETRY_US);
+	}
 }
 
 static void take_connections(struct loop *loop, int number)
