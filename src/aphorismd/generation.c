@@ -96,6 +96,7 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	worker.config = generation->image.config;
 	worker.model = generation->model->name;
 	worker.number = number;
+	worker.first_seat = number * (generation->board->seats / generation->plan.most_workers);
 	worker.board = generation->board;
 	worker.supervisor = supervisor;
 	worker.devnull = generation->surroundings->devnull;

@@ -58,7 +58,7 @@ int worker_open(struct worker *worker, uint32_t conversations, int acceptors, si
 	worker->buffers = worker_reserve((size_t)conversations * (worker->in_size + worker->out_size));
 	worker->fds = worker_reserve(seats * sizeof *worker->fds);
 	worker->acceptors = worker_reserve((size_t)acceptors * sizeof *worker->acceptors);
-	worker->hint = worker->number * (seats / worker->board->workers);
+	worker->hint = worker->first_seat;
 	if (open_descriptors(worker) < 0 || (worker->listener_count > 1 && worker_watch_listeners(worker) < 0) ||
 	    sem_init(&worker->vacancy, 0, 0) < 0) {
 		log_error("can't prepare to serve: %s", strerror(errno));

@@ -56,6 +56,7 @@ struct worker {
 	const struct config *config;
 	const char *model;
 	uint32_t number;
+	uint32_t first_seat;              /* where to begin to look for free ones: apart from the other workers */
 	struct scoreboard *board;
 	pid_t supervisor;                 /* to follow when it dies; 0: there is none */
 	struct worker_listener listeners[CONFIG_LISTENERS];
