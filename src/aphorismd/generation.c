@@ -53,7 +53,7 @@ struct generation *generation_new(uint32_t number, struct image *image, struct l
 	generation->deadline_us = clock_now_us() + START_US;
 	generation->tokens = TOKENS;
 	if (generation->image.config->sandbox != SANDBOX_OFF)
-		sandbox_prepare(SANDBOX_WORKER, model->makes);
+		sandbox_prepare(SANDBOX_WORKER, plan.makes);
 	return generation;
 }
 
@@ -108,9 +108,10 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	if (status == 0)
 		status = worker_open(&worker, generation->plan.conversations, (int)generation->plan.acceptors,
 		                     longest > CONVERSATION_IN ? longest : CONVERSATION_IN);
+	if (status == 0 && generation->model->open)
+		status = generation->model->open(&worker);
 	if (status == 0)
-		status = privileges_confine(worker.config, generation->model->makes,
-		                            generation->surroundings->confined);
+		status = privileges_confine(worker.config, generation->plan.makes, generation->surroundings->confined);
 	if (status != 0)
 		exit(status);
 	generation->model->serve(&worker);
@@ -369,6 +370,11 @@ void generation_look(struct generation *generation)
 	for (uint32_t n = 0; n < generation->board->workers; n++)
 		if (is_alive(&generation->members[n]) && generation->members[n].ready)
 			kill(generation->members[n].pid, SIGNAL_LOOK);
+}
+
+bool generation_is_to_look(struct generation *generation)
+{
+	return atomic_exchange(&generation->board->shared->left, 0) != 0;
 }
 
 bool generation_is_gone(const struct generation *generation)

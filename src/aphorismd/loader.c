@@ -383,6 +383,16 @@ static int try_privileges(const struct config *config)
 	return status;
 }
 
+static int try_model(const struct config *config)
+{
+	const char *key, *lacking = model_lacks(config, &key);
+
+	if (!lacking)
+		return 0;
+	fprintf(stderr, "%s: %s\n", key, lacking);
+	return EX_CONFIG;
+}
+
 int loader_try(const struct options *options)
 {
 	static struct loader loader;
@@ -392,6 +402,8 @@ int loader_try(const struct options *options)
 	loader_each_report(loader.text, print, stderr);
 	if (status == 0 && image.config)
 		status = try_privileges(image.config);
+	if (status == 0 && image.config)
+		status = try_model(image.config);
 	image_unmap(&image);
 	return status;
 }

@@ -19,4 +19,4 @@ aphorismd_SOURCES = \
 	%D%/supervisor_reload.c \
 	%D%/supervisor_setup.c \
 	%D%/supervisor_status.c
-aphorismd_LDADD = libmodels.a libserver.a libprotocol.a libcommon.a $(LIBCONFIG_LIBS) $(SECCOMP_LIBS)
+aphorismd_LDADD = libmodels.a libserver.a libprotocol.a libcommon.a $(LIBCONFIG_LIBS) $(SECCOMP_LIBS) $(LIBURING_LIBS)

@@ -28,7 +28,7 @@
 #include "common/log.h"
 #include "common/proctitle.h"
 
-enum { LONGEST_WAIT_MS = 60 * 1000, UNDER_WAY_MS = 500 };
+enum { LONGEST_WAIT_MS = 60 * 1000, UNDER_WAY_MS = 500, LATE_US = CLOCK_S };
 
 /* ---- stop ---- */
 
@@ -111,6 +111,17 @@ static void take_signals(struct supervisor *s)
 	}
 }
 
+/*
+ * The kernel closes a ring at its leisure, when its process has long gone.  Until then it may tell nobody else of a
+ * connection, so that the others have to be sent more than once.
+ */
+static void look_at_listeners(struct supervisor *s, const struct generation *generation, uint64_t now_us)
+{
+	s->look = true;
+	if (generation->plan.makes & SANDBOX_ORDERS)
+		s->look_until_us = now_us + LATE_US;
+}
+
 /* Until there is none left, on every wake-up: signals that come together are one. */
 static void reap(struct supervisor *s, uint64_t now_us)
 {
@@ -125,7 +136,7 @@ static void reap(struct supervisor *s, uint64_t now_us)
 		}
 		for (size_t i = 0; i < 3; i++)
 			if (generations[i] && generation_reaped(generations[i], pid, status, now_us))
-				s->look = true;
+				look_at_listeners(s, generations[i], now_us);
 	}
 }
 
@@ -163,7 +174,7 @@ static void advance(struct supervisor *s, uint64_t now_us)
 			generation_tend(generations[i], now_us);
 	if (s->look && s->current && !s->stopping)
 		generation_look(s->current);
-	s->look = false;
+	s->look = now_us < s->look_until_us;
 	give_up_without_workers(s);
 	if (discard(s, &s->old) && !s->stopping)
 		supervisor_set_blocking(s);
@@ -184,7 +195,7 @@ static void advance(struct supervisor *s, uint64_t now_us)
  */
 static bool is_under_way(const struct supervisor *s)
 {
-	return s->step != STEP_NONE || s->old || s->stopping;
+	return s->step != STEP_NONE || s->old || s->stopping || s->look;
 }
 
 static int wait_ms(struct supervisor *s, uint64_t now_us)
@@ -222,7 +233,7 @@ static void wait_for_events(struct supervisor *s)
 		fds[count++] = (struct pollfd){ .fd = s->loader.lines, .events = POLLIN };
 	poll(fds, (nfds_t)count, wait_ms(s, clock_now_us()));
 	if (read(s->told, &told, sizeof told) > 0)
-		s->look = s->old != NULL;
+		s->look |= s->old != NULL || (s->current && generation_is_to_look(s->current));
 }
 
 static bool is_over(struct supervisor *s)

@@ -39,6 +39,7 @@ struct supervisor {
 	enum step step;
 	bool again;                       /* another reload was asked for meanwhile */
 	bool look;                        /* a worker has ceased to listen: see worker_listens_no_more() */
+	uint64_t look_until_us;           /* and may seem to listen until then */
 	struct loader loader;
 	struct image image;               /* loaded, not yet a generation's */
 	struct generation *next, *current, *old;

@@ -94,12 +94,14 @@ static int object(struct supervisor *s, const char *key, const char *why)
 
 static void take_image(struct supervisor *s)
 {
-	const char *key;
+	const char *key, *lacking;
 	int status = loader_finish(&s->loader, &s->image);
 
 	supervisor_tell_reports(s);
 	if (status == 0 && s->current && (key = restart_only(s->current->image.config, s->image.config)) != NULL)
 		status = object(s, key, "changes at a restart only");
+	if (status == 0 && (lacking = model_lacks(s->image.config, &key)) != NULL)
+		status = object(s, key, lacking);
 	if (status == 0 && !s->current)
 		status = supervisor_set_up(s, s->image.config);
 	if (status != 0)

@@ -25,7 +25,7 @@ static volatile pid_t unknown;            /* a child that ended before fork() ha
 static struct plan plan(const struct config *config)
 {
 	return (struct plan){ .workers = 1, .most_workers = 1, .conversations = 1, .acceptors = 1,
-		              .capacity = (uint32_t)config->max_connections };
+		              .capacity = (uint32_t)config->max_connections, .makes = SANDBOX_PROCESSES };
 }
 
 static bool forget(pid_t pid)
@@ -109,7 +109,6 @@ static void serve(struct worker *worker)
 const struct model model_fork = {
 	.name = "fork",
 	.summary = "a process for each connection",
-	.makes = SANDBOX_PROCESSES,
 	.plan = plan,
 	.serve = serve,
 };

@@ -19,6 +19,13 @@ const struct model *model_find(const char *name)
 	return NULL;
 }
 
+const char *model_lacks(const struct config *config, const char **key)
+{
+	const struct model *model = model_find(config->model);
+
+	return model->lacks ? model->lacks(config, key) : NULL;
+}
+
 const struct config_schema *model_schema(void)
 {
 	static const struct section *sections[ROWS];

@@ -16,16 +16,23 @@ struct plan {
 	uint32_t acceptors;               /* threads of one worker that wait for connections */
 	uint32_t capacity;                /* connections that all workers together can serve at once */
 	int32_t least_idle, most_idle;    /* of an elastic pool: outside of these it is adjusted */
+	unsigned makes;                   /* what its workers need beside serving: see server/sandbox.h */
 };
 
 struct model {
 	const char *name, *summary;
 	const struct section *section;    /* its own keys in the configuration, or NULL */
 	bool nonblocking;                 /* it needs its listeners so */
-	unsigned makes;                   /* SANDBOX_PROCESSES, SANDBOX_THREADS: what its workers start */
+	/* see model_lacks(); may be NULL */
+	const char *(*lacks)(const struct config *, const char **key);
 	struct plan (*plan)(const struct config *);
 	/* of an elastic pool: how many workers to add (or, negative, to retire), by how many there are; else NULL */
 	int (*adjust)(const struct config *, int all, int idle);
+	/*
+	 * Opens what the sandbox will deny, in a worker that was made ready by worker_open().  Returns 0, or a sysexits code
+	 * after logging the reason.  May be NULL.
+	 */
+	int (*open)(struct worker *);
 	/*
 	 * Says worker_ready() when all that it needs is open, exits with EX_OSERR if that can't be; then serves until the
 	 * worker is told to stop.  Runs in a process of its own.
@@ -38,6 +45,9 @@ extern const struct model *const models[];
 
 /* The row of that name, or NULL. */
 const struct model *model_find(const char *name);
+
+/* What this system lacks for a configuration, and the key that asks for it; NULL when that is nothing. */
+const char *model_lacks(const struct config *, const char **key);
 
 /* What the configuration has to know of models and protocols. */
 const struct config_schema *model_schema(void);

@@ -14,7 +14,7 @@ static struct plan plan(const struct config *config)
 	uint32_t most = (uint32_t)config->max_connections;
 
 	return (struct plan){ .workers = 1, .most_workers = 1, .conversations = most, .acceptors = 1,
-		              .capacity = most };
+		              .capacity = most, .makes = SANDBOX_THREADS };
 }
 
 static void *converse(void *given)
@@ -47,7 +47,6 @@ static void serve(struct worker *worker)
 const struct model model_thread = {
 	.name = "thread",
 	.summary = "a thread for each connection, in one process",
-	.makes = SANDBOX_THREADS,
 	.plan = plan,
 	.serve = serve,
 };

@@ -34,7 +34,7 @@ static struct plan plan(const struct config *config)
 	uint32_t threads = (uint32_t)(config->over_limit == OVER_LIMIT_WAIT ? most : own->threads);
 
 	return (struct plan){ .workers = 1, .most_workers = 1, .conversations = threads, .acceptors = threads,
-		              .capacity = (uint32_t)most };
+		              .capacity = (uint32_t)most, .makes = SANDBOX_THREADS };
 }
 
 static void *serve_in_thread(void *number)
@@ -80,7 +80,6 @@ const struct model model_threadpool = {
 	.name = "threadpool",
 	.summary = "a fixed pool of threads in one process, each serving one connection after another",
 	.section = &section,
-	.makes = SANDBOX_THREADS,
 	.plan = plan,
 	.serve = serve,
 };

@@ -1,7 +1,7 @@
 /*
  * event_connection.c - what becomes of one connection between two events.
  *
- * One recv and one send per event; what an event leaves undone is a state.
+ * One receive and one send per event; what an event leaves undone is a state.
  */
 #include "server/event_connection.h"
 
@@ -34,25 +34,23 @@ static struct connection connection_of(const struct event_pump *pump, uint32_t s
 	};
 }
 
-static uint32_t interest(enum event_state state)
+static enum event_want wants(enum event_state state)
 {
-	return state == EVENT_READS || state == EVENT_LINGERS ? EPOLLIN : state == EVENT_WRITES ? EPOLLOUT : 0;
-}
+	static const uint8_t wants[] = {
+		[EVENT_READS] = EVENT_INPUT, [EVENT_SENDS] = EVENT_NOTHING,  [EVENT_WRITES] = EVENT_OUTPUT,
+		[EVENT_PAYS] = EVENT_NOTHING, [EVENT_LINGERS] = EVENT_INPUT, [EVENT_LEAVES] = EVENT_ABSENT,
+	};
 
-static void unwatch(struct event_pump *pump, uint32_t seat)
-{
-	epoll_ctl(pump->set, EPOLL_CTL_DEL, pump->worker->fds[seat], NULL);
+	return wants[state];
 }
 
 static void become(struct event_pump *pump, uint32_t seat, enum event_state state)
 {
 	static struct log_limit limit;
 	struct event_connection *c = &pump->at[seat];
-	struct epoll_event event = { .events = interest(state), .data.u32 = seat };
 
 	/* one that can't be watched is cut, which is an event whatever is watched for */
-	if (interest(state) != interest(c->state) &&
-	    epoll_ctl(pump->set, EPOLL_CTL_MOD, pump->worker->fds[seat], &event) < 0) {
+	if (wants(state) != wants(c->state) && !pump->engine->want(seat, wants(c->state), wants(state))) {
 		log_limited(&limit, LOG_WARNING, "can't watch a connection: %s; it is closed", strerror(errno));
 		shutdown(pump->worker->fds[seat], SHUT_RDWR);
 	}
@@ -73,7 +71,10 @@ void event_connection_close(struct event_pump *pump, uint32_t seat)
 	free(c->parked);
 	memset(c, 0, sizeof *c);
 	pump->open--;
-	worker_close(pump->worker, &connection);
+	/* cleared first: the stop handler must not shut down whatever gets this number next */
+	atomic_store(&pump->worker->fds[seat], 0);
+	pump->engine->drop(seat, connection.fd);
+	worker_leave(pump->worker, &connection);
 }
 
 static void note(struct event_pump *pump, uint32_t seat, const char *what)
@@ -130,12 +131,10 @@ static void unpark(struct event_pump *pump, struct event_connection *c)
 
 /* ---- the conversation goes on ---- */
 
-/* Sends what the output buffer holds.  False when that is not all: the rest is parked, or the connection closed. */
-static bool send_out(struct event_pump *pump, uint32_t seat)
+/* The output buffer was sent, n as send(2) says.  False when that is not all: it is parked, or the connection closed. */
+static bool is_all_sent(struct event_pump *pump, uint32_t seat, ssize_t n)
 {
 	struct event_connection *c = &pump->at[seat];
-	int fd = pump->worker->fds[seat];
-	ssize_t n = send(fd, pump->out.at, pump->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 	if (n == (ssize_t)pump->out.len) {
 		pump->out.len = 0;
@@ -150,11 +149,23 @@ static bool send_out(struct event_pump *pump, uint32_t seat)
 	if (!park(pump, seat, n > 0 ? (uint32_t)n : 0))
 		return false;
 	if (n > 0 || c->state != EVENT_WRITES) {
-		c->unsent = pump_unsent(fd);
+		c->unsent = pump_unsent(pump->worker->fds[seat]);
 		c->until_us = pump->now_us + (uint64_t)pump->worker->config->write_us;
 		event_pump_look_by(pump, c->until_us);
 	}
 	become(pump, seat, EVENT_WRITES);
+	return false;
+}
+
+/* Sends what the output buffer holds.  False when that can't go on at once. */
+static bool send_out(struct event_pump *pump, uint32_t seat, bool awaited)
+{
+	ssize_t n = pump->engine->send(seat, awaited);
+
+	if (n >= 0 || errno != EINPROGRESS)
+		return is_all_sent(pump, seat, n);
+	if (park(pump, seat, 0))
+		become(pump, seat, EVENT_SENDS);
 	return false;
 }
 
@@ -190,7 +201,6 @@ static void finish(struct event_pump *pump, uint32_t seat)
 
 	if (worker_phase(pump->worker) >= PHASE_DRAINS && (c->unsent = pump_unsent(fd)) > 0) {
 		become(pump, seat, EVENT_LEAVES);
-		unwatch(pump, seat);
 		c->until_us = pump->now_us + (uint64_t)pump->worker->config->write_us;
 		return;
 	}
@@ -229,7 +239,7 @@ static void go_on(struct event_pump *pump, uint32_t seat)
 			pump_note_end(pump->worker, &connection, &c->conversation, &pump->in, false);
 		else if (state == CONVERSATION_CLOSE && !was_over)
 			pump_note_close(pump->worker, &connection, &c->conversation, &pump->in);
-		if (pump->out.len > 0 && !send_out(pump, seat))
+		if (pump->out.len > 0 && !send_out(pump, seat, state != CONVERSATION_READ))
 			return;
 		switch (state) {
 		case CONVERSATION_FLUSH:
@@ -267,7 +277,7 @@ static bool read_once(struct event_pump *pump, uint32_t seat)
 	ssize_t n;
 
 	unpark(pump, c);
-	n = recv(pump->worker->fds[seat], pump->in.at + pump->in.len, pump->in.size - pump->in.len, MSG_DONTWAIT);
+	n = pump->engine->receive(seat);
 	if (n > 0) {
 		pump->in.len += (uint32_t)n;
 	} else if (n == 0) {
@@ -288,15 +298,31 @@ static bool read_once(struct event_pump *pump, uint32_t seat)
 static void write_once(struct event_pump *pump, uint32_t seat)
 {
 	unpark(pump, &pump->at[seat]);
-	if (pump->out.len == 0 || send_out(pump, seat))
+	if (pump->out.len == 0 || send_out(pump, seat, true))
+		go_on(pump, seat);
+}
+
+/* What became of output that the engine put off. */
+static void take_outcome(struct event_pump *pump, const struct event *event)
+{
+	uint32_t seat = event->what, len = (uint32_t)event->output.len;
+
+	unpark(pump, &pump->at[seat]);
+	if (event->result != (int)len)
+		memcpy(pump->out.at, event->output.at, len);
+	pump->out.len = len;
+	errno = event->result < 0 ? -event->result : 0;
+	if (is_all_sent(pump, seat, event->result))
 		go_on(pump, seat);
 }
 
 static void drop_input(struct event_pump *pump, uint32_t seat)
 {
 	struct event_connection *c = &pump->at[seat];
-	ssize_t n = recv(pump->worker->fds[seat], pump->in.at, pump->in.size, MSG_DONTWAIT);
+	ssize_t n;
 
+	pump->in.len = 0;
+	n = pump->engine->receive(seat);
 	if (n > 0)
 		c->unsent += (int)n;
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) || c->unsent >= PUMP_LINGER_BYTES)
@@ -325,8 +351,10 @@ void event_connection_expire(struct event_pump *pump, uint32_t seat)
 	go_on(pump, seat);
 }
 
-void event_connection_handle(struct event_pump *pump, uint32_t seat, uint32_t events)
+void event_connection_handle(struct event_pump *pump, const struct event *event)
 {
+	uint32_t seat = event->what;
+
 	switch (pump->at[seat].state) {
 	case EVENT_READS:
 		read_once(pump, seat);
@@ -334,12 +362,16 @@ void event_connection_handle(struct event_pump *pump, uint32_t seat, uint32_t ev
 	case EVENT_WRITES:
 		write_once(pump, seat);
 		break;
+	case EVENT_SENDS:
+		if (event->sent)
+			take_outcome(pump, event);
+		break;
 	case EVENT_LINGERS:
 		drop_input(pump, seat);
 		break;
 	case EVENT_PAYS:
-		if (events & (EPOLLERR | EPOLLHUP))
-			unwatch(pump, seat);      /* it would be reported for ever; the send will find out */
+		/* an end that nobody asked for would be reported for ever; the send will find out */
+		pump->engine->want(seat, EVENT_NOTHING, EVENT_ABSENT);
 		break;
 	default:
 		break;            /* closed by an event earlier in this round */

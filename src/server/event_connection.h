@@ -11,6 +11,7 @@
 enum event_state {
 	EVENT_NONE,
 	EVENT_READS,
+	EVENT_SENDS,                      /* the engine has the output, and will say how much of it was taken */
 	EVENT_WRITES,                     /* the client has to take what is parked; nothing is read meanwhile */
 	EVENT_PAYS,                       /* an answer waits until it is due */
 	EVENT_LINGERS,                    /* dropping input until the client's end */
@@ -35,7 +36,7 @@ _Static_assert(sizeof(struct event_connection) <= 48, "an idle connection and it
 void event_connection_begin(struct event_pump *, const struct connection *);
 
 /* Does what an event allows. */
-void event_connection_handle(struct event_pump *, uint32_t seat, uint32_t events);
+void event_connection_handle(struct event_pump *, const struct event *);
 
 /* PAYS: the answer is due. */
 void event_connection_paid(struct event_pump *, uint32_t seat);

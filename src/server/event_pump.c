@@ -1,5 +1,5 @@
 /*
- * event_pump.c - many connections in one thread: the set, and time.
+ * event_pump.c - many connections in one thread: who they are, and time.
  *
  * Level-triggered, no timer call per question: deadlines are compared on a coarse tick.
  */
@@ -8,10 +8,8 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sysexits.h>
 
 #include "common/clock.h"
-#include "common/compat.h"
 #include "common/log.h"
 #include "server/event_connection.h"
 #include "server/pump.h"
@@ -23,7 +21,6 @@ enum { LEAVE_CHECK_US = 2 * CLOCK_MS };
 void event_pump_add(struct event_pump *pump, const struct connection *connection)
 {
 	static struct log_limit limit;
-	struct epoll_event event = { .events = EPOLLIN, .data.u32 = connection->seat };
 
 	pump->open++;
 	if (connection->seat < pump->lowest)
@@ -31,7 +28,7 @@ void event_pump_add(struct event_pump *pump, const struct connection *connection
 	if (connection->seat > pump->highest)
 		pump->highest = connection->seat;
 	event_connection_begin(pump, connection);
-	if (epoll_ctl(pump->set, EPOLL_CTL_ADD, connection->fd, &event) < 0) {
+	if (!pump->engine->want(connection->seat, EVENT_ABSENT, EVENT_INPUT)) {
 		log_limited(&limit, LOG_WARNING, "can't watch a connection: %s; it is closed", strerror(errno));
 		event_connection_close(pump, connection->seat);
 	}
@@ -86,7 +83,7 @@ static uint64_t look_at(struct event_pump *pump, uint32_t seat)
 		}
 		return c->until_us;
 	default:
-		return UINT64_MAX;
+		return 0;         /* may be READS again before long */
 	}
 }
 
@@ -126,10 +123,24 @@ void event_pump_tick(struct event_pump *pump)
 		let_go(pump);
 }
 
-int event_pump_wait(struct event_pump *pump, struct epoll_event *events, int most, uint64_t until_us)
+/* Does an event come soon?  One that is signalled does, as it makes a descriptor readable. */
+static bool comes_soon(struct event_pump *pump, uint64_t until_us)
+{
+	uint64_t end_us = clock_now_us() + pump->busy_poll_us;
+
+	if (until_us < end_us)
+		end_us = until_us;
+	do
+		if (pump->engine->wait(0))
+			return true;
+	while (clock_now_us() < end_us);
+	return false;
+}
+
+void event_pump_wait(struct event_pump *pump, uint64_t until_us)
 {
 	uint64_t until = until_us ? until_us : UINT64_MAX;
-	int n;
+	bool some;
 
 	if (pump->look_us < until)
 		until = pump->look_us;
@@ -137,15 +148,14 @@ int event_pump_wait(struct event_pump *pump, struct epoll_event *events, int mos
 		until = pump->now_us + LEAVE_CHECK_US;
 	if (pump->first_due != EVENT_NOBODY && pump->at[pump->first_due].until_us < until)
 		until = pump->at[pump->first_due].until_us;
-	n = until == UINT64_MAX ? epoll_wait(pump->set, events, most, -1)
-	                        : compat_epoll_wait(pump->set, events, most, until);
-	pump->now_us = clock_coarse_us();
-	return n;
+	some = (pump->busy_poll_us > 0 && comes_soon(pump, until)) || pump->engine->wait(until);
+	/* what is due must not seem to be early by a tick of the coarse clock: the next wait would be none */
+	pump->now_us = some ? clock_coarse_us() : clock_now_us();
 }
 
 /* ---- opening ---- */
 
-int event_pump_open(struct event_pump *pump, struct worker *worker)
+const char *event_pump_open(struct event_pump *pump, struct worker *worker, const struct event_engine *engine)
 {
 	const struct config *config = worker->config;
 	int64_t shortest_us = config->idle_us < config->question_us ? config->idle_us : config->question_us;
@@ -155,7 +165,7 @@ int event_pump_open(struct event_pump *pump, struct worker *worker)
 	*pump = (struct event_pump){
 		.worker = worker,
 		.at = worker_reserve(worker->board->seats * sizeof *pump->at),
-		.set = epoll_create1(EPOLL_CLOEXEC),
+		.engine = engine,
 		.lowest = worker->board->seats,
 		.first_due = EVENT_NOBODY,
 		.now_us = clock_coarse_us(),
@@ -164,8 +174,5 @@ int event_pump_open(struct event_pump *pump, struct worker *worker)
 		.in = { .at = worker->buffers, .size = worker->in_size },
 		.out = { .at = worker->buffers + worker->in_size, .size = worker->out_size },
 	};
-	if (pump->set >= 0)
-		return 0;
-	log_error("can't prepare to serve: %s", strerror(errno));
-	return EX_OSERR;
+	return engine->open(pump);
 }

@@ -1,15 +1,14 @@
 /*
- * event_pump.h - the pump for many connections in one thread: non-blocking sockets, one epoll set.
+ * event_pump.h - the pump for many connections in one thread: non-blocking sockets, one engine (event_engine.h).
  *
- * The model's loop owns the set and the listeners; this is what becomes of a connection between two events.  An idle
- * connection holds 48 bytes here and 64 in the scoreboard, and no buffer: all share one pair, and only what is left
- * over (half a question, answers that the client does not take) is parked on the heap.
+ * The model's loop owns the listeners; this is what becomes of a connection between two events.  An idle connection
+ * holds 48 bytes here and 64 in the scoreboard, and no buffer: all share one pair, and only what is left over (half a
+ * question, answers that the client does not take) is parked on the heap.
  */
 #ifndef SERVER_EVENT_PUMP_H
 #define SERVER_EVENT_PUMP_H
 
-#include <sys/epoll.h>
-
+#include "server/event_engine.h"
 #include "server/worker.h"
 
 struct event_connection;
@@ -17,7 +16,8 @@ struct event_connection;
 struct event_pump {
 	struct worker *worker;
 	struct event_connection *at;      /* by seat */
-	int set;                          /* epoll; connections carry their seat's number as data */
+	const struct event_engine *engine;
+	uint64_t busy_poll_us;            /* looks for events so long before it sleeps */
 	uint32_t open;                    /* connections */
 	uint32_t lowest, highest;         /* seats that were ever used */
 	uint32_t first_due, last_due;     /* the queue of those that pay work.delay, by seat */
@@ -34,14 +34,11 @@ static inline void event_pump_look_by(struct event_pump *pump, uint64_t us)
 		pump->look_us = us;
 }
 
-/* Opens the set.  Returns 0, or a sysexits code after logging the reason. */
-int event_pump_open(struct event_pump *, struct worker *);
+/* Makes ready, the engine too.  Returns NULL; or the reason why not, with errno. */
+const char *event_pump_open(struct event_pump *, struct worker *, const struct event_engine *);
 
-/*
- * Waits for events until until_us (0: as long as nothing is due) and what the pump's own time-outs allow; as
- * epoll_wait(2).
- */
-int event_pump_wait(struct event_pump *, struct epoll_event *, int most, uint64_t until_us);
+/* Waits for events until until_us (0: as long as nothing is due), at most as long as the pump's own time-outs allow. */
+void event_pump_wait(struct event_pump *, uint64_t until_us);
 
 /* Takes over a connection that worker_accept_now() gave. */
 void event_pump_add(struct event_pump *, const struct connection *);

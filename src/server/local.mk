@@ -13,7 +13,11 @@ libserver_a_SOURCES = \
 	%D%/config_value.c \
 	%D%/descriptor.c %D%/descriptor.h \
 	%D%/event_connection.c %D%/event_connection.h \
+	%D%/event_engine.h \
+	%D%/event_epoll.c \
 	%D%/event_pump.c %D%/event_pump.h \
+	%D%/event_ring.c %D%/event_ring.h \
+	%D%/event_uring.c \
 	%D%/listener.c %D%/listener.h \
 	%D%/pump.c %D%/pump.h \
 	%D%/sandbox.c %D%/sandbox.h \

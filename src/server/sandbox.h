@@ -17,8 +17,8 @@ enum sandbox_role {
 	SANDBOX_SUPERVISOR,               /* no program, nobody's memory, nothing that concerns the whole system */
 };
 
-/* What a worker makes beside answers. */
-enum { SANDBOX_PROCESSES = 1, SANDBOX_THREADS = 2 };
+/* What a worker makes beside answers.  Orders are those to a ring of io_uring, open by then and tied to its purpose. */
+enum { SANDBOX_PROCESSES = 1, SANDBOX_THREADS = 2, SANDBOX_ORDERS = 4, SANDBOX_MAKES = 7 };
 
 enum { SANDBOX_REASON = 256 };
 

@@ -5,6 +5,7 @@
  * the C libraries use on any machine.  Hot calls stand there without conditions, since from Linux 5.11 on the kernel
  * then knows the answer without running the filter; sendto alone can't do without one.
  */
+#include "server/event_engine.h"
 #include "server/sandbox_parts.h"
 
 #ifdef HAVE_SECCOMP
@@ -50,11 +51,12 @@ static const char *const loader_calls[] = {
 
 static const char *const process_calls[] = { "fork", "wait4", "waitpid", "set_robust_list", "set_tid_address", NULL };
 static const char *const thread_calls[] = { "set_robust_list", "rseq", "set_tid_address", NULL };
+static const char *const order_calls[] = { "io_uring_enter", NULL };
 
 /* Nothing that keeping workers needs, whatever a later version of the C library calls for that. */
 static const char *const supervisor_denied[] = {
 	"execve", "execveat", "uselib", "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp",
-	"pidfd_getfd", "userfaultfd", "perf_event_open", "bpf", "io_uring_setup", "io_uring_enter", "io_uring_register",
+	"pidfd_getfd", "userfaultfd", "perf_event_open", "bpf",
 	"init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot", "swapon", "swapoff",
 	"mount", "umount", "umount2", "pivot_root", "chroot", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount",
 	"fspick", "mount_setattr", "unshare", "setns", "mknod", "mknodat", "open_by_handle_at", "name_to_handle_at",
@@ -62,6 +64,9 @@ static const char *const supervisor_denied[] = {
 	"clock_adjtime", "clock_adjtime64", "sethostname", "setdomainname", "acct", "quotactl", "quotactl_fd", "syslog",
 	"iopl", "ioperm", "modify_ldt", "personality", "vhangup", "fanotify_init", "lookup_dcookie", "nfsservctl", NULL,
 };
+
+/* Denied too where no worker can need them, in which the supervisor's filter is in force as well. */
+static const char *const ring_calls[] = { "io_uring_setup", "io_uring_enter", "io_uring_register", NULL };
 
 struct narrow {
 	const char *call;
@@ -157,6 +162,8 @@ static int add_makes(scmp_filter_ctx filter, unsigned makes)
 		rc = add_narrow(filter, processes);
 	if (rc == 0 && makes & SANDBOX_THREADS && (rc = add(filter, SCMP_ACT_ALLOW, thread_calls)) == 0)
 		rc = add_narrow(filter, threads);
+	if (rc == 0 && makes & SANDBOX_ORDERS)
+		rc = add(filter, SCMP_ACT_ALLOW, order_calls);
 	return rc;
 }
 
@@ -165,8 +172,10 @@ static int fill(scmp_filter_ctx filter, enum sandbox_role role, unsigned makes)
 	bool serves = role == SANDBOX_WORKER;
 	int rc;
 
-	if (role == SANDBOX_SUPERVISOR)
-		return add(filter, SCMP_ACT_ERRNO(EPERM), supervisor_denied);
+	if (role == SANDBOX_SUPERVISOR) {
+		rc = add(filter, SCMP_ACT_ERRNO(EPERM), supervisor_denied);
+		return rc == 0 && !event_uring_is_built ? add(filter, SCMP_ACT_ERRNO(EPERM), ring_calls) : rc;
+	}
 	rc = add(filter, SCMP_ACT_ALLOW, serves ? worker_calls : loader_calls);
 	if (rc == 0)
 		rc = add(filter, SCMP_ACT_ALLOW, common_calls);
@@ -215,7 +224,7 @@ static bool keep(scmp_filter_ctx filter, enum sandbox_role role, struct sock_fpr
 /* Made when it is first asked for.  Its len is 0 when it can't be. */
 static const struct sock_fprog *filter_of(enum sandbox_role role, unsigned makes)
 {
-	static struct sock_fprog made[SANDBOX_SUPERVISOR + 1][(SANDBOX_PROCESSES | SANDBOX_THREADS) + 1];
+	static struct sock_fprog made[SANDBOX_SUPERVISOR + 1][SANDBOX_MAKES + 1];
 	struct sock_fprog *program = &made[role][makes];
 	scmp_filter_ctx filter;
 

@@ -32,6 +32,7 @@ struct seat {
 
 struct worker_row {
 	_Alignas(64) _Atomic uint32_t state;      /* enum worker_state */
+	_Atomic uint32_t held;                    /* connections, of a worker that shares listeners with event loops */
 	_Atomic uint64_t refused, denied;
 	_Atomic uint64_t bad_headers;             /* of the PROXY protocol: missing, malformed or slow */
 };
@@ -42,6 +43,7 @@ enum scoreboard_limit { LIMIT_SEATS, LIMIT_SOURCE, LIMIT_SHORTAGE, LIMIT_HEADER,
 struct scoreboard_shared {
 	_Atomic int32_t idle;                     /* a hint: the supervisor recounts */
 	_Atomic uint32_t told;                    /* the supervisor has been told and has not looked yet */
+	_Atomic uint32_t left;                    /* a worker leaves connections in the queue to the others */
 	_Atomic uint32_t turns;
 	_Atomic int phase;                        /* of a worker: the least that the supervisor has told all to be in */
 	_Atomic uint64_t removed;                 /* bit i: listener i has no heir, its queue is taken at a drain */

@@ -160,12 +160,38 @@ void worker_listens_no_more(struct worker *worker)
 		tell_supervisor(worker);
 }
 
+void worker_gives_way(struct worker *worker)
+{
+	atomic_store(&worker->board->shared->left, 1);
+	tell_supervisor(worker);
+}
+
 void worker_looks(struct worker *worker)
 {
 	uint64_t count;
 
 	if (read(worker->look, &count, sizeof count) < 0)
 		return;           /* another thread was quicker */
+}
+
+void worker_show_held(struct worker *worker, uint32_t held)
+{
+	atomic_store_explicit(&worker->board->row[worker->number].held, held, memory_order_relaxed);
+}
+
+uint32_t worker_lead(const struct worker *worker)
+{
+	const struct worker_row *row = worker->board->row;
+	uint64_t held = row[worker->number].held, all = 0, serving = 1;
+
+	for (uint32_t n = 0; n < worker->board->workers; n++) {
+		if (n == worker->number || row[n].state <= WORKER_STARTING)
+			continue;
+		all += row[n].held;
+		serving++;
+	}
+	all += held;
+	return held > all / serving ? (uint32_t)(held - all / serving) : 0;
 }
 
 /* ---- seats ---- */

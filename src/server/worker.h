@@ -137,6 +137,16 @@ void worker_listens_no_more(struct worker *);
 void worker_looks(struct worker *);
 
 /*
+ * Among event loops that share listeners: shows the others how many connections this one holds, and tells how many more
+ * that is than its share.
+ */
+void worker_show_held(struct worker *, uint32_t held);
+uint32_t worker_lead(const struct worker *);
+
+/* Leaves what is queued to the others for a while: whoever sleeps is sent to look, as above. */
+void worker_gives_way(struct worker *);
+
+/*
  * A connection that somebody else has accepted, at the address of the first listener: lets it in as worker_accept()
  * would.  Returns false when it was turned away, or has gone already; it is closed then.
  */

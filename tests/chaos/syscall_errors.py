@@ -3,7 +3,8 @@
 Left out, with the reason: EFAULT, EBADF and ENOTSOCK, which only a mistake of our own can cause, an address or a
 descriptor that is none; calls that always succeed (getpid and its like) or do not return (exit_group); and those that
 the C library makes for its own ends and answers for: futex, set_robust_list, rseq; and brk, which has no error at all
-below the C library, but returns where the heap ends: an error in that place is an address.
+below the C library, but returns where the heap ends: an error in that place is an address.  And EBADR, by which
+io_uring_enter says that outcomes are lost: a worker can't go on then, and ends.
 """
 
 ERRORS = {
@@ -34,6 +35,9 @@ ERRORS = {
     "getrandom": "EAGAIN EINTR EINVAL ENOSYS",
     "getsockname": "EINVAL ENOBUFS",
     "getsockopt": "EINVAL ENOPROTOOPT",
+    "io_uring_enter": "EAGAIN EBUSY EINTR EINVAL ENXIO EOPNOTSUPP",
+    "io_uring_register": "EACCES EBUSY EINVAL EMFILE ENOMEM ENXIO EOPNOTSUPP EPERM",
+    "io_uring_setup": "EINVAL EMFILE ENFILE ENOMEM EPERM",
     "ioctl": "EINVAL ENOTTY",
     "kill": "EINVAL EPERM ESRCH",
     "landlock_add_rule": "EINVAL ENOMSG EOPNOTSUPP EPERM",

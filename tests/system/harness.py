@@ -31,6 +31,7 @@ ETC = Path(os.environ.get("TEST_ETC") or TOP / "etc")
 ROOT = os.geteuid() == 0
 LIMIT = float(os.environ.get("TEST_LIMIT", 30))     # seconds that anything may take
 SANDBOX = os.environ.get("TEST_SANDBOX") or None    # process.sandbox of every Daemon
+ENGINE = os.environ.get("TEST_ENGINE") or None      # event.engine
 SLACK = float(os.environ.get("TEST_SLACK", 4))      # seconds that a deadline may be late on a busy machine
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion .* failed")
 
@@ -290,6 +291,7 @@ class Daemon:
             "model": model, "listen": tuple(listen), "aphorisms": self.table.name,
             "process.user": "nobody" if ROOT and not as_nobody else None,
             "log.level": "info", "control.socket": self.control, "process.sandbox": SANDBOX,
+            "event.engine": ENGINE,
         }
         self.write(table=table, **settings)
         self.news = threading.Condition()

@@ -178,9 +178,6 @@ class TestFailures:
         (place / "file").touch()
         self.fails(place, foreground, 73, str(place / "file"), control__socket=place / "file" / "control")
 
-    def test_key_of_a_later_issue(self, place, foreground):
-        self.fails(place, foreground, 78, "busy_poll", event__busy_poll="50us")
-
 
 def in_namespace(place, mounts, *words, **more):
     """A program where other things are mounted, in a namespace of its own; then the test's $place is looked at there."""

@@ -11,6 +11,7 @@ unit_tests = \
 	%D%/test_sandbox \
 	%D%/test_table \
 	%D%/test_units \
+	%D%/test_uring \
 	%D%/test_verdict
 
 if HAVE_CHECK
@@ -19,7 +20,7 @@ TESTS += $(unit_tests)
 endif
 
 # for all of them: they have no list of their own
-LDADD = libmodels.a libserver.a libprotocol.a libcommon.a $(LIBCONFIG_LIBS) $(SECCOMP_LIBS) $(CHECK_LIBS)
+LDADD = libmodels.a libserver.a libprotocol.a libcommon.a $(LIBCONFIG_LIBS) $(SECCOMP_LIBS) $(LIBURING_LIBS) $(CHECK_LIBS)
 
 tests_unit_test_verdict_SOURCES = \
 	%D%/test_verdict.c \

@@ -158,6 +158,9 @@ static int worker_makes(int makes)
 	TRY(kill(0, 0) == 0);
 	DENIED(kill(getppid(), 0), EPERM);
 	DENIED(syscall(SYS_seccomp, 1, 0, NULL), EPERM);
+	DENIED(syscall(SYS_io_uring_setup, 1, page), EPERM);
+	DENIED(syscall(SYS_io_uring_register, -1, 0, NULL, 0), EPERM);
+	DENIED(syscall(SYS_io_uring_enter, -1, 0, 0, 0, NULL, 0), makes & SANDBOX_ORDERS ? EBADF : EPERM);
 	/* what a C library tries first must fail as on an older kernel */
 	DENIED(syscall(SYS_clone3, NULL, 0), ENOSYS);
 	DENIED(syscall(SYS_landlock_create_ruleset, NULL, 0, 1), ENOSYS);
@@ -206,6 +209,7 @@ START_TEST(seccomp_takes_calls_away)
 	run(worker_makes, 0);
 	run(worker_makes, SANDBOX_PROCESSES);
 	run(worker_makes, SANDBOX_THREADS);
+	run(worker_makes, SANDBOX_ORDERS);
 	run(loader_calls, 0);
 	run(supervisor_calls, 0);
 }

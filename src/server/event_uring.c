@@ -1,0 +1,488 @@
+/*
+ * event_uring.c - the engine of one system call for many events: io_uring(7).
+ *
+ * Whatever is wanted is written to a ring, and handed over by the very call that waits for what has come of it.  Each
+ * connection has one standing order to receive, into buffers that are lent to the kernel and shared by all; what a
+ * connection does not want at the moment is kept here until it does, and the order is withdrawn.  Sends do not wait, so
+ * they are over when the call returns that began them, and only those that fell short are worth a word from the kernel:
+ * the others would end the wait that follows.
+ */
+#include "server/event_pump.h"
+
+#ifdef HAVE_LIBURING
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "server/event_ring.h"
+
+enum { BATCH = 262144 };                  /* bytes */
+
+/* What an order is about: in its user_data, above the seat and below its turn. */
+enum order { ORDER_NONE, ORDER_RECEIVE, ORDER_AGAIN, ORDER_POLL, ORDER_WATCH, ORDER_SEND, ORDER_SEND_TOO };
+
+/* What came while the connection did not want it. */
+struct early {
+	uint32_t at, len;
+	char bytes[];
+};
+
+/* The ring's side of a connection. */
+struct side {
+	struct early *early;
+	char *output;                     /* of a send on its way */
+	uint32_t output_len;
+	int sent;                         /* all, unless we hear otherwise */
+	uint32_t turn;                    /* counts the connections that sat here: what is late concerns another one */
+	int end;                          /* after what came early: -errno, END for the client's end, or 0 */
+	uint8_t wants;                    /* enum event_want */
+	bool receiving, stopping, polling;
+};
+
+enum { END = 1 };
+
+struct watched {
+	int fd;
+	uint32_t turn;
+	bool on, shared;
+};
+
+/* Sends between two waits, whose outcomes are events after the next: so there are two of these, by turns. */
+struct batch {
+	char *bytes;
+	struct {
+		uint32_t seat, turn;
+	} *send;
+	uint32_t sends, told;
+};
+
+static struct {
+	struct event_pump *pump;
+	struct event_ring ring;
+	struct side *side;                /* by seat */
+	struct watched watched[EVENT_WATCHED];
+	struct batch batches[2], *batch, *before;
+	struct span came;                 /* with the event at hand, in a buffer that is lent again after it */
+	uint32_t came_for, came_in;
+} own;
+
+/* ---- orders ---- */
+
+static uint64_t name(enum order kind, uint32_t what, uint32_t turn)
+{
+	return (uint64_t)(turn & 0xffffff) << 40 | (uint64_t)kind << 32 | what;
+}
+
+static uint64_t name_of(enum order kind, uint32_t seat)
+{
+	return name(kind, seat, own.side[seat].turn);
+}
+
+static void withdraw(uint64_t named)
+{
+	struct io_uring_sqe *sqe = event_ring_order(&own.ring);
+
+	io_uring_prep_cancel64(sqe, named, 0);
+	event_ring_say_nothing(sqe);
+}
+
+static void start_receiving(uint32_t seat)
+{
+	struct io_uring_sqe *sqe = event_ring_order(&own.ring);
+
+	io_uring_prep_recv_multishot(sqe, own.pump->worker->fds[seat], NULL, 0, 0);
+	sqe->flags |= IOSQE_BUFFER_SELECT;
+	sqe->buf_group = EVENT_RING_GROUP;
+	sqe->user_data = name_of(ORDER_RECEIVE, seat);
+	own.side[seat].receiving = true;
+}
+
+static void stop_receiving(uint32_t seat)
+{
+	struct side *side = &own.side[seat];
+
+	if (side->receiving && !side->stopping)
+		withdraw(name_of(ORDER_RECEIVE, seat));
+	side->stopping = side->receiving;
+}
+
+static void poll_for(int fd, uint32_t events, uint64_t named)
+{
+	struct io_uring_sqe *sqe = event_ring_order(&own.ring);
+
+	io_uring_prep_poll_add(sqe, fd, events);
+	sqe->user_data = named;
+}
+
+/* What was kept is to be an event again. */
+static void tell_again(uint32_t seat)
+{
+	struct io_uring_sqe *sqe = event_ring_order(&own.ring);
+
+	io_uring_prep_nop(sqe);
+	sqe->user_data = name_of(ORDER_AGAIN, seat);
+}
+
+/* ---- what is watched ---- */
+
+static void tell_of(uint32_t number)
+{
+	const struct watched *w = &own.watched[number - EVENT_WATCHED_AT];
+
+	poll_for(w->fd, POLLIN | (w->shared ? (uint32_t)EPOLLEXCLUSIVE : 0), name(ORDER_WATCH, number, w->turn));
+}
+
+/* Each event takes it out of the kernel's queue and each order adds it at the end: turns come by themselves. */
+static bool watch(int fd, uint32_t number, bool shared)
+{
+	struct watched *w = &own.watched[number - EVENT_WATCHED_AT];
+
+	if (w->on)
+		return true;
+	*w = (struct watched){ .fd = fd, .turn = w->turn + 1, .on = true, .shared = shared };
+	tell_of(number);
+	return true;
+}
+
+/* At once: others are to be told of connections from now on. */
+static void unwatch(int fd, uint32_t number)
+{
+	struct watched *w = &own.watched[number - EVENT_WATCHED_AT];
+
+	(void)fd;
+	if (!w->on)
+		return;
+	w->on = false;
+	withdraw(name(ORDER_WATCH, number, w->turn));
+	io_uring_submit_and_get_events(&own.ring.uring);
+}
+
+/* ---- connections ---- */
+
+static bool has_kept(const struct side *side)
+{
+	return side->early || side->end;
+}
+
+static bool want(uint32_t seat, enum event_want before, enum event_want now)
+{
+	struct side *side = &own.side[seat];
+
+	(void)before;
+	side->wants = (uint8_t)now;
+	if (now == EVENT_ABSENT)
+		stop_receiving(seat);
+	else if (now == EVENT_INPUT && has_kept(side))
+		tell_again(seat);
+	else if (now == EVENT_INPUT && !side->receiving)
+		start_receiving(seat);
+	else if (now == EVENT_OUTPUT && !side->polling)
+		poll_for(own.pump->worker->fds[seat], POLLOUT, name_of(ORDER_POLL, seat));
+	side->polling |= now == EVENT_OUTPUT;
+	return true;
+}
+
+static void keep(struct side *side, struct span came)
+{
+	uint32_t len = side->early ? side->early->len : 0;
+	struct early *early = realloc(side->early, sizeof *early + len + came.len);
+
+	if (!early) {
+		side->end = -ENOMEM;
+		return;
+	}
+	if (!side->early)
+		early->at = 0;
+	memcpy(early->bytes + len, came.at, came.len);
+	early->len = len + (uint32_t)came.len;
+	side->early = early;
+}
+
+static ssize_t receive_kept(uint32_t seat, size_t room)
+{
+	struct side *side = &own.side[seat];
+	struct early *early = side->early;
+	size_t len = early->len - early->at;
+
+	if (len > room)
+		len = room;
+	memcpy(own.pump->in.at + own.pump->in.len, early->bytes + early->at, len);
+	early->at += (uint32_t)len;
+	if (early->at == early->len) {
+		free(early);
+		side->early = NULL;
+	}
+	if (has_kept(side))
+		tell_again(seat);
+	else if (!side->receiving)
+		start_receiving(seat);
+	return (ssize_t)len;
+}
+
+static ssize_t receive(uint32_t seat)
+{
+	const struct bytes *in = &own.pump->in;
+	const struct side *side = &own.side[seat];
+
+	if (own.came.len > 0 && own.came_for == seat) {
+		ssize_t len = (ssize_t)own.came.len;
+
+		assert(own.came.len <= in->size - in->len);
+		memcpy(in->at + in->len, own.came.at, own.came.len);
+		own.came.len = 0;
+		return len;
+	}
+	if (side->early)
+		return receive_kept(seat, in->size - in->len);
+	if (side->end == END)
+		return 0;
+	/* asked without an event, when all that the ring told of was taken: what is there came after it */
+	if (side->end == 0)
+		return recv(own.pump->worker->fds[seat], in->at + in->len, in->size - in->len, MSG_DONTWAIT);
+	errno = -side->end;
+	return -1;
+}
+
+static enum order order_of(const struct batch *batch)
+{
+	return batch == own.batches ? ORDER_SEND : ORDER_SEND_TOO;
+}
+
+static ssize_t send_soon(uint32_t seat, bool awaited)
+{
+	struct bytes *out = &own.pump->out;
+	struct side *side = &own.side[seat];
+	struct io_uring_sqe *sqe;
+	int fd = own.pump->worker->fds[seat];
+
+	if (out->at >= own.batch->bytes + BATCH)
+		return send(fd, out->at, out->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	sqe = event_ring_order(&own.ring);
+	/* to wait for all and not to wait is to fail with less than all */
+	io_uring_prep_send(sqe, fd, out->at, out->len, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
+	/* if it goes well, the client's next word ends the wait */
+	if (!awaited && side->receiving && !side->stopping && !has_kept(side))
+		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	sqe->user_data = name_of(order_of(own.batch), seat);
+	own.batch->send[own.batch->sends].seat = seat;
+	own.batch->send[own.batch->sends++].turn = side->turn;
+	side->output = out->at;
+	side->output_len = out->len;
+	side->sent = (int)out->len;
+	out->at += out->len;
+	out->len = 0;
+	errno = EINPROGRESS;
+	return -1;
+}
+
+/* In the ring, behind what is ordered for it: a number that were free before could be another connection's by then. */
+static void drop(uint32_t seat, int fd)
+{
+	struct side *side = &own.side[seat];
+	struct io_uring_sqe *sqe;
+
+	if (side->receiving || side->polling) {
+		sqe = event_ring_order(&own.ring);
+		io_uring_prep_cancel_fd(sqe, fd, IORING_ASYNC_CANCEL_ALL);
+		event_ring_say_nothing(sqe);
+	}
+	sqe = event_ring_order(&own.ring);
+	io_uring_prep_close(sqe, fd);
+	event_ring_say_nothing(sqe);
+	free(side->early);
+	*side = (struct side){ .turn = side->turn + 1 };
+}
+
+/* ---- events ---- */
+
+/*
+ * Is there something for the connection to take?  What it does not want now is kept, and no more is asked for.  If it
+ * waits for the outcome of a send, with nothing more to receive, that outcome has to be made an event.
+ */
+static bool has_received(uint32_t seat, int result, bool goes_on)
+{
+	struct side *side = &own.side[seat];
+	bool nothing = result == -ENOBUFS || result == -ECANCELED, kept = has_kept(side);
+
+	side->receiving = goes_on;
+	side->stopping &= goes_on;
+	if (result <= 0 && !nothing)
+		side->end = result == 0 ? END : result;
+	if (side->wants == EVENT_INPUT && !kept) {
+		if (!side->receiving && !side->end)
+			start_receiving(seat);
+		return !nothing;
+	}
+	if (own.came.len > 0)
+		keep(side, own.came);
+	own.came.len = 0;
+	if (has_kept(side))
+		stop_receiving(seat);
+	if (!kept || !side->receiving)
+		tell_again(seat);
+	return false;
+}
+
+/* The outcome of a send from before the wait. */
+static bool next_sent(struct event *event)
+{
+	while (own.before->told < own.before->sends) {
+		uint32_t seat = own.before->send[own.before->told].seat;
+		const struct side *side = &own.side[seat];
+
+		if (own.before->send[own.before->told++].turn != side->turn)
+			continue;
+		*event = (struct event){
+			.what = seat, .sent = true, .result = side->sent, .output = { side->output, side->output_len },
+		};
+		return true;
+	}
+	return false;
+}
+
+/* What has been withdrawn meanwhile, or concerns somebody who has gone. */
+static bool is_late(enum order kind, uint32_t what, uint64_t named)
+{
+	if (kind == ORDER_WATCH) {
+		const struct watched *w = &own.watched[what - EVENT_WATCHED_AT];
+
+		return !w->on || named != name(kind, what, w->turn);
+	}
+	return kind == ORDER_NONE || named != name_of(kind, what);
+}
+
+/* Is this an event?  Orders that have gone their way without a word are none. */
+static bool is_event(const struct io_uring_cqe *cqe, struct event *event)
+{
+	uint32_t what = (uint32_t)cqe->user_data;
+	enum order kind = (enum order)(cqe->user_data >> 32 & 0xff);
+
+	if (cqe->flags & IORING_CQE_F_BUFFER) {
+		own.came_in = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+		own.came.at = event_ring_buffer(&own.ring, own.came_in);
+		own.came.len = cqe->res > 0 ? (size_t)cqe->res : 0;
+		own.came_for = what;
+	}
+	if (is_late(kind, what, cqe->user_data))
+		return false;
+	*event = (struct event){ .what = what };
+	switch (kind) {
+	case ORDER_RECEIVE:
+		return has_received(what, cqe->res, cqe->flags & IORING_CQE_F_MORE);
+	case ORDER_AGAIN:
+		return own.side[what].wants == EVENT_INPUT && has_kept(&own.side[what]);
+	case ORDER_POLL:
+		own.side[what].polling = false;
+		return own.side[what].wants == EVENT_OUTPUT;
+	case ORDER_WATCH:
+		tell_of(what);
+		return true;
+	default:
+		if (kind == order_of(own.batch))
+			own.side[what].sent = cqe->res;   /* handed over before the wait, for want of room */
+		return false;
+	}
+}
+
+static void lend_again(void)
+{
+	if (own.came.at)
+		event_ring_lend(&own.ring, own.came_in);
+	own.came = (struct span){ NULL, 0 };
+}
+
+static bool next(struct event *event)
+{
+	struct io_uring_cqe *cqe;
+	unsigned head;
+
+	lend_again();
+	if (next_sent(event))
+		return true;
+	io_uring_for_each_cqe(&own.ring.uring, head, cqe) {
+		bool is = is_event(cqe, event);
+
+		io_uring_cq_advance(&own.ring.uring, 1);
+		if (is)
+			return true;
+		lend_again();
+	}
+	return false;
+}
+
+/* Before anything is told of a connection it has to be known what became of its output. */
+static void look_for_outcomes(const struct batch *batch)
+{
+	struct io_uring_cqe *cqe;
+	unsigned head;
+
+	io_uring_for_each_cqe(&own.ring.uring, head, cqe) {
+		uint32_t seat = (uint32_t)cqe->user_data;
+		enum order kind = (enum order)(cqe->user_data >> 32 & 0xff);
+
+		if (kind == order_of(batch) && !is_late(kind, seat, cqe->user_data))
+			own.side[seat].sent = cqe->res;
+	}
+}
+
+static bool wait_for_events(uint64_t until_us)
+{
+	own.before = own.batch;
+	own.batch = &own.batches[own.batch == own.batches];
+	own.batch->sends = own.batch->told = 0;
+	own.pump->out.at = own.batch->bytes;
+	event_ring_wait(&own.ring, until_us);
+	look_for_outcomes(own.before);
+	return own.before->sends > 0 || io_uring_cq_ready(&own.ring.uring) > 0;
+}
+
+/* ---- opening ---- */
+
+static const char *open_all(struct event_pump *pump)
+{
+	uint32_t seats = pump->worker->board->seats;
+	const char *reason = event_ring_open(&own.ring, seats);
+
+	if (reason)
+		return reason;
+	own.pump = pump;
+	own.side = worker_reserve(seats * sizeof *own.side);
+	for (int i = 0; i < 2; i++) {
+		own.batches[i].bytes = worker_reserve((size_t)BATCH + pump->out.size);
+		own.batches[i].send = worker_reserve(seats * sizeof *own.batches[i].send);
+	}
+	own.batch = own.before = own.batches;
+	return NULL;
+}
+
+static void close_all(void)
+{
+	event_ring_close(&own.ring);
+}
+
+const bool event_uring_is_built = true;
+const struct event_engine event_uring = {
+	.lacks = event_ring_lacks,
+	.open = open_all,
+	.close = close_all,
+	.watch = watch,
+	.unwatch = unwatch,
+	.want = want,
+	.receive = receive,
+	.send = send_soon,
+	.drop = drop,
+	.wait = wait_for_events,
+	.next = next,
+};
+
+#else
+
+const bool event_uring_is_built = false;
+const struct event_engine event_uring = { .lacks = NULL };
+
+#endif

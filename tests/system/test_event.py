@@ -1,0 +1,260 @@
+"""The event model's own promises, each under both of its engines; all others hold under TEST_ENGINE=io_uring, too."""
+
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from harness import APHORISMD, LIMIT, ROOT, Client, environment, open_files, parse, run, until
+
+QUESTION, ANSWER = b"Simple is better than?", b"Complex."
+RING = ("-m", "event", "-o", "event.engine=io_uring")
+TRACED = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}    # which can't be found under strace
+
+
+@pytest.fixture(params=["epoll", "io_uring"])
+def engine(request, place):
+    if request.param == "io_uring":
+        need_uring(place)
+    return request.param
+
+
+def need_uring(place):
+    """Skips where build or kernel has no io_uring."""
+    tried = check(place)
+    if tried.returncode != 0:
+        assert tried.returncode == 78 and "event.engine: " in tried.stderr
+        pytest.skip(tried.stderr.strip())
+
+
+def check(place, *under, **more):
+    empty = place / "empty.conf"
+    empty.write_text("")
+    table = place / "empty.aphorisms"
+    table.write_text("a? b.\n")
+    return run(*under, APHORISMD, "-t", "-c", empty, "-o", f"aphorisms={table}", "-o", "process.user=nobody", *RING,
+               env=environment(**TRACED), **more)
+
+
+def need_strace():
+    if not shutil.which("strace") or run("strace", "-f", "true").returncode != 0:
+        pytest.skip("strace is missing, or may not trace")
+
+
+# Workers that share listeners
+
+def held(d):
+    """How many sockets each worker holds beside its listener and those that all have."""
+    return sorted(sum(what.startswith("socket:") for what in open_files(p.pid).values()) for p in d.workers())
+
+
+def one_after_the_other(address):
+    clients = []
+    for _ in range(1000):
+        clients.append(Client(address))
+        clients[-1].send(QUESTION)
+        assert clients[-1].answer() == ANSWER
+    return clients
+
+
+def in_a_burst(address):
+    family, to = parse(address)
+    sockets = [socket.socket(family, socket.SOCK_STREAM) for _ in range(1000)]
+    for one in sockets:
+        one.setblocking(False)
+        one.connect_ex(to)
+    return sockets
+
+
+@pytest.mark.parametrize("come", [one_after_the_other, in_a_burst])
+def test_connections_are_spread_evenly(daemon, engine, come):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 4096:
+        pytest.skip("this host gives a process fewer than 4096 descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, hard))
+    try:
+        d = daemon("event", event__engine=engine, event__workers=2, max_connections=1100, backlog=1100,
+                   log__level="notice")
+        before = held(d)
+        clients = come(d.address)
+        until("all of them", lambda: sum(held(d)) - sum(before) == 1000)
+        assert held(d)[-1] - before[-1] <= 600
+        for client in clients:
+            client.close()
+        d.stop()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_nobody_waits_for_a_worker_that_holds_less(daemon, engine):
+    """The share of one that is stuck is served by the other."""
+    d = daemon("event", event__engine=engine, event__workers=2)
+    stuck = d.workers()[0].pid
+    os.kill(stuck, signal.SIGSTOP)
+    try:
+        clients = [d.connect() for _ in range(200)]
+        for client in clients:
+            client.send(QUESTION)
+        # one of them at least had been given to the one that is stuck, before it was known to be
+        answered = until("most of the answers", lambda: sum(not c.silent(0.001) for c in clients) >= 190)
+        assert answered
+    finally:
+        os.kill(stuck, signal.SIGCONT)
+    for client in clients:
+        assert client.answer() == ANSWER
+        client.close()
+
+
+# Stopping
+
+def start_again(d):
+    d.wait_for(r"\(end of log\)")
+    del d.addresses[:], d.lines[:]
+    d.start()
+
+
+def test_the_port_is_free_at_once(daemon, engine):
+    """Nothing that was asked of the kernel outlives the daemon, and holds its sockets."""
+    d = daemon("event", event__engine=engine)
+    for _ in range(10):
+        with d.connect() as client:
+            assert client.ask(QUESTION) == ANSWER
+            d.stop()
+        family, to = parse(d.address)
+        with socket.socket(family, socket.SOCK_STREAM) as successor:
+            successor.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            successor.bind(to)
+            successor.listen()
+        d.write(listen=(d.address,))
+        start_again(d)
+
+
+# Busy polling
+
+# A call that sleeps until there is an event, as strace shows it.
+SLEEPS = re.compile(r"epoll_wait\(.*, -1\)|epoll_pwait2\(|epoll_wait\(.*, [1-9]\d*\)|io_uring_enter\(\d+, \d+, 1,|"
+                    r"(epoll_wait|epoll_pwait2|io_uring_enter)\(.*unfinished")
+
+
+def asks_twice_under_strace(daemon, place, engine, busy):
+    """The sleeping waits between a question and the next, which follows at once."""
+    d = daemon("event", event__engine=engine, event__workers=1, event__busy_poll=busy, process__sandbox="off")
+    trace = place / "trace"
+    worker = d.workers()[0].pid
+    tracer = subprocess.Popen(["strace", "-qq", "-s", "64", "-p", str(worker), "-o", str(trace)],
+                              stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until("the tracer", lambda: f"TracerPid:\t{tracer.pid}\n" in open(f"/proc/{worker}/status").read())
+        with d.connect() as client:
+            assert client.ask(QUESTION) == ANSWER
+            first = len(trace.read_text().splitlines())
+            for _ in range(20):
+                assert client.ask(QUESTION) == ANSWER
+            lines = trace.read_text().splitlines()[first:]
+    finally:
+        tracer.terminate()
+        tracer.wait(LIMIT)
+    assert lines
+    return [line for line in lines if SLEEPS.search(line)]
+
+
+def test_a_busy_worker_does_not_sleep_between_questions(daemon, place, engine):
+    need_strace()
+    assert not asks_twice_under_strace(daemon, place, engine, "1s")
+
+
+def test_otherwise_it_does(daemon, place, engine):
+    need_strace()
+    assert asks_twice_under_strace(daemon, place, engine, "0s")
+
+
+def test_a_busy_worker_sleeps_in_the_end(daemon, engine):
+    d = daemon("event", event__engine=engine, event__workers=1, event__busy_poll="10ms")
+    assert d.ask(QUESTION) == ANSWER
+    until("sleep", lambda: d.workers()[0].state == "S" and d.cpu() == (time.sleep(0.5), d.cpu())[1])
+
+
+def is_ever_quick(d, leave):
+    """Whether a worker that has just answered leaves before the second is over for which it looks for events."""
+    for _ in range(10):
+        assert d.ask(QUESTION) == ANSWER
+        begin = time.monotonic()
+        leave()
+        if time.monotonic() - begin < 0.9:
+            return True
+    return False
+
+
+def test_a_busy_worker_leaves_at_once(daemon, engine):
+    d = daemon("event", event__engine=engine, event__busy_poll="1s")
+
+    def reload():
+        d.reloaded()
+        d.settled()
+
+    def stop():
+        d.stop()
+        start_again(d)
+
+    assert is_ever_quick(d, reload)
+    assert is_ever_quick(d, stop)
+
+
+# Where io_uring can't be had
+
+def test_what_the_system_lacks_is_told(daemon, place):
+    need_uring(place)
+    need_strace()
+    for error, reason in (("ENOSYS", "no io_uring"), ("EPERM", "kernel.io_uring_disabled"), ("EINVAL", "Linux 6.1")):
+        inject = ("strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", f"inject=io_uring_setup:error={error}")
+        tried = check(place, *inject)
+        assert tried.returncode == 78, tried.stderr
+        assert re.search(f"^event.engine: .*{reason}", tried.stderr), tried.stderr
+    d = daemon("event", under=inject, event__engine="epoll", process__sandbox="off", env=TRACED)
+    told = d.reload(event__engine="io_uring")
+    assert told.returncode != 0
+    assert "event.engine: this kernel's io_uring is older" in told.stdout + told.stderr
+    assert d.ask(QUESTION) == ANSWER
+    d.reloaded(event__engine="epoll")
+
+
+def test_a_start_without_io_uring_ends(daemon, place):
+    need_uring(place)
+    need_strace()
+    d = daemon("event", launch_only=True, event__engine="io_uring", process__sandbox="off", env=TRACED,
+               under=("strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "inject=io_uring_setup:error=ENOSYS"))
+    assert d.wait() == 78
+    assert d.matches("event.engine: this kernel has no io_uring")
+
+
+def test_memory_that_may_not_be_locked_is_told(daemon, place):
+    need_uring(place)
+    if not ROOT:
+        pytest.skip("needs root, to become somebody who may not lock memory")
+    limited = ("prlimit", "--memlock=0")
+    tried = check(place, "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--bounding-set=-all", *limited)
+    if tried.returncode == 0:
+        pytest.skip("this kernel does not count a ring as locked memory")
+    assert tried.returncode == 78 and "event.engine: " in tried.stderr and "RLIMIT_MEMLOCK" in tried.stderr
+    d = daemon("event", launch_only=True, event__engine="io_uring", under=limited)
+    assert d.wait() == 71
+    assert d.matches("event.engine: .*RLIMIT_MEMLOCK")
+
+
+# A worker that is killed
+
+def test_who_comes_when_a_worker_has_died_is_served(daemon, engine):
+    """The kernel may still give a connection to one that has gone, and would wake nobody else for it."""
+    d = daemon("event", event__engine=engine, event__workers=2)
+    for _ in range(10):
+        victim = d.workers()[0].pid
+        os.kill(victim, signal.SIGKILL)
+        until("its end", lambda: victim not in (p.pid for p in d.workers()))
+        with d.connect(limit=5) as client:
+            assert client.ask(QUESTION) == ANSWER
