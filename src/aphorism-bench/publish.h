@@ -18,7 +18,7 @@ void publish_conditions(struct record *, const struct options *);
 
 /*
  * Prints table and verdict on standard output (on standard error when a file is to go there) and writes the files
- * asked for. Returns EX_OK, or the first failure's exit status, told on standard error; the other files are written
+ * asked for.  Returns EX_OK, or the first failure's exit status, told on standard error; the other files are written
  * all the same.
  */
 int publish_record(const struct record *, const struct options *);

@@ -91,7 +91,7 @@ const struct key config_keys[] = {
 	  "The UNIX socket for aphorismctl; empty is none." },
 
 	{ "activation.idle_exit", KEY_DURATION, FIELD(activation_idle_us), "0s", 0, 24 * HOUR_US, NULL,
-	  "The time without a client after which a daemon with inherited sockets ends; 0 is never." },
+	  "The time without a client after which a daemon with inherited sockets ends, 1s at least; 0 is never." },
 	{ "inetd.idle_exit", KEY_DURATION, FIELD(inetd_idle_us), "60s", TIMEOUT_US, NULL,
 	  "The time without a client after which a daemon that inetd started ends." },
 	{ .name = NULL },

@@ -133,7 +133,8 @@ def test_a_unix_socket(stub, place):
 ], ids=["uniform", "poisson", "burst"])
 def test_arrivals(stub, options, near, nothing):
     server = stub()
-    found = measured(server.address, "-c", 40, "-R", 50, "-d", "3s", "--warmup", "0s", *options)
+    # of a fixed seed, since one run of poisson in 70 has a number of questions that is further off
+    found = measured(server.address, "-c", 40, "-R", 50, "-d", "3s", "--warmup", "0s", "--seed", 1, *options)
     assert found["answers"] == pytest.approx(150, rel=0.2)
     times = server.end()["times"]
     gaps = [(b - a) * 50 for a, b in zip(times, times[1:])]

@@ -46,6 +46,7 @@ def test_models():
     assert offered(APHORISMD, "--model", "=") == offered(APHORISMD, "--set", "=", "model", "=", "") == set(models())
     assert offered(APHORISM_BENCH, "explain", "") == set(models())
     assert offered(APHORISM_BENCH, "compare", "--models", "fork,ev") == {"fork,event"}
+    assert offered(APHORISM_BENCH, "compare", "--models", "=") == set(models())
 
 
 def test_every_key_is_offered():
@@ -62,12 +63,15 @@ def test_files(place):
     assert offered(APHORISMD, "-o", "aphorisms", "=", f"{place}/so") == {f"{place}/some.conf"}
     assert offered(APHORISMD, "--config", "=", f"{place}/so") == {f"{place}/some.conf"}
     assert offered(APHORISMCTL, "-s", f"{place}/so") == {f"{place}/some.conf"}
+    assert offered(APHORISMCTL, "--socket", "=", f"{place}/so") == {f"{place}/some.conf"}
+    assert offered(APHORISM_BENCH, "compare", "--json", "=", f"{place}/so") == {f"{place}/some.conf"}
 
 
 def test_commands():
     commands = set(re.findall(r"^  ([a-z]+) ", run(APHORISMCTL, "--help").stdout, re.MULTILINE))
     assert {"status", "reload"} < commands == offered(APHORISMCTL, "")
     assert offered(APHORISMCTL, "stop", "") == {"--now"}
+    assert offered(APHORISM, "--port", "=") == set()
     assert {"run", "compare", "report", "explain"} < offered(APHORISM_BENCH, "")
 
 
