@@ -8,9 +8,9 @@
 
 /*
  * Prints {"ok":...,"exit":STATUS,...} and a member for each key of the answer to standard output.  A key
- * that comes more than once, or could, becomes an array; an integer a number; a key without a value
- * true.
+ * that comes more than once, or could, becomes an array; a number a number; a line of fields an object; a key without a
+ * value true.  Where the answer is a list of rows of that key (else NULL) it is an array, even when there are none.
  */
-void json_reply(const struct reply *);
+void json_reply(const struct reply *, const char *rows);
 
 #endif

@@ -12,6 +12,8 @@
 
 #include "aphorismctl/control.h"
 #include "aphorismctl/json.h"
+#include "aphorismctl/rows.h"
+#include "aphorismctl/show.h"
 #include "common/clock.h"
 #include "common/dial.h"
 #include "common/json.h"
@@ -20,21 +22,28 @@
 #include "common/units.h"
 
 struct command {
-	const char *name, *line;          /* what is sent; NULL: a later version's */
+	const char *name, *line;          /* what is sent, and the argument if there is one; NULL: a later version's */
+	const char *argument;             /* what has to follow it, or NULL */
 	const char *done;                 /* what to say after a success */
+	const char *rows;                 /* the key of the lines that are its answer, where that is a list */
 	int64_t timeout_us;
 };
 
-enum { ANSWER_US = 10 * CLOCK_S, CHANGE_US = 300 * CLOCK_S };
+enum { ARGUMENT = 64, ANSWER_US = 10 * CLOCK_S, CHANGE_US = 300 * CLOCK_S };
 
 static const struct command commands[] = {
-	{ "status", "status\n", NULL, ANSWER_US },
-	{ "reload", "reload\n", "reloaded", CHANGE_US },
-	{ "stop", "stop\n", "stopped", CHANGE_US },
-	{ "ping", "ping\n", NULL, ANSWER_US },
-	{ "version", "version\n", NULL, ANSWER_US },
-	{ .name = "workers" },
-	{ .name = "stats" },
+	{ "status", "status", .timeout_us = ANSWER_US },
+	{ "workers", "workers", .rows = "worker", .timeout_us = ANSWER_US },
+	{ "connections", "connections", .rows = "connection", .timeout_us = ANSWER_US },
+	{ "stats", "stats", .timeout_us = ANSWER_US },
+	{ "histogram", "histogram", .rows = "bucket", .timeout_us = ANSWER_US },
+	{ "metrics", "metrics", .timeout_us = ANSWER_US },
+	{ "reload", "reload", .done = "reloaded", .rows = "changed", .timeout_us = CHANGE_US },
+	{ "drain", "drain", "WORKER", .timeout_us = ANSWER_US },
+	{ "log", "log", "LEVEL", .timeout_us = ANSWER_US },
+	{ "stop", "stop", .done = "stopped", .timeout_us = CHANGE_US },
+	{ "ping", "ping", .timeout_us = ANSWER_US },
+	{ "version", "version", .timeout_us = ANSWER_US },
 	{ .name = "upgrade" },
 	{ .name = "doctor" },
 	{ 0 }
@@ -43,6 +52,7 @@ static const struct command commands[] = {
 struct wishes {
 	const char *socket;
 	const struct command *command;
+	const char *argument;
 	int64_t timeout_us;               /* 0: the command's own */
 	bool json, now;
 };
@@ -61,7 +71,14 @@ static const char help[] =
 	"usage: aphorismctl [--json] [-s SOCKET] [-w TIMEOUT] COMMAND\n"
 	"Asks a running aphorismd, over its control socket, to\n"
 	"  status         say how it is\n"
+	"  workers        list its workers\n"
+	"  connections    list its connections\n"
+	"  stats          say what it has done\n"
+	"  histogram      show how long questions take\n"
+	"  metrics        say the same in the text format of OpenMetrics\n"
 	"  reload         read its configuration and table again, and wait for the outcome\n"
+	"  drain WORKER   have a worker finish and replace it\n"
+	"  log LEVEL      write what is as urgent as that, until the next reload\n"
 	"  stop [--now]   finish (at once with --now), and wait until it is gone\n"
 	"  ping           say that it is there\n"
 	"  version        say its version\n"
@@ -154,8 +171,14 @@ static int parse_command(char *const *operands, struct wishes *wishes)
 		return wrong("unknown command %s, see aphorismctl --help", operands[0]);
 	if (!command->line)
 		return wrong("%s: not in this version", command->name);
-	if (operands[1])
-		return wrong("%s: one word too many after %s", operands[1], command->name);
+	if (command->argument && !operands[1])
+		return wrong("%s: what %s?", command->name, command->argument);
+	wishes->argument = command->argument ? operands[1] : NULL;
+	operands += command->argument ? 2 : 1;
+	if (operands[0])
+		return wrong("%s: one word too many after %s", operands[0], command->name);
+	if (wishes->argument && (strlen(wishes->argument) > ARGUMENT || strpbrk(wishes->argument, "\r\n")))
+		return wrong("%s: not a %s", command->name, command->argument);
 	if (wishes->now && strcmp(command->name, "stop") != 0)
 		return wrong("--now goes with stop only");
 	wishes->command = command;
@@ -213,21 +236,35 @@ static void print_line(const struct wishes *wishes, const struct line *line)
 		printf("%s%s%s\n", line->key, *line->value ? " " : "", line->value);
 }
 
+/* Returns how many lines that were. */
+static size_t print_lines(const struct wishes *wishes, const struct line *line, size_t count)
+{
+	if (strcmp(wishes->command->name, "histogram") == 0 && strcmp(line->key, "bucket") == 0)
+		return show_histogram(line, count);
+	if (rows_are(line->key))
+		return rows_print(line, count);
+	print_line(wishes, line);
+	return 1;
+}
+
 /* What the daemon said.  A failure that it gave no reason for is told at least by its status. */
 static int show(const struct wishes *wishes, const struct reply *reply)
 {
 	bool explained = reply->status == 0;
 
-	for (size_t i = 0; i < reply->count; i++) {
-		explained = explained || strcmp(reply->lines[i].key, "error") == 0;
-		if (!wishes->json || strcmp(reply->lines[i].key, "error") == 0)
-			print_line(wishes, &reply->lines[i]);
+	for (size_t i = 0, taken = 1; i < reply->count; i += taken) {
+		bool error = strcmp(reply->lines[i].key, "error") == 0;
+
+		explained = explained || error;
+		taken = 1;
+		if (!wishes->json || error)
+			taken = print_lines(wishes, &reply->lines[i], reply->count - i);
 	}
 	if (!explained)
 		wrong("%s: %s (status %d)", wishes->command->name,
 		      reply->status == EX_NOPERM ? "no permission" : "aphorismd refused", reply->status);
 	if (wishes->json)
-		json_reply(reply);
+		json_reply(reply, reply->status == 0 ? wishes->command->rows : NULL);
 	else if (reply->status == 0 && wishes->command->done)
 		puts(wishes->command->done);
 	return reply->status;
@@ -239,11 +276,12 @@ static int ask(const struct wishes *wishes)
 	bool stop = strcmp(wishes->command->name, "stop") == 0;
 	uint64_t deadline_us = clock_now_us() + (uint64_t)wishes->timeout_us;
 	int error, fd = dial_unix(wishes->socket, deadline_us);
-	const char *line = stop && wishes->now ? "stop now\n" : wishes->command->line;
-	char limit[UNITS_TEXT];
+	char limit[UNITS_TEXT], line[ARGUMENT + 64];
 
 	if (fd < 0)
 		return explain_connect(wishes, errno);
+	snprintf(line, sizeof line, "%s%s%s%s\n", wishes->command->line, stop && wishes->now ? " now" : "",
+	         wishes->argument ? " " : "", wishes->argument ? wishes->argument : "");
 	error = control_ask(fd, line, &reply, deadline_us);
 	if (error != 0)
 		return explain_answer(wishes, error);

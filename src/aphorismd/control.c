@@ -17,7 +17,7 @@
 #include "common/log.h"
 #include "server/listener.h"
 
-enum { LINE = 256, COMMAND_US = 5 * CLOCK_S, RETRY_US = 100 * CLOCK_MS, GROUPS = 1024, BACKLOG = 128 };
+enum { LINE = 256, LONGEST_ANSWER = 1 << 20, COMMAND_US = 5 * CLOCK_S, RETRY_US = 100 * CLOCK_MS, GROUPS = 1024, BACKLOG = 128 };
 
 struct client {
 	int fd;                           /* 0: none */
@@ -26,11 +26,15 @@ struct client {
 	uint64_t deadline_us;             /* of its command; UINT64_MAX while it waits */
 	size_t len;
 	char line[LINE];
+	char *said;                       /* what it has not taken yet, from `taken` on; NULL: nothing */
+	size_t said_len, taken;
+	bool ended;                       /* when it has taken that it is done */
 };
 
 static struct listener *listener;
 static gid_t allowed_group;
 static struct client clients[CONTROL_CLIENTS];
+static uint64_t served_us;                /* when clients were last looked at */
 static uint64_t retry_us;                 /* 0, or when to take clients again after a shortage */
 
 int control_open(const char *path, gid_t group, char *reason)
@@ -58,6 +62,7 @@ static void drop(struct client *client)
 {
 	if (client->fd > 0)
 		close(client->fd);
+	free(client->said);
 	*client = (struct client){ .fd = 0 };
 }
 
@@ -81,7 +86,8 @@ int control_poll(struct pollfd *fds)
 	fds[count++] = (struct pollfd){ .fd = retry_us ? -1 : listener->fd, .events = POLLIN };
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)
 		if (clients[i].fd > 0)
-			fds[count++] = (struct pollfd){ .fd = clients[i].fd, .events = POLLIN };
+			fds[count++] = (struct pollfd){ .fd = clients[i].fd,
+				                        .events = clients[i].said ? POLLOUT : POLLIN };
 	return count;
 }
 
@@ -122,6 +128,62 @@ static bool has_right(int fd)
 	return peer.uid == 0 || peer.uid == geteuid() || is_member(fd, peer.gid);
 }
 
+/* ---- what is said ---- */
+
+/* Nothing more is to come.  What was sent beyond the command would make the close a reset. */
+static void end(struct client *client)
+{
+	char unread[LINE];
+
+	while (recv(client->fd, unread, sizeof unread, MSG_DONTWAIT) > 0)
+		;
+	drop(client);
+}
+
+/* As much as goes without waiting. */
+static void send_said(struct client *client)
+{
+	while (client->said) {
+		ssize_t n = send(client->fd, client->said + client->taken, client->said_len - client->taken,
+		                 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ENOMEM))
+			return;
+		if (n < 0) {
+			drop(client);
+			return;
+		}
+		client->taken += (size_t)n;
+		if (client->taken < client->said_len)
+			continue;
+		free(client->said);
+		client->said = NULL;
+		client->said_len = client->taken = 0;
+	}
+	if (client->ended)
+		end(client);
+}
+
+void control_say_lines(unsigned i, const char *lines)
+{
+	struct client *client = &clients[i];
+	size_t len = strlen(lines);
+	char *said;
+
+	if (client->fd == 0 || len == 0)
+		return;
+	said = client->said_len + len > LONGEST_ANSWER ? NULL : realloc(client->said, client->said_len + len);
+	if (!said) {
+		drop(client);     /* the end of the stream tells it that this is not all */
+		return;
+	}
+	memcpy(said + client->said_len, lines, len);
+	client->said = said;
+	client->said_len += len;
+}
+
+/* ---- clients ---- */
+
 static struct client *vacancy(void)
 {
 	struct client *oldest = NULL;
@@ -129,7 +191,7 @@ static struct client *vacancy(void)
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++) {
 		if (clients[i].fd == 0)
 			return &clients[i];
-		if (clients[i].waits == CONTROL_NOTHING && (!oldest || clients[i].deadline_us < oldest->deadline_us))
+		if (clients[i].deadline_us < UINT64_MAX && (!oldest || clients[i].deadline_us < oldest->deadline_us))
 			oldest = &clients[i];
 	}
 	if (oldest)
@@ -193,24 +255,19 @@ static void read_command(unsigned i, control_command *command, void *arg)
 
 void control_serve(uint64_t now_us, control_command *command, void *arg)
 {
+	served_us = now_us;
 	if (!listener)
 		return;
 	if (retry_us <= now_us)
 		take_clients(now_us);
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++) {
-		if (clients[i].fd > 0)
+		if (clients[i].said)
+			send_said(&clients[i]);
+		else if (clients[i].fd > 0)
 			read_command(i, command, arg);
 		if (clients[i].fd > 0 && clients[i].deadline_us <= now_us)
 			drop(&clients[i]);
 	}
-}
-
-static void send_all(unsigned i, const char *text, size_t len)
-{
-	struct client *client = &clients[i];
-
-	if (client->fd > 0 && send(client->fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)len)
-		drop(client);
 }
 
 void control_say(unsigned i, const char *format, ...)
@@ -227,20 +284,17 @@ void control_say(unsigned i, const char *format, ...)
 	if ((size_t)len > sizeof line - 2)
 		len = sizeof line - 2;
 	line[len] = '\n';
-	send_all(i, line, (size_t)len + 1);
+	line[len + 1] = '\0';
+	control_say_lines(i, line);
 }
 
 void control_end(unsigned i, int status)
 {
-	char unread[LINE];
-
 	control_say(i, "end %d", status);
-	if (clients[i].fd == 0)
-		return;
-	/* what was sent beyond the command would make the close a reset */
-	while (recv(clients[i].fd, unread, sizeof unread, MSG_DONTWAIT) > 0)
-		;
-	drop(&clients[i]);
+	clients[i].ended = true;
+	clients[i].deadline_us = served_us + COMMAND_US;
+	if (clients[i].fd > 0)
+		send_said(&clients[i]);
 }
 
 void control_keep(unsigned i, enum control_wait what, uint32_t number)
@@ -248,6 +302,8 @@ void control_keep(unsigned i, enum control_wait what, uint32_t number)
 	clients[i].waits = what;
 	clients[i].number = number;
 	clients[i].deadline_us = UINT64_MAX;
+	if (clients[i].said)
+		send_said(&clients[i]);
 }
 
 void control_happened(enum control_wait what, uint32_t number, const char *lines, int status)
@@ -256,7 +312,7 @@ void control_happened(enum control_wait what, uint32_t number, const char *lines
 		if (clients[i].fd == 0 || clients[i].waits != what || clients[i].number > number)
 			continue;
 		if (lines)
-			send_all(i, lines, strlen(lines));
+			control_say_lines(i, lines);
 		control_end(i, status);
 	}
 }

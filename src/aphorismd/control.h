@@ -1,8 +1,8 @@
 /*
  * control.h - the socket that aphorismctl talks to; see aphorismctl(8) for the protocol.
  *
- * Never blocks the supervisor: lines are short, time is limited, clients are few, and one that does not take its
- * answer is dropped.
+ * Never blocks the supervisor: answers are short and kept until they are taken, time is limited, clients are few, and
+ * one that does not take its answer is dropped.
  */
 #ifndef APHORISMD_CONTROL_H
 #define APHORISMD_CONTROL_H
@@ -39,7 +39,10 @@ void control_serve(uint64_t now_us, control_command *, void *arg);
 /* Says a line, printf-like, without a newline. */
 void control_say(unsigned client, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Says "end STATUS" and closes. */
+/* Says whole lines, 1 MiB in all at most: a client that would be told more is dropped. */
+void control_say_lines(unsigned client, const char *lines);
+
+/* Says "end STATUS" and closes, when the client has taken it all; it has 5 seconds for that. */
 void control_end(unsigned client, int status);
 
 /* Keeps a client until what it waits for has happened for that number of times. */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/cpus.h"
 #include "common/log.h"
 #include "server/sandbox.h"
 
@@ -34,7 +35,8 @@ struct generation *generation_new(uint32_t number, struct image *image, struct l
 	uint32_t rows = plan.most_workers + SPARE_ROWS;
 
 	if (generation) {
-		generation->board = scoreboard_new((uint32_t)image->config->max_connections, rows);
+		generation->board = scoreboard_new((uint32_t)image->config->max_connections, rows,
+		                                   plan.tallies > 0 ? plan.tallies : cpus_usable());
 		generation->members = calloc(rows, sizeof *generation->members);
 	}
 	if (!generation || !generation->board || !generation->members) {
@@ -47,6 +49,7 @@ struct generation *generation_new(uint32_t number, struct image *image, struct l
 	generation->model = model;
 	generation->plan = plan;
 	generation->surroundings = surroundings;
+	atomic_store(&generation->board->shared->log_level, config_syslog_level(image->config));
 	generation->board->least_idle = model->adjust ? plan.least_idle : INT32_MIN;
 	generation->board->most_idle = model->adjust ? plan.most_idle : INT32_MAX;
 	memcpy(generation->listeners, listeners, (size_t)image->config->listeners * sizeof *listeners);
@@ -94,10 +97,12 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	generation->surroundings->forget(generation->surroundings->supervisor, generation);
 	snprintf(prefix, sizeof prefix, "%s %u: ", generation->model->name, number);
 	log_prefix(prefix);
+	log_follow(&generation->board->shared->log_level);
 	worker.config = generation->image.config;
 	worker.model = generation->model->name;
 	worker.number = number;
 	worker.board = generation->board;
+	worker.shares_tallies = generation->plan.tallies == 0;
 	/* workers that sit next to each other would all touch the same pages of what they keep by seat */
 	worker.hint = number % parts * (worker.board->seats / parts);
 	worker.supervisor = supervisor;
@@ -120,12 +125,7 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 
 /* ---- in the supervisor ---- */
 
-static bool is_alive(const struct member *member)
-{
-	return member->pid > 0 && !member->dead;
-}
-
-static enum worker_state state_of(const struct generation *generation, uint32_t number)
+enum worker_state generation_worker_state(const struct generation *generation, uint32_t number)
 {
 	return atomic_load_explicit(&generation->board->row[number].state, memory_order_relaxed);
 }
@@ -136,10 +136,10 @@ void generation_count(const struct generation *generation, int *all, int *idle)
 	for (uint32_t n = 0; n < generation->board->workers; n++) {
 		const struct member *member = &generation->members[n];
 
-		if (!is_alive(member) || member->retiring)
+		if (!generation_is_alive(member) || member->retiring)
 			continue;
 		++*all;
-		*idle += state_of(generation, n) != WORKER_BUSY;  /* a new worker counts as idle from its fork on */
+		*idle += generation_worker_state(generation, n) != WORKER_BUSY;  /* a new worker counts as idle from its fork on */
 	}
 }
 
@@ -148,7 +148,7 @@ static uint32_t count_starting(const struct generation *generation)
 	uint32_t starting = 0;
 
 	for (uint32_t n = 0; n < generation->board->workers; n++)
-		starting += is_alive(&generation->members[n]) && !generation->members[n].ready;
+		starting += generation_is_alive(&generation->members[n]) && !generation->members[n].ready;
 	return starting;
 }
 
@@ -179,6 +179,7 @@ static int free_row(const struct generation *generation)
 static bool fork_worker(struct generation *generation, uint64_t now_us)
 {
 	static struct log_limit limit;
+	struct scoreboard_totals before = { .seated = 0 };
 	pid_t supervisor = getpid(), pid;
 	int n = free_row(generation);
 
@@ -187,6 +188,8 @@ static bool fork_worker(struct generation *generation, uint64_t now_us)
 		            "no room for another worker: %d that died have children that serve on", SPARE_ROWS);
 		return false;
 	}
+	if ((uint32_t)n < generation->board->used)
+		scoreboard_sum_worker(generation->board, (uint32_t)n, &before);
 	atomic_store(&generation->board->row[n].state, WORKER_STARTING);
 	pid = fork();
 	if (pid == 0)
@@ -197,7 +200,11 @@ static bool fork_worker(struct generation *generation, uint64_t now_us)
 		return false;
 	}
 	setpgid(pid, pid);                /* here too: a signal to the group must reach it from now on */
-	generation->members[n] = (struct member){ .pid = pid, .ready_by_us = now_us + START_US };
+	if ((uint32_t)n >= generation->board->used)
+		generation->board->used = (uint32_t)n + 1;
+	generation->members[n] = (struct member){ .pid = pid, .ready_by_us = now_us + START_US, .began_us = now_us };
+	generation->members[n].connections_before = before.count[COUNT_CONNECTIONS];
+	generation->members[n].questions_before = before.count[COUNT_ANSWERED];
 	if (generation->to_replace > 0) {
 		generation->to_replace--;
 		generation->tokens--;
@@ -238,7 +245,7 @@ static void retire_one(struct generation *generation, uint64_t now_us)
 	for (uint32_t n = generation->board->workers; n-- > 0;) {
 		struct member *member = &generation->members[n];
 
-		if (!is_alive(member) || member->retiring || state_of(generation, n) != WORKER_IDLE)
+		if (!generation_is_alive(member) || member->retiring || generation_worker_state(generation, n) != WORKER_IDLE)
 			continue;
 		member->retiring = kill(member->pid, SIGNAL_RETIRE) == 0;
 		generation->retire_us = now_us + RETIRE_US;
@@ -268,13 +275,17 @@ static void see_who_is_ready(struct generation *generation, uint64_t now_us)
 	for (uint32_t n = 0; n < generation->board->workers; n++) {
 		struct member *member = &generation->members[n];
 
-		if (is_alive(member) && !member->ready && state_of(generation, n) > WORKER_STARTING) {
+		if (generation_is_alive(member) && !member->ready && generation_worker_state(generation, n) > WORKER_STARTING) {
 			member->ready = true;
 			generation->pause_us = generation->fork_us = 0;
-		} else if (is_alive(member) && !member->ready && now_us >= member->ready_by_us) {
+		} else if (generation_is_alive(member) && !member->ready && now_us >= member->ready_by_us) {
 			kill(-member->pid, SIGKILL);
+		} else if (generation_is_alive(member) && member->gone_by_us > 0 && now_us >= member->gone_by_us) {
+			log_warning("%s %u: killed, it did not leave in time", generation->model->name, n);
+			kill(-member->pid, SIGKILL);
+			member->gone_by_us = UINT64_MAX;
 		}
-		ready += is_alive(member) && member->ready;
+		ready += generation_is_alive(member) && member->ready;
 	}
 	if (generation->state != GENERATION_STARTS)
 		return;
@@ -332,10 +343,14 @@ uint64_t generation_due_us(const struct generation *generation, uint64_t now_us)
 	want = missing(generation, all, idle);
 	if (want < 0 && generation->retire_us < due_us)
 		due_us = generation->retire_us;
-	for (uint32_t n = 0; n < generation->board->workers; n++)
-		if (is_alive(&generation->members[n]) && !generation->members[n].ready &&
-		    generation->members[n].ready_by_us < due_us)
-			due_us = generation->members[n].ready_by_us;
+	for (uint32_t n = 0; n < generation->board->workers; n++) {
+		const struct member *member = &generation->members[n];
+
+		if (generation_is_alive(member) && !member->ready && member->ready_by_us < due_us)
+			due_us = member->ready_by_us;
+		if (generation_is_alive(member) && member->gone_by_us > 0 && member->gone_by_us < due_us)
+			due_us = member->gone_by_us;
+	}
 	if (want > 0 && free_row(generation) >= 0 && count_starting(generation) < GENERATION_STARTING) {
 		uint64_t fork_us = has_token(generation) ? generation->fork_us : now_us + TOKEN_US;
 
@@ -368,8 +383,25 @@ void generation_look(struct generation *generation)
 	if (!generation->model->nonblocking && generation->image.config->listeners == 1)
 		return;           /* blocked in accept itself: the kernel wakes another */
 	for (uint32_t n = 0; n < generation->board->workers; n++)
-		if (is_alive(&generation->members[n]) && generation->members[n].ready)
+		if (generation_is_alive(&generation->members[n]) && generation->members[n].ready)
 			kill(generation->members[n].pid, SIGNAL_LOOK);
+}
+
+const char *generation_drain(struct generation *generation, uint32_t number, uint64_t now_us)
+{
+	struct member *member = number < generation->board->workers ? &generation->members[number] : NULL;
+
+	if (!member || !generation_is_alive(member) || !member->ready)
+		return "no such worker";
+	if (member->gone_by_us > 0)
+		return "it drains already";
+	if (free_row(generation) < 0)
+		return "too many workers drain already";
+	if (kill(-member->pid, SIGNAL_DRAIN) < 0)
+		return strerror(errno);
+	member->retiring = true;
+	member->gone_by_us = now_us + (uint64_t)generation->image.config->drain_us + KILL_GRACE_US;
+	return NULL;
 }
 
 bool generation_is_to_look(struct generation *generation)

@@ -39,7 +39,9 @@ struct surroundings {
 struct member {
 	pid_t pid;                        /* also its process group's id; 0: no such worker */
 	bool ready, retiring, dead;       /* dead: reaped, but children of its own live on */
-	uint64_t ready_by_us;             /* else it is killed */
+	uint64_t ready_by_us, gone_by_us; /* else it is killed; the second of one that was told to drain alone, else 0 */
+	uint64_t began_us;
+	uint64_t connections_before, questions_before;            /* of those that were at its place before it */
 };
 
 struct generation {
@@ -84,6 +86,9 @@ uint64_t generation_due_us(const struct generation *, uint64_t now_us);
 /* A process was reaped: true if it was a worker of this generation. */
 bool generation_reaped(struct generation *, pid_t, int wait_status, uint64_t now_us);
 
+/* Tells one worker to drain; another takes its place at once.  NULL, or the reason why not (static). */
+const char *generation_drain(struct generation *, uint32_t number, uint64_t now_us);
+
 /* Tells all workers to drain or to stop; after drain_us more they are killed. */
 void generation_end(struct generation *, enum worker_signal, uint64_t now_us);
 
@@ -98,6 +103,14 @@ bool generation_is_to_look(struct generation *);
 
 /* Has the last process left? */
 bool generation_is_gone(const struct generation *);
+
+static inline bool generation_is_alive(const struct member *member)
+{
+	return member->pid > 0 && !member->dead;
+}
+
+/* What the scoreboard says of a worker; one that lies may say anything. */
+enum worker_state generation_worker_state(const struct generation *, uint32_t number);
 
 /* Workers that are alive, and how many of them have nothing to do. */
 void generation_count(const struct generation *, int *all, int *idle);

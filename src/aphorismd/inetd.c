@@ -94,7 +94,7 @@ static int open_worker(struct worker *worker, const struct image *image, int fd,
 
 	worker->config = image->config;
 	worker->model = "inetd";
-	worker->board = scoreboard_new(1, 1);
+	worker->board = scoreboard_new(1, 1, 1);
 	worker->devnull = worker->supervisor_told = -1;
 	worker->listeners[0].service = image_service(image, &image->config->listen[0]);
 	if (!worker->board || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &worker->listeners[0].family, &len) < 0 ||

@@ -14,6 +14,7 @@ aphorismd_SOURCES = \
 	%D%/pidfile.c %D%/pidfile.h \
 	%D%/privileges.c %D%/privileges.h \
 	%D%/supervisor.c %D%/supervisor.h %D%/supervisor_parts.h \
+	%D%/supervisor_commands.c \
 	%D%/supervisor_idle.c \
 	%D%/supervisor_listeners.c \
 	%D%/supervisor_reload.c \

@@ -56,33 +56,6 @@ void supervisor_stop(struct supervisor *s, int urgency)
 
 /* ---- events ---- */
 
-static void obey(void *supervisor, unsigned client, const char *command)
-{
-	struct supervisor *s = supervisor;
-
-	if (strcmp(command, "ping") == 0) {
-		control_say(client, "pong");
-		control_end(client, EX_OK);
-	} else if (strcmp(command, "version") == 0) {
-		control_say(client, "version " PACKAGE_VERSION);
-		control_end(client, EX_OK);
-	} else if (strcmp(command, "status") == 0) {
-		supervisor_say_status(s, client);
-	} else if (strcmp(command, "reload") == 0 && !s->stopping) {
-		/* one that is under way may have read the files before they changed */
-		control_keep(client, CONTROL_RELOAD, s->reloads + s->failed_reloads + 1 + (s->step != STEP_NONE));
-		supervisor_begin_reload(s);
-	} else if (strcmp(command, "stop") == 0 || strcmp(command, "stop now") == 0) {
-		control_say(client, "stopping");
-		control_say(client, "end 0");
-		control_keep(client, CONTROL_EXIT, 0);
-		supervisor_stop(s, strcmp(command, "stop") == 0 && !s->stopping ? 1 : STOP_AT_ONCE);
-	} else {
-		control_say(client, "error %s", s->stopping ? "the daemon is stopping" : "unknown command");
-		control_end(client, s->stopping ? EX_UNAVAILABLE : EX_USAGE);
-	}
-}
-
 static void take_signals(struct supervisor *s)
 {
 	struct signalfd_siginfo info;
@@ -253,7 +226,7 @@ static void loop(struct supervisor *s)
 		reap(s, now_us);
 		if (s->step == STEP_LOADS && !s->loader.ended)
 			loader_read(&s->loader);
-		control_serve(now_us, obey, s);
+		control_serve(now_us, supervisor_obey, s);
 		advance(s, now_us);
 	}
 }

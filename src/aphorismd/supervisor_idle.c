@@ -34,9 +34,9 @@ void supervisor_watch_idle(struct supervisor *s, uint64_t now_us)
 	supervisor_sum_up(s, &totals);
 	if (totals.seated > 0 || s->step != STEP_NONE)
 		s->idle_us = 0;           /* not now_us: who is here may stay almost until the next look */
-	else if (s->idle_us == 0 || totals.connections != s->idle_seen)
+	else if (s->idle_us == 0 || totals.count[COUNT_CONNECTIONS] != s->idle_seen)
 		s->idle_us = now_us;
-	s->idle_seen = totals.connections;
+	s->idle_seen = totals.count[COUNT_CONNECTIONS];
 	end_us = (s->idle_us > 0 ? s->idle_us : now_us) + limit;
 	s->idle_look_us = now_us + limit / LOOKS < end_us ? now_us + limit / LOOKS : end_us;
 	if (now_us < end_us)

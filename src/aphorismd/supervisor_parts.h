@@ -7,6 +7,7 @@
  *   supervisor_idle.c        the end for want of clients
  *   supervisor_listeners.c   the sockets that all generations share
  *   supervisor_status.c      how the daemon is
+ *   supervisor_commands.c    what aphorismctl asks for
  */
 #ifndef APHORISMD_SUPERVISOR_PARTS_H
 #define APHORISMD_SUPERVISOR_PARTS_H
@@ -16,6 +17,7 @@
 #include "aphorismd/generation.h"
 #include "aphorismd/loader.h"
 #include "aphorismd/options.h"
+#include "server/figures.h"
 
 /* How far a reload has come. */
 enum step {
@@ -136,10 +138,17 @@ uint64_t supervisor_idle_due_us(const struct supervisor *);
 /* Since the start, over all generations. */
 void supervisor_sum_up(const struct supervisor *, struct scoreboard_totals *);
 
+/* All that there is to show, at this moment. */
+void supervisor_look_up(const struct supervisor *, struct figures *);
+
 void supervisor_log_statistics(struct supervisor *);
-void supervisor_say_status(struct supervisor *, unsigned client);
 
 /* Tells the service manager that it serves, after a start or a reload, however that ended. */
 void supervisor_notify_ready(const struct supervisor *, bool failed);
+
+/* ---- supervisor_commands.c ---- */
+
+/* What a client of the control socket wants: a control_command. */
+void supervisor_obey(void *supervisor, unsigned client, const char *command);
 
 #endif

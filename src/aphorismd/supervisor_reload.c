@@ -200,6 +200,26 @@ static void release_launcher(struct supervisor *s)
 	supervisor_stop(s, STOP_AT_ONCE);
 }
 
+/* Behind what the loader reported, for who waits for the end of the reload; as far as there is room. */
+static void tell_changes(struct supervisor *s)
+{
+	const struct image *old = &s->old->image, *new = &s->current->image;
+	char *text = s->loader.text, *end;
+	size_t len = strlen(text);
+	FILE *to = fmemopen(text + len, sizeof s->loader.text - len, "w");
+
+	if (!to)
+		return;
+	config_print_changes(old->config, new->config, model_schema(), to);
+	if (old->table->count != new->table->count)
+		fprintf(to, "changed the table: %llu -> %llu aphorisms\n", (unsigned long long)old->table->count,
+		        (unsigned long long)new->table->count);
+	fclose(to);
+	end = strrchr(text, '\n');
+	if (end)
+		end[1] = '\0';            /* of a line that did not fit nothing is told */
+}
+
 static void replace_generation(struct supervisor *s, uint64_t now_us)
 {
 	s->old = s->current;
@@ -212,6 +232,7 @@ static void replace_generation(struct supervisor *s, uint64_t now_us)
 		generation_end(s->old, SIGNAL_DRAIN, now_us);
 		supervisor_close_unlisted(s);
 		log_notice("reloaded: generation %u, model %s", s->current->number, s->current->model->name);
+		tell_changes(s);
 	} else {
 		log_info("generation %u, model %s", s->current->number, s->current->model->name);
 		if (s->privileges.drop)

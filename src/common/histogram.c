@@ -13,15 +13,9 @@ void histogram_merge(struct histogram *h, const struct histogram *other)
 
 static double bucket_middle(size_t bucket)
 {
-	size_t shift = bucket >> HISTOGRAM_BITS;
-	uint64_t first, width;
+	uint64_t first = histogram_first(bucket, HISTOGRAM_BITS);
 
-	if (shift == 0)
-		return (double)bucket;
-	shift--;
-	width = UINT64_C(1) << shift;
-	first = (uint64_t)(bucket - (shift << HISTOGRAM_BITS)) * width;
-	return (double)first + (double)(width - 1) / 2;
+	return (double)first + (double)(histogram_first(bucket + 1, HISTOGRAM_BITS) - first - 1) / 2;
 }
 
 double histogram_percentile(const struct histogram *h, double percent)

@@ -23,17 +23,33 @@ struct histogram {
 	uint64_t buckets[HISTOGRAM_BUCKETS];
 };
 
-/* Where a value belongs: small ones have a bucket each, then the leading bits choose. */
-static inline size_t histogram_bucket(uint64_t value)
+/*
+ * Where a value belongs among 2^bits buckets to each doubling: small ones have a bucket each, then the leading bits
+ * choose.
+ */
+static inline size_t histogram_bucket_of(uint64_t value, unsigned bits, unsigned doublings)
 {
 	unsigned shift;
 
-	if (value >> (HISTOGRAM_BITS + HISTOGRAM_DOUBLINGS))
-		return HISTOGRAM_BUCKETS - 1;
-	if (value < 1u << HISTOGRAM_BITS)
+	if (value >> (bits + doublings))
+		return ((size_t)(doublings + 1) << bits) - 1;
+	if (value >> bits == 0)
 		return (size_t)value;
-	shift = (unsigned)(63 - __builtin_clzll(value)) - HISTOGRAM_BITS;
-	return ((size_t)shift << HISTOGRAM_BITS) + (size_t)(value >> shift);
+	shift = (unsigned)(63 - __builtin_clzll(value)) - bits;
+	return ((size_t)shift << bits) + (size_t)(value >> shift);
+}
+
+/* The least value that belongs there. */
+static inline uint64_t histogram_first(size_t bucket, unsigned bits)
+{
+	size_t shift = bucket >> bits;
+
+	return shift == 0 ? bucket : (uint64_t)(bucket - ((shift - 1) << bits)) << (shift - 1);
+}
+
+static inline size_t histogram_bucket(uint64_t value)
+{
+	return histogram_bucket_of(value, HISTOGRAM_BITS, HISTOGRAM_DOUBLINGS);
 }
 
 static inline void histogram_add(struct histogram *h, uint64_t value, uint64_t times)

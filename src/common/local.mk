@@ -6,6 +6,7 @@ libcommon_a_SOURCES = \
 	%D%/dial.c %D%/dial.h \
 	%D%/histogram.c %D%/histogram.h \
 	%D%/json.c %D%/json.h \
+	%D%/latency.c %D%/latency.h \
 	%D%/log.c %D%/log.h \
 	%D%/nearest.c %D%/nearest.h \
 	%D%/options.c %D%/options.h \

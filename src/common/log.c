@@ -26,6 +26,7 @@ static struct {
 	const char *name;
 	enum log_target target;
 	int facility, level;
+	const _Atomic int *followed;      /* the level, in place of our own; NULL: it is our own */
 	int syslog_fd;                    /* -1: not opened yet */
 	int stderr_fd;                    /* our own opening of standard error, or 2 */
 	bool journal;                     /* standard error is systemd's journal, which takes levels */
@@ -87,6 +88,16 @@ void log_open(const char *name, enum log_target target, int facility, int level)
 	errno = saved;
 }
 
+void log_level(int level)
+{
+	state.level = level;
+}
+
+void log_follow(const _Atomic int *level)
+{
+	state.followed = level;
+}
+
 void log_share_losses(void)
 {
 	void *at = mmap(NULL, sizeof *dropped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -108,7 +119,8 @@ void log_prefix(const char *prefix)
 
 bool log_wants(int level)
 {
-	return (level & LOG_ALWAYS) || level <= state.level;
+	return (level & LOG_ALWAYS) ||
+	       level <= (state.followed ? atomic_load_explicit(state.followed, memory_order_relaxed) : state.level);
 }
 
 /* Appends, printf-like, at *at in a line of LINE bytes of which the last is left for a newline. */

@@ -27,6 +27,10 @@ enum { LOG_ESCAPED = 160 };
  */
 void log_open(const char *name, enum log_target, int facility, int level);
 
+/* Another level; or that which somebody else keeps there from now on. */
+void log_level(int level);
+void log_follow(const _Atomic int *level);
+
 /*
  * From now on this process and those that it forks count lost messages together, and whoever gets through first tells
  * of all: most of a daemon's processes end before they could tell of theirs.  Once, before the first fork.

@@ -25,7 +25,7 @@ static struct span answer_question(const void *data, struct span question)
 {
 	struct span answer = table_find(data, question);
 
-	return answer.len > 0 ? answer : SPAN("Error: unknown aphorism.");
+	return answer.len > 0 ? answer : protocol_aphorism.unknown;
 }
 
 const struct protocol protocol_aphorism = {
@@ -36,5 +36,6 @@ const struct protocol protocol_aphorism = {
 	.answer = answer_question,
 	.too_long = { "Error: question too long.", sizeof("Error: question too long.") - 1 },
 	.too_slow = { "Error: too slow.", sizeof("Error: too slow.") - 1 },
+	.unknown = { "Error: unknown aphorism.", sizeof("Error: unknown aphorism.") - 1 },
 	.too_busy = { "Error: too busy.", sizeof("Error: too busy.") - 1 },
 };

@@ -44,7 +44,7 @@ static enum conversation_state answer_all(struct conversation *c, const struct b
 	while (*used < in->len) {
 		const char *at = in->at + *used;
 		struct frame frame = protocol->frame(at, in->len - *used, most);
-		struct span request;
+		struct span request, answer;
 
 		*used += (uint32_t)frame.begin;
 		if (frame.end == 0) {
@@ -55,12 +55,15 @@ static enum conversation_state answer_all(struct conversation *c, const struct b
 		if (service->costly && !c->paid)
 			return CONVERSATION_PAY;
 		request = (struct span){ at + frame.begin, frame.end - frame.begin };
-		if (!append(out, protocol->answer(service->data, request)))
+		answer = protocol->answer(service->data, request);
+		if (!append(out, answer))
 			return CONVERSATION_FLUSH;
 		*used += (uint32_t)request.len;
 		c->asking = c->paid = false;
 		c->since_us = now_us;
 		c->questions++;
+		if (answer.at == protocol->unknown.at)
+			c->unknown++;
 		if (counted && c->questions >= service->max_questions) {
 			*used = in->len;
 			return finish(c, CONVERSATION_LINGER);

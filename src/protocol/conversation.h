@@ -51,6 +51,7 @@ struct conversation {
 	const struct service *service;
 	uint64_t since_us;                /* when the present wait began: for a question's end or for any */
 	uint32_t questions;               /* answered so far, wrapping */
+	uint16_t unknown;                 /* of these the protocol had no answer to so many, wrapping */
 	bool asking : 1;                  /* a question has begun */
 	bool paid : 1;                    /* the next answer's cost has passed */
 	bool ended : 1;                   /* the client has ended its input */

@@ -32,6 +32,8 @@ struct protocol {
 	struct span (*answer)(const void *data, struct span request);
 	/* the protocol's own last words before a connection is closed; empty: it is closed without a word */
 	struct span too_long, too_slow, too_busy;
+	/* what answers a request that it has no answer to: `answer` returns this very span then; empty: there is none */
+	struct span unknown;
 };
 
 /* White space of the texts that the project reads: space, TAB, CR, LF, and no other byte. */

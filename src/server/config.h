@@ -126,12 +126,18 @@ int config_load(struct config *, const struct config_schema *, const struct conf
 /* Whether config_load() could have written it: a loader that its input has taken over may hand over anything. */
 bool config_is_sound(const struct config *, const struct config_schema *);
 
+/* Prints "changed KEY: OLD -> NEW" for each key whose value is another one in the second. */
+void config_print_changes(const struct config *, const struct config *, const struct config_schema *, FILE *);
+
 /* The section of that name inside config (config->sections), to be read as the model's own struct. */
 const void *config_section(const struct config *, const struct config_schema *, const char *name);
 
 /* What openlog(3) and setlogmask(3) call them: LOG_DAEMON ..., LOG_ERR ... LOG_DEBUG. */
 int config_syslog_facility(const struct config *);
 int config_syslog_level(const struct config *);
+
+/* What a level of that name is to syslog, less LOG_ERR; -1 for what is none. */
+int config_log_level(const char *name);
 
 /* Calls each key once, the core's first, then each section's. */
 void config_each_key(const struct config_schema *, void (*)(void *arg, const struct key *), void *arg);

@@ -56,12 +56,13 @@ static void print_choice(FILE *to, const char *choices, int64_t index)
 	fprintf(to, "\"%.*s\"", (int)strcspn(choices, "|"), choices);
 }
 
-static void print_value(FILE *to, const struct loader *loader, const struct slot *slot)
+static void print_value(FILE *to, const struct config *config, const struct config_schema *schema,
+                        const struct key *key, const void *at)
 {
-	const int64_t *number = slot->at;
+	const int64_t *number = at;
 	char text[UNITS_TEXT];
 
-	switch (slot->key->type) {
+	switch (key->type) {
 	case KEY_NUMBER:
 	case KEY_SIZE:
 		fprintf(to, "%" PRId64, *number);
@@ -70,18 +71,18 @@ static void print_value(FILE *to, const struct loader *loader, const struct slot
 		fprintf(to, "\"%s\"", units_format_duration(text, *number));
 		break;
 	case KEY_CHOICE:
-		print_choice(to, slot->key->choices, *number);
+		print_choice(to, key->choices, *number);
 		break;
 	case KEY_TEXT:
 	case KEY_MODEL:
 	case KEY_PATH:
-		print_string(to, slot->at);
+		print_string(to, at);
 		break;
 	case KEY_LISTEN:
-		print_listen(to, loader->config, loader->schema);
+		print_listen(to, config, schema);
 		break;
 	case KEY_NETWORKS:
-		print_networks(to, slot->at);
+		print_networks(to, at);
 		break;
 	}
 }
@@ -127,11 +128,62 @@ void config_dump(const struct loader *loader, FILE *to)
 			group_len = len;
 		}
 		fprintf(to, "%s%s = ", dot ? "\t" : "", dot ? dot + 1 : name);
-		print_value(to, loader, slot);
+		print_value(to, loader->config, loader->schema, slot->key, slot->at);
 		fputs(";  # ", to);
 		print_origin(to, slot);
 		fputc('\n', to);
 	}
 	if (group_len > 0)
 		fputs("};\n", to);
+}
+
+/* ---- from one configuration to the next ---- */
+
+static const void *value_at(const struct config *config, const struct config_schema *schema, const struct section *section,
+                            const struct key *key)
+{
+	const void *base = section ? config_section(config, schema, section->name) : config;
+
+	return (const char *)base + key->offset;
+}
+
+static bool is_same(const struct config *old, const struct config *new, const struct key *key, const void *old_at,
+                    const void *new_at)
+{
+	switch (key->type) {
+	case KEY_TEXT:
+	case KEY_MODEL:
+	case KEY_PATH:
+		return strcmp(old_at, new_at) == 0;
+	case KEY_LISTEN:
+		return old->listeners == new->listeners &&
+		       memcmp(old->listen, new->listen, (size_t)old->listeners * sizeof *old->listen) == 0;
+	case KEY_NETWORKS:
+		return memcmp(old_at, new_at, sizeof(struct access_list)) == 0;
+	default:
+		return memcmp(old_at, new_at, sizeof(int64_t)) == 0;
+	}
+}
+
+static void print_changed(const struct config *old, const struct config *new, const struct config_schema *schema,
+                          const struct section *section, const struct key *keys, FILE *to)
+{
+	for (const struct key *key = keys; key->name; key++) {
+		const void *old_at = value_at(old, schema, section, key), *new_at = value_at(new, schema, section, key);
+
+		if (is_same(old, new, key, old_at, new_at))
+			continue;
+		fprintf(to, "changed %s: ", key->name);
+		print_value(to, old, schema, key, old_at);
+		fputs(" -> ", to);
+		print_value(to, new, schema, key, new_at);
+		fputc('\n', to);
+	}
+}
+
+void config_print_changes(const struct config *old, const struct config *new, const struct config_schema *schema, FILE *to)
+{
+	print_changed(old, new, schema, NULL, config_keys, to);
+	for (const struct section *const *section = schema->sections; *section; section++)
+		print_changed(old, new, schema, *section, (*section)->keys, to);
 }

@@ -107,6 +107,21 @@ int config_syslog_level(const struct config *config)
 	return LOG_ERR + (int)config->log_level;
 }
 
+int config_log_level(const char *name)
+{
+	size_t len = strlen(name);
+	int index = 0;
+
+	for (const char *at = log_level; *at; index++) {
+		size_t own = strcspn(at, "|");
+
+		if (own == len && memcmp(at, name, len) == 0)
+			return index;
+		at += own + (at[own] == '|');
+	}
+	return -1;
+}
+
 void config_each_key(const struct config_schema *schema, void (*call)(void *arg, const struct key *),
                      void *arg)
 {

@@ -16,6 +16,7 @@
 
 /* What is left of input and output between two events. */
 struct parked {
+	uint64_t came_ns;                 /* the input */
 	uint32_t in_len, out_len;
 	char bytes[];
 };
@@ -23,14 +24,13 @@ struct parked {
 static struct connection connection_of(const struct event_pump *pump, uint32_t seat)
 {
 	const struct event_connection *c = &pump->at[seat];
-	uint64_t questions = atomic_load_explicit(&pump->worker->board->seat[seat].questions, memory_order_relaxed);
 
 	return (struct connection){
 		.fd = pump->worker->fds[seat],
 		.seat = seat,
 		.family = c->family,
 		.service = c->conversation.service,
-		.questions_before = questions - c->conversation.questions,
+		.meter = pump->meter,
 	};
 }
 
@@ -71,6 +71,7 @@ void event_connection_close(struct event_pump *pump, uint32_t seat)
 	free(c->parked);
 	memset(c, 0, sizeof *c);
 	pump->open--;
+	pump->mark_ns = 0;
 	/* cleared first: the stop handler must not shut down whatever gets this number next */
 	atomic_store(&pump->worker->fds[seat], 0);
 	pump->engine->drop(seat, connection.fd);
@@ -84,11 +85,11 @@ static void note(struct event_pump *pump, uint32_t seat, const char *what)
 	worker_note(pump->worker, &connection, what, NULL);
 }
 
-void event_connection_time_out(struct event_pump *pump, uint32_t seat, const char *what)
+void event_connection_time_out(struct event_pump *pump, uint32_t seat)
 {
 	struct connection connection = connection_of(pump, seat);
 
-	pump_note_timeout(pump->worker, &connection, what);
+	pump_note_timeout(pump->worker, &connection, COUNT_TIMEOUT_WRITE, "takes no answer: time-out");
 	event_connection_close(pump, seat);
 }
 
@@ -108,6 +109,7 @@ static bool park(struct event_pump *pump, uint32_t seat, uint32_t sent)
 		event_connection_close(pump, seat);
 		return false;
 	}
+	c->parked->came_ns = pump->came_ns;
 	c->parked->in_len = pump->in.len;
 	c->parked->out_len = out_len;
 	memcpy(c->parked->bytes, pump->in.at, pump->in.len);
@@ -121,6 +123,7 @@ static void unpark(struct event_pump *pump, struct event_connection *c)
 	pump->in.len = pump->out.len = 0;
 	if (!c->parked)
 		return;
+	pump->came_ns = c->parked->came_ns;
 	pump->in.len = c->parked->in_len;
 	pump->out.len = c->parked->out_len;
 	memcpy(pump->in.at, c->parked->bytes, pump->in.len);
@@ -136,6 +139,8 @@ static bool is_all_sent(struct event_pump *pump, uint32_t seat, ssize_t n)
 {
 	struct event_connection *c = &pump->at[seat];
 
+	if (n > 0)
+		meter_count(pump->meter, COUNT_BYTES_OUT, (uint64_t)n);
 	if (n == (ssize_t)pump->out.len) {
 		pump->out.len = 0;
 		conversation_resume(&c->conversation, pump->now_us);
@@ -157,11 +162,16 @@ static bool is_all_sent(struct event_pump *pump, uint32_t seat, ssize_t n)
 	return false;
 }
 
-/* Sends what the output buffer holds.  False when that can't go on at once. */
-static bool send_out(struct event_pump *pump, uint32_t seat, bool awaited)
+/* Sends what the output buffer holds, answers to so many questions.  False when that can't go on at once. */
+static bool send_out(struct event_pump *pump, uint32_t seat, bool awaited, uint32_t answered)
 {
 	ssize_t n = pump->engine->send(seat, awaited);
 
+	if (answered > 0) {
+		pump->mark_ns = clock_now_ns();
+		meter_time(pump->meter, pump->came_ns, pump->begun_ns, pump->mark_ns, answered);
+		pump->begun_ns = pump->mark_ns;
+	}
 	if (n >= 0 || errno != EINPROGRESS)
 		return is_all_sent(pump, seat, n);
 	if (park(pump, seat, 0))
@@ -214,6 +224,7 @@ static void linger(struct event_pump *pump, uint32_t seat)
 	struct event_connection *c = &pump->at[seat];
 
 	shutdown(pump->worker->fds[seat], SHUT_WR);
+	pump->mark_ns = 0;
 	c->unsent = 0;
 	c->until_us = pump->now_us + PUMP_LINGER_US;
 	event_pump_look_by(pump, c->until_us);
@@ -228,18 +239,21 @@ static void go_on(struct event_pump *pump, uint32_t seat)
 
 	for (;;) {
 		uint32_t answered = c->conversation.questions;
+		uint16_t unknown = c->conversation.unknown;
 		bool was_over = c->conversation.over != 0;
 		enum conversation_state state = conversation_answer(&c->conversation, &pump->in, &pump->out,
 		                                                    pump->now_us);
 		struct connection connection = connection_of(pump, seat);
 
-		if (c->conversation.questions != answered)
-			scoreboard_add(&shared->questions, c->conversation.questions - answered);
+		answered = c->conversation.questions - answered;
+		if (answered > 0)
+			meter_questions(pump->meter, shared, answered, (uint16_t)(c->conversation.unknown - unknown),
+			                pump->now_us);
 		if (state == CONVERSATION_LINGER && !was_over)
 			pump_note_end(pump->worker, &connection, &c->conversation, &pump->in, false);
 		else if (state == CONVERSATION_CLOSE && !was_over)
 			pump_note_close(pump->worker, &connection, &c->conversation, &pump->in);
-		if (pump->out.len > 0 && !send_out(pump, seat, state != CONVERSATION_READ))
+		if (pump->out.len > 0 && !send_out(pump, seat, state != CONVERSATION_READ, answered))
 			return;
 		switch (state) {
 		case CONVERSATION_FLUSH:
@@ -279,7 +293,9 @@ static bool read_once(struct event_pump *pump, uint32_t seat)
 	unpark(pump, c);
 	n = pump->engine->receive(seat);
 	if (n > 0) {
+		pump->came_ns = pump->woken_ns;
 		pump->in.len += (uint32_t)n;
+		meter_count(pump->meter, COUNT_BYTES_IN, (uint64_t)n);
 	} else if (n == 0) {
 		conversation_end(&c->conversation);
 	} else if (errno == EAGAIN || errno == EINTR) {
@@ -298,7 +314,7 @@ static bool read_once(struct event_pump *pump, uint32_t seat)
 static void write_once(struct event_pump *pump, uint32_t seat)
 {
 	unpark(pump, &pump->at[seat]);
-	if (pump->out.len == 0 || send_out(pump, seat, true))
+	if (pump->out.len == 0 || send_out(pump, seat, true, 0))
 		go_on(pump, seat);
 }
 
@@ -335,6 +351,7 @@ void event_connection_expire(struct event_pump *pump, uint32_t seat)
 	struct connection connection;
 	enum conversation_state state;
 
+	pump->begun_ns = clock_now_ns();
 	for (int n = 0; n < PUMP_LATE_READS && c->state == EVENT_READS &&
 	     conversation_deadline_us(&c->conversation) <= pump->now_us; n++)
 		if (!read_once(pump, seat))
@@ -355,6 +372,8 @@ void event_connection_handle(struct event_pump *pump, const struct event *event)
 {
 	uint32_t seat = event->what;
 
+	pump->begun_ns = pump->mark_ns ? pump->mark_ns : clock_now_ns();
+	pump->mark_ns = 0;
 	switch (pump->at[seat].state) {
 	case EVENT_READS:
 		read_once(pump, seat);
@@ -383,6 +402,7 @@ void event_connection_paid(struct event_pump *pump, uint32_t seat)
 	struct event_connection *c = &pump->at[seat];
 
 	conversation_paid(&c->conversation);
+	pump->begun_ns = (c->until_us - (uint64_t)pump->worker->config->delay_us) * 1000;
 	become(pump, seat, EVENT_READS);
 	unpark(pump, c);
 	go_on(pump, seat);

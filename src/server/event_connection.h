@@ -44,8 +44,8 @@ void event_connection_paid(struct event_pump *, uint32_t seat);
 /* READS: the deadline is over.  What was received by now still counts, then the conversation is judged. */
 void event_connection_expire(struct event_pump *, uint32_t seat);
 
-/* Closes it, without a word; the second also counts and logs that it was cut off for the client's sake. */
+/* Closes it, without a word; the second also counts and logs that the client takes no answer. */
 void event_connection_close(struct event_pump *, uint32_t seat);
-void event_connection_time_out(struct event_pump *, uint32_t seat, const char *what);
+void event_connection_time_out(struct event_pump *, uint32_t seat);
 
 #endif

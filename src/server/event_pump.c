@@ -23,6 +23,7 @@ void event_pump_add(struct event_pump *pump, const struct connection *connection
 	static struct log_limit limit;
 
 	pump->open++;
+	pump->mark_ns = 0;
 	if (connection->seat < pump->lowest)
 		pump->lowest = connection->seat;
 	if (connection->seat > pump->highest)
@@ -72,7 +73,7 @@ static uint64_t look_at(struct event_pump *pump, uint32_t seat)
 		return c->state == EVENT_READS ? conversation_deadline_us(&c->conversation) : pump->look_us;
 	case EVENT_WRITES:
 		if (c->until_us <= pump->now_us && is_stuck(pump, seat)) {
-			event_connection_time_out(pump, seat, "takes no answer: time-out");
+			event_connection_time_out(pump, seat);
 			return UINT64_MAX;
 		}
 		return c->until_us;
@@ -140,7 +141,6 @@ static bool comes_soon(struct event_pump *pump, uint64_t until_us)
 void event_pump_wait(struct event_pump *pump, uint64_t until_us)
 {
 	uint64_t until = until_us ? until_us : UINT64_MAX;
-	bool some;
 
 	if (pump->look_us < until)
 		until = pump->look_us;
@@ -148,9 +148,11 @@ void event_pump_wait(struct event_pump *pump, uint64_t until_us)
 		until = pump->now_us + LEAVE_CHECK_US;
 	if (pump->first_due != EVENT_NOBODY && pump->at[pump->first_due].until_us < until)
 		until = pump->at[pump->first_due].until_us;
-	some = (pump->busy_poll_us > 0 && comes_soon(pump, until)) || pump->engine->wait(until);
-	/* what is due must not seem to be early by a tick of the coarse clock: the next wait would be none */
-	pump->now_us = some ? clock_coarse_us() : clock_now_us();
+	if (pump->busy_poll_us == 0 || !comes_soon(pump, until))
+		pump->engine->wait(until);
+	/* not the coarse clock: what is due would seem to be early by a tick, and the next wait would be none */
+	pump->mark_ns = pump->woken_ns = clock_now_ns();
+	pump->now_us = pump->woken_ns / 1000;
 }
 
 /* ---- opening ---- */
@@ -169,6 +171,7 @@ const char *event_pump_open(struct event_pump *pump, struct worker *worker, cons
 		.lowest = worker->board->seats,
 		.first_due = EVENT_NOBODY,
 		.now_us = clock_coarse_us(),
+		.meter = meter_of(worker->board, worker->number, 0, false),
 		.look_us = UINT64_MAX,
 		.tick_us = (uint64_t)(shortest_us < 8 * CLOCK_S ? shortest_us / 8 : CLOCK_S),
 		.in = { .at = worker->buffers, .size = worker->in_size },

@@ -18,7 +18,9 @@ libserver_a_SOURCES = \
 	%D%/event_pump.c %D%/event_pump.h \
 	%D%/event_ring.c %D%/event_ring.h \
 	%D%/event_uring.c \
+	%D%/figures.c %D%/figures.h \
 	%D%/listener.c %D%/listener.h \
+	%D%/meter.h \
 	%D%/pump.c %D%/pump.h \
 	%D%/sandbox.c %D%/sandbox.h \
 	%D%/sandbox_landlock.c \

@@ -27,6 +27,8 @@ struct pump {
 	struct conversation conversation;
 	struct bytes in, out, wide_out;   /* wide_out: instead of the first one, when that is too small; else untouched */
 	uint64_t now_us;
+	uint64_t came_ns, begun_ns;       /* the last input; the work on what is answered next */
+	uint32_t unsent;                  /* questions that `out` answers */
 	int late;                         /* how often was read since the deadline */
 };
 
@@ -52,9 +54,10 @@ void pump_compute(const struct config *config)
 			;
 }
 
-void pump_note_timeout(const struct worker *worker, const struct connection *connection, const char *what)
+void pump_note_timeout(const struct worker *worker, const struct connection *connection, enum scoreboard_count kind,
+                       const char *what)
 {
-	scoreboard_add(&worker->board->seat[connection->seat].timeouts, 1);
+	meter_count(connection->meter, kind, 1);
 	worker_note(worker, connection, what, NULL);
 }
 
@@ -64,9 +67,10 @@ void pump_note_end(const struct worker *worker, const struct connection *connect
 	uint32_t most = conversation->service->max_questions;
 
 	if (too_slow) {
-		scoreboard_add(&worker->board->seat[connection->seat].timeouts, 1);
+		meter_count(connection->meter, COUNT_TIMEOUT_QUESTION, 1);
 		worker_note(worker, connection, "question too slow", in);
 	} else if (most == 0 || conversation->questions < most) {
+		meter_count(connection->meter, COUNT_TOO_LONG, 1);
 		worker_note(worker, connection, "question too long", in);
 	}
 }
@@ -75,7 +79,7 @@ void pump_note_end(const struct worker *worker, const struct connection *connect
 static void note_bad_header(const struct worker *worker, const struct connection *connection, bool ended,
                             const struct bytes *in)
 {
-	struct seat *seat = &worker->board->seat[connection->seat];
+	const struct seat *seat = &worker->board->seat[connection->seat];
 	char peer[CONFIG_ADDRESS], said[LOG_ESCAPED];
 	struct proxy_header header;
 	const char *reason = proxy_read(&header, in->at, in->len);
@@ -83,13 +87,19 @@ static void note_bad_header(const struct worker *worker, const struct connection
 	if (!reason && ended && worker_phase(worker) >= PHASE_DRAINS)
 		return;           /* it was ourselves who ended it */
 	if (!reason && !ended)
-		scoreboard_add(&seat->timeouts, 1);
+		meter_count(connection->meter, COUNT_TIMEOUT_HEADER, 1);
 	if (!reason)
 		reason = ended ? "the end came first" : "time-out";
-	atomic_fetch_add_explicit(&worker->board->row[worker->number].bad_headers, 1, memory_order_relaxed);
+	meter_count(connection->meter, COUNT_BAD_HEADERS, 1);
 	log_limited(&worker->board->shared->limits[LIMIT_HEADER], LOG_WARNING,
 	            "%s: closed for a bad PROXY header: %s: %s", scoreboard_peer(seat, peer, sizeof peer), reason,
 	            log_escape(said, sizeof said, in->at, in->len));
+}
+
+static void note_unfinished(const struct worker *worker, const struct connection *connection, const struct bytes *in)
+{
+	meter_count(connection->meter, COUNT_UNFINISHED, 1);
+	worker_note(worker, connection, "unfinished question dropped", in);
 }
 
 void pump_note_close(const struct worker *worker, const struct connection *connection,
@@ -98,9 +108,9 @@ void pump_note_close(const struct worker *worker, const struct connection *conne
 	if (conversation->unmet)
 		note_bad_header(worker, connection, conversation->ended, in);
 	else if (!conversation->ended)
-		pump_note_timeout(worker, connection, "idle: time-out");
+		pump_note_timeout(worker, connection, COUNT_TIMEOUT_IDLE, "idle: time-out");
 	else if (in->len > 0)
-		worker_note(worker, connection, "unfinished question dropped", in);
+		note_unfinished(worker, connection, in);
 }
 
 bool pump_meet(struct worker *worker, const struct connection *connection, struct conversation *conversation,
@@ -136,6 +146,27 @@ static bool wait_for_input(int fd, uint64_t until_us)
 	}
 }
 
+/* The clock is asked once, for the deadlines too. */
+static void note_sent(struct pump *pump)
+{
+	struct meter meter = pump->connection->meter;
+	uint64_t now_ns = clock_now_ns();
+
+	if (pump->unsent > 0)
+		meter_time(meter, pump->came_ns, pump->begun_ns, now_ns, pump->unsent);
+	meter_count(meter, COUNT_BYTES_OUT, pump->out.len);
+	pump->unsent = 0;
+	pump->begun_ns = now_ns;
+	pump->now_us = now_ns / 1000;
+}
+
+static void note_received(struct pump *pump, size_t len)
+{
+	pump->begun_ns = pump->came_ns;
+	pump->in.len += (uint32_t)len;
+	meter_count(pump->connection->meter, COUNT_BYTES_IN, len);
+}
+
 /*
  * Sends all of the output.  False when the client is gone, or took no byte for the whole of timeouts.write: send times
  * out after a part of that, since the queue may shrink long before there is room for more.
@@ -157,7 +188,8 @@ static bool flush(struct pump *pump)
 			stalls = left == unsent || stalls == 0 ? stalls + 1 : 1;
 			unsent = left;
 			if (stalls == LISTENER_WRITE_PARTS) {
-				pump_note_timeout(pump->worker, pump->connection, "takes no answer: time-out");
+				pump_note_timeout(pump->worker, pump->connection, COUNT_TIMEOUT_WRITE,
+				                  "takes no answer: time-out");
 				return false;
 			}
 		} else if (errno != EINTR) {
@@ -165,8 +197,8 @@ static bool flush(struct pump *pump)
 			return false;
 		}
 	}
+	note_sent(pump);
 	pump->out.len = 0;
-	pump->now_us = clock_coarse_us();
 	conversation_resume(&pump->conversation, pump->now_us);
 	return true;
 }
@@ -188,10 +220,11 @@ static bool fill(struct pump *pump, enum conversation_state *state)
 		                               absolute ? MSG_DONTWAIT : 0);
 		int error = enough ? EAGAIN : errno;
 
-		pump->now_us = clock_coarse_us();
+		pump->came_ns = clock_now_ns();
+		pump->now_us = pump->came_ns / 1000;
 		if (n > 0) {
 			pump->late = conversation_deadline_us(c) <= pump->now_us ? pump->late + 1 : 0;
-			pump->in.len += (uint32_t)n;
+			note_received(pump, (size_t)n);
 			return true;
 		}
 		if (n == 0) {
@@ -277,11 +310,14 @@ static void converse(struct pump *pump)
 	enum conversation_state state = CONVERSATION_READ;
 
 	while (state < CONVERSATION_LINGER) {
-		uint32_t answered = c->questions;
+		uint32_t before = c->questions;
+		uint16_t unknown = c->unknown;
 
 		state = conversation_answer(c, &pump->in, &pump->out, pump->now_us);
-		if (c->questions != answered)
-			scoreboard_add(&seat->questions, c->questions - answered);
+		if (c->questions != before)
+			meter_questions(pump->connection->meter, seat, c->questions - before,
+			                (uint16_t)(c->unknown - unknown), pump->now_us);
+		pump->unsent += c->questions - before;
 		if (state == CONVERSATION_FLUSH && widen(pump))
 			continue;         /* no more sends than with the wide one from the start */
 		if (pump->out.len > 0 && !flush(pump))
@@ -318,6 +354,7 @@ void pump_converse(struct worker *worker, struct connection *connection, uint32_
 		.now_us = clock_coarse_us(),
 	};
 
+	connection->meter = meter_of(worker->board, worker->number, n, worker->shares_tallies);
 	conversation_init(&pump.conversation, connection->service, pump.now_us);
 	converse(&pump);
 }

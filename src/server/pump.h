@@ -41,7 +41,7 @@ void pump_note_close(const struct worker *, const struct connection *, const str
  */
 bool pump_meet(struct worker *, const struct connection *, struct conversation *, struct bytes *in, uint64_t now_us);
 
-/* Counts a time-out, and says so in the log. */
-void pump_note_timeout(const struct worker *, const struct connection *, const char *what);
+/* Counts a time-out of that kind, and says so in the log. */
+void pump_note_timeout(const struct worker *, const struct connection *, enum scoreboard_count, const char *what);
 
 #endif

@@ -9,24 +9,31 @@
 
 #include "server/address.h"
 
-static size_t seats_at(uint32_t workers)
+enum { PAGE = 4096 };
+
+static size_t rows_size(uint32_t workers)
 {
 	return (sizeof(struct scoreboard_shared) + 63) / 64 * 64 + workers * sizeof(struct worker_row);
 }
 
-static size_t board_size(uint32_t seats, uint32_t workers)
+static size_t tallies_at(uint32_t workers)
 {
-	return seats_at(workers) + seats * sizeof(struct seat);
+	return (rows_size(workers) + PAGE - 1) / PAGE * PAGE;
 }
 
-struct scoreboard *scoreboard_new(uint32_t seats, uint32_t workers)
+static size_t board_size(uint32_t seats, uint32_t workers, uint32_t tallies)
+{
+	return tallies_at(workers) + (size_t)workers * tallies * sizeof(struct tally) + seats * sizeof(struct seat);
+}
+
+struct scoreboard *scoreboard_new(uint32_t seats, uint32_t workers, uint32_t tallies)
 {
 	struct scoreboard *board = calloc(1, sizeof *board);
 	char *shared;
 
 	if (!board)
 		return NULL;
-	shared = mmap(NULL, board_size(seats, workers), PROT_READ | PROT_WRITE,
+	shared = mmap(NULL, board_size(seats, workers, tallies), PROT_READ | PROT_WRITE,
 	              MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (shared == MAP_FAILED) {
 		free(board);
@@ -34,9 +41,11 @@ struct scoreboard *scoreboard_new(uint32_t seats, uint32_t workers)
 	}
 	board->seats = seats;
 	board->workers = workers;
+	board->tallies = tallies;
 	board->shared = (struct scoreboard_shared *)(void *)shared;
-	board->row = (struct worker_row *)(void *)(shared + seats_at(0));
-	board->seat = (struct seat *)(void *)(shared + seats_at(workers));
+	board->row = (struct worker_row *)(void *)(shared + rows_size(0));
+	board->tally = (struct tally *)(void *)(shared + tallies_at(workers));
+	board->seat = (struct seat *)(void *)(board->tally + (size_t)workers * tallies);
 	return board;
 }
 
@@ -44,7 +53,7 @@ void scoreboard_free(struct scoreboard *board)
 {
 	if (!board)
 		return;
-	munmap(board->shared, board_size(board->seats, board->workers));
+	munmap(board->shared, board_size(board->seats, board->workers, board->tallies));
 	free(board);
 }
 
@@ -162,19 +171,48 @@ const char *scoreboard_peer(const struct seat *seat, char *to, size_t size)
 	return to;
 }
 
+static void add_latency(struct latency *to, const struct latency_shared *from)
+{
+	uint64_t largest_ns = atomic_load_explicit(&from->largest_ns, memory_order_relaxed);
+
+	to->sum_ns += atomic_load_explicit(&from->sum_ns, memory_order_relaxed);
+	if (largest_ns > to->largest_ns)
+		to->largest_ns = largest_ns;
+	for (size_t i = 0; i < LATENCY_BUCKETS; i++)
+		to->buckets[i] += atomic_load_explicit(&from->buckets[i], memory_order_relaxed);
+}
+
+void scoreboard_sum_worker(const struct scoreboard *board, uint32_t worker, struct scoreboard_totals *totals)
+{
+	const struct worker_row *row = &board->row[worker];
+
+	for (size_t i = COUNT_TALLY; i < COUNT_ALL; i++)
+		totals->count[i] += atomic_load_explicit(&row->count[i - COUNT_TALLY], memory_order_relaxed);
+	for (uint32_t n = 0; n < board->tallies; n++) {
+		const struct tally *tally = &board->tally[(size_t)worker * board->tallies + n];
+
+		for (size_t i = 0; i < COUNT_TALLY; i++)
+			totals->count[i] += atomic_load_explicit(&tally->count[i], memory_order_relaxed);
+		add_latency(&totals->wait, &tally->wait);
+		add_latency(&totals->service, &tally->service);
+	}
+}
+
 void scoreboard_sum(const struct scoreboard *board, struct scoreboard_totals *totals)
 {
-	for (uint32_t n = 0; n < board->seats; n++) {
-		const struct seat *seat = &board->seat[n];
+	for (uint32_t n = 0; n < board->seats; n++)
+		totals->seated += atomic_load_explicit(&board->seat[n].family, memory_order_relaxed) != 0;
+	for (uint32_t n = 0; n < board->used; n++)
+		scoreboard_sum_worker(board, n, totals);
+}
 
-		totals->connections += atomic_load_explicit(&seat->connections, memory_order_relaxed);
-		totals->questions += atomic_load_explicit(&seat->questions, memory_order_relaxed);
-		totals->timeouts += atomic_load_explicit(&seat->timeouts, memory_order_relaxed);
-		totals->seated += atomic_load_explicit(&seat->family, memory_order_relaxed) != 0;
-	}
-	for (uint32_t n = 0; n < board->workers; n++) {
-		totals->refused += atomic_load_explicit(&board->row[n].refused, memory_order_relaxed);
-		totals->denied += atomic_load_explicit(&board->row[n].denied, memory_order_relaxed);
-		totals->bad_headers += atomic_load_explicit(&board->row[n].bad_headers, memory_order_relaxed);
-	}
+uint64_t scoreboard_timeouts(const struct scoreboard_totals *totals)
+{
+	return totals->count[COUNT_TIMEOUT_QUESTION] + totals->count[COUNT_TIMEOUT_IDLE] +
+	       totals->count[COUNT_TIMEOUT_WRITE] + totals->count[COUNT_TIMEOUT_HEADER];
+}
+
+uint64_t scoreboard_refused(const struct scoreboard_totals *totals)
+{
+	return totals->count[COUNT_REFUSED_LIMIT] + totals->count[COUNT_REFUSED_SOURCE];
 }

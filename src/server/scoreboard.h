@@ -1,10 +1,11 @@
 /*
  * scoreboard.h - what the processes of one generation share: who sits where, who is idle, what was done.
  *
- * One anonymous shared mapping, a cache line per seat and per worker, written without locks.  A seat is the right to
- * serve one connection: there are max_connections of them, so the limit holds over all workers whatever the model,
- * and the supervisor frees the seats of a worker that died.  Nothing here says whom to signal: the supervisor takes
- * process ids from its own memory alone, and counts from here only within configured caps.
+ * One anonymous shared mapping, written without locks: a cache line per seat and per worker, and a page of counts per
+ * worker or thread that serves (a tally).  A seat is the right to serve one connection: there are max_connections of
+ * them, so the limit holds over all workers whatever the model, and the supervisor frees the seats of a worker that
+ * died.  Nothing here says whom to signal: the supervisor takes process ids from its own memory alone, and counts from
+ * here only within configured caps.  To whoever reads it, all of it is figures to show, of which any may be a lie.
  */
 #ifndef SERVER_SCOREBOARD_H
 #define SERVER_SCOREBOARD_H
@@ -15,6 +16,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "common/latency.h"
 #include "common/log.h"
 
 enum worker_state { WORKER_GONE, WORKER_STARTING, WORKER_IDLE, WORKER_BUSY };
@@ -26,16 +28,47 @@ struct seat {
 	uint8_t address[16];                      /* of the peer; IPv4 in its IPv6-mapped form */
 	uint16_t port;
 	_Atomic uint16_t family;                  /* of the peer; 0: nobody sits here yet */
-	/* counted over all connections that sat here; written by the one that sits here now */
-	_Atomic uint64_t connections, questions, timeouts;
+	/* of the connection that sits here; written by whoever serves it */
+	_Atomic uint64_t questions, began_us, active_us;          /* when it was taken; when it last asked something */
+};
+
+/* What is counted.  Those of the first part by whoever converses, in its tally; the others by whoever accepts. */
+enum scoreboard_count {
+	COUNT_ANSWERED,                   /* questions, unknown ones too */
+	COUNT_UNKNOWN,
+	COUNT_BYTES_IN, COUNT_BYTES_OUT,
+	COUNT_TOO_LONG,                   /* questions */
+	COUNT_UNFINISHED,                 /* questions that the client's end cut off */
+	COUNT_TIMEOUT_QUESTION, COUNT_TIMEOUT_IDLE, COUNT_TIMEOUT_WRITE, COUNT_TIMEOUT_HEADER,
+	COUNT_BAD_HEADERS,                /* of the PROXY protocol: missing, malformed or slow */
+	COUNT_TALLY,
+	COUNT_CONNECTIONS = COUNT_TALLY,
+	COUNT_REFUSED_LIMIT, COUNT_REFUSED_SOURCE,        /* max_connections, max_connections_per_source */
+	COUNT_DENIED,
+	COUNT_ACCEPT_WAITS,               /* clients waited while there was no seat, descriptor, process or thread */
+	COUNT_ALL,
 };
 
 struct worker_row {
 	_Alignas(64) _Atomic uint32_t state;      /* enum worker_state */
 	_Atomic uint32_t held;                    /* connections, of a worker that shares listeners with event loops */
-	_Atomic uint64_t refused, denied;
-	_Atomic uint64_t bad_headers;             /* of the PROXY protocol: missing, malformed or slow */
+	_Atomic uint64_t count[COUNT_ALL - COUNT_TALLY];
 };
+
+/* As struct latency, in shared memory. */
+struct latency_shared {
+	_Atomic uint64_t sum_ns, largest_ns, buckets[LATENCY_BUCKETS];
+};
+
+/*
+ * A page, which a child of the fork model pays for with one fault.  Of questions: how long they waited for their turn
+ * after the kernel had told of them, and from there until the answer was handed to it.
+ */
+struct tally {
+	_Alignas(4096) _Atomic uint64_t count[COUNT_TALLY];
+	struct latency_shared wait, service;
+};
+_Static_assert(sizeof(struct tally) == 4096, "a tally has outgrown its page");
 
 /* What is said at most once in a while, however many workers have reason to. */
 enum scoreboard_limit { LIMIT_SEATS, LIMIT_SOURCE, LIMIT_SHORTAGE, LIMIT_HEADER, LIMIT_COUNT };
@@ -47,28 +80,32 @@ struct scoreboard_shared {
 	_Atomic uint32_t turns;
 	_Atomic int phase;                        /* of a worker: the least that the supervisor has told all to be in */
 	_Atomic uint64_t removed;                 /* bit i: listener i has no heir, its queue is taken at a drain */
+	_Atomic int log_level;                    /* which workers follow; the supervisor has its own */
 	struct log_limit limits[LIMIT_COUNT];
 };
 
 /* Each process has its own of this: sizes and addresses are not where a worker could change them for the others. */
 struct scoreboard {
-	uint32_t seats, workers;
+	uint32_t seats, workers, tallies;         /* the last for each worker */
+	uint32_t used;                            /* workers that there have ever been: the rows from here on are not read */
 	int32_t least_idle, most_idle;            /* outside of these the supervisor wants to know */
 	struct scoreboard_shared *shared;
 	struct worker_row *row;
+	struct tally *tally;
 	struct seat *seat;
 };
 
 struct scoreboard_totals {
-	uint64_t connections, questions, timeouts, refused, denied, bad_headers;
+	uint64_t count[COUNT_ALL];
+	struct latency wait, service;
 	uint32_t seated;                          /* connections that are open now */
 };
 
 /*
- * A fresh scoreboard of that many seats and workers, or NULL (errno).  Unmapped by scoreboard_free(), in the
- * supervisor only.
+ * A fresh scoreboard of that many seats and workers, and so many tallies for each worker; or NULL (errno).  Unmapped by
+ * scoreboard_free(), in the supervisor only.
  */
-struct scoreboard *scoreboard_new(uint32_t seats, uint32_t workers);
+struct scoreboard *scoreboard_new(uint32_t seats, uint32_t workers, uint32_t tallies);
 void scoreboard_free(struct scoreboard *);
 
 /* Takes a free seat for a worker, searching from `hint` on; -1 when all are taken.  Lock-free, never blocks. */
@@ -90,8 +127,19 @@ struct sockaddr_in6 scoreboard_sockaddr(const struct seat *);
 /* "127.0.0.1:4711", "[::1]:4711" or "unix:" of who sits there; the text is in `to`. */
 const char *scoreboard_peer(const struct seat *, char *to, size_t size);
 
-/* Sums over all seats and workers, added to *totals (seated too). */
+/* Sums over all workers, added to *totals (seated too); or of one worker, without `seated`. */
 void scoreboard_sum(const struct scoreboard *, struct scoreboard_totals *);
+void scoreboard_sum_worker(const struct scoreboard *, uint32_t worker, struct scoreboard_totals *);
+
+/* How many connections ended by a time-out, of whatever kind; how many were refused. */
+uint64_t scoreboard_timeouts(const struct scoreboard_totals *);
+uint64_t scoreboard_refused(const struct scoreboard_totals *);
+
+/* Adds to what an acceptor of that worker counts. */
+static inline void scoreboard_count(struct scoreboard *board, uint32_t worker, enum scoreboard_count what)
+{
+	atomic_fetch_add_explicit(&board->row[worker].count[what - COUNT_TALLY], 1, memory_order_relaxed);
+}
 
 /* Adds to a counter that only the caller writes: no locked instruction is needed. */
 static inline void scoreboard_add(_Atomic uint64_t *counter, uint64_t n)

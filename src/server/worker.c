@@ -219,7 +219,7 @@ void worker_leave(struct worker *worker, const struct connection *connection)
 	struct seat *seat = &worker->board->seat[connection->seat];
 	uint64_t questions = atomic_load_explicit(&seat->questions, memory_order_relaxed);
 
-	atomic_fetch_add_explicit(&worker->answered, questions - connection->questions_before, memory_order_relaxed);
+	atomic_fetch_add_explicit(&worker->answered, questions, memory_order_relaxed);
 	worker_count_idle(worker);        /* first: who waits for all to end is woken by the second */
 	worker_free_seat(worker, connection->seat);
 }
@@ -241,6 +241,7 @@ void worker_wait_out(struct worker *worker, const char *what, int error)
 {
 	log_limited(&worker->board->shared->limits[LIMIT_SHORTAGE], LOG_WARNING, "%s: %s; trying on", what,
 	            strerror(error));
+	scoreboard_count(worker->board, worker->number, COUNT_ACCEPT_WAITS);
 	atomic_store(&worker->wanted, true);
 	worker_wait_for_vacancy(worker);
 }

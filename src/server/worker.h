@@ -21,7 +21,7 @@
 
 #include "protocol/conversation.h"
 #include "server/config.h"
-#include "server/scoreboard.h"
+#include "server/meter.h"
 
 /* How far a worker is on its way out; it only ever rises. */
 enum worker_phase {
@@ -57,6 +57,7 @@ struct worker {
 	const char *model;
 	uint32_t number;
 	struct scoreboard *board;
+	bool shares_tallies;              /* among the conversations that go on at once: see meter.h */
 	pid_t supervisor;                 /* to follow when it dies; 0: there is none */
 	struct worker_listener listeners[CONFIG_LISTENERS];
 	int listener_count;
@@ -79,14 +80,14 @@ struct worker {
 	sem_t vacancy;
 };
 
-/* A connection that was taken: its descriptor, its seat, what is served there, and that seat's count when it began. */
+/* A connection that was taken: its descriptor, its seat, what is served there, and where that is counted. */
 struct connection {
 	struct worker *worker;
 	int fd;
 	uint32_t seat;
 	int family;
 	const struct service *service;
-	uint64_t questions_before;
+	struct meter meter;               /* from the beginning of the conversation on */
 };
 
 /*

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "server/access.h"
 #include "server/listener.h"
@@ -51,7 +52,7 @@ static void give_back(struct worker *worker, struct connection *connection)
 /* To wait in the backlog is what over_limit = "wait" means: nothing is accepted before there is a seat for it. */
 static bool wait_for_seat(struct worker *worker, struct connection *connection)
 {
-	while (!take_seat(worker, connection)) {
+	for (bool again = false; !take_seat(worker, connection); again = true) {
 		int phase = worker_phase(worker);
 
 		if (phase == PHASE_RETIRES)
@@ -62,6 +63,8 @@ static bool wait_for_seat(struct worker *worker, struct connection *connection)
 		if (phase == PHASE_SERVES)
 			log_limited(limit(worker, LIMIT_SEATS), LOG_WARNING, "max_connections (%u) reached: clients wait",
 			            worker->board->seats);
+		if (!again)
+			scoreboard_count(worker->board, worker->number, COUNT_ACCEPT_WAITS);
 		worker_wait_for_vacancy(worker);
 	}
 	return true;
@@ -85,17 +88,18 @@ static bool is_passing(int error)
 static void note_shortage(struct worker *worker, int error)
 {
 	log_limited(limit(worker, LIMIT_SHORTAGE), LOG_WARNING, "can't accept connections: %s; trying on", strerror(error));
+	scoreboard_count(worker->board, worker->number, COUNT_ACCEPT_WAITS);
 }
 
 /* ---- admission ---- */
 
 /* Says so, if that goes without waiting; to close it is the caller's. */
-static void refuse(struct worker *worker, int fd, const struct service *service)
+static void refuse(struct worker *worker, int fd, const struct service *service, enum scoreboard_count why)
 {
 	struct span word = service->protocol->too_busy;
 	char unread[4096];
 
-	atomic_fetch_add_explicit(&worker->board->row[worker->number].refused, 1, memory_order_relaxed);
+	scoreboard_count(worker->board, worker->number, why);
 	if (word.len > 0 && send(fd, word.at, word.len, MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
 		shutdown(fd, SHUT_WR);
 		/* what the client has sent already would turn the close into a reset, which destroys the word */
@@ -109,7 +113,7 @@ static bool is_allowed(struct worker *worker, const struct sockaddr *peer)
 {
 	if (access_allows(&worker->config->allow, &worker->config->deny, peer))
 		return true;
-	atomic_fetch_add_explicit(&worker->board->row[worker->number].denied, 1, memory_order_relaxed);
+	scoreboard_count(worker->board, worker->number, COUNT_DENIED);
 	return false;
 }
 
@@ -124,7 +128,7 @@ static bool seat_client(struct worker *worker, const struct connection *connecti
 		return true;
 	log_limited(limit(worker, LIMIT_SOURCE), LOG_WARNING, "%s refused: max_connections_per_source (%d) reached",
 	            scoreboard_peer(&worker->board->seat[connection->seat], name, sizeof name), most);
-	refuse(worker, connection->fd, connection->service);
+	refuse(worker, connection->fd, connection->service, COUNT_REFUSED_SOURCE);
 	return false;
 }
 
@@ -144,9 +148,12 @@ bool worker_meet(struct worker *worker, const struct connection *connection, con
 static void begin(struct worker *worker, struct connection *connection)
 {
 	struct seat *seat = &worker->board->seat[connection->seat];
+	uint64_t now_us = clock_coarse_us();
 
-	connection->questions_before = atomic_load_explicit(&seat->questions, memory_order_relaxed);
-	scoreboard_add(&seat->connections, 1);
+	atomic_store_explicit(&seat->questions, 0, memory_order_relaxed);
+	atomic_store_explicit(&seat->began_us, now_us, memory_order_relaxed);
+	atomic_store_explicit(&seat->active_us, now_us, memory_order_relaxed);
+	scoreboard_count(worker->board, worker->number, COUNT_CONNECTIONS);
 	worker_count_busy(worker);
 	atomic_store(&worker->fds[connection->seat], connection->fd);
 }
@@ -185,7 +192,7 @@ static bool admit(struct worker *worker, struct worker_listener *listener, struc
 	if (connection->seat == WORKER_NO_SEAT && !take_seat(worker, connection)) {
 		log_limited(limit(worker, LIMIT_SEATS), LOG_WARNING, "max_connections (%u) reached: clients are refused",
 		            worker->board->seats);
-		refuse(worker, connection->fd, connection->service);
+		refuse(worker, connection->fd, connection->service, COUNT_REFUSED_LIMIT);
 		close(connection->fd);
 		return false;
 	}
@@ -378,6 +385,7 @@ int worker_accept_now(struct worker *worker, int number, struct connection *conn
 		if (connection->seat == WORKER_NO_SEAT && !refuses && !take_seat(worker, connection)) {
 			log_limited(limit(worker, LIMIT_SEATS), LOG_WARNING, "max_connections (%u) reached: clients wait",
 			            worker->board->seats);
+			scoreboard_count(worker->board, worker->number, COUNT_ACCEPT_WAITS);
 			return -1;
 		}
 		connection->fd = take(&worker->listeners[number], &peer, SOCK_NONBLOCK);

@@ -13,11 +13,12 @@
 
 #include "aphorismctl/control.h"
 #include "aphorismctl/json.h"
+#include "aphorismctl/rows.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "fuzz.h"
 
-enum { PEERS = CONTROL_CLIENTS + 4, LONGEST_COMMAND = 255, LONGEST_SPEECH = 1 << 16, RECEIVED = 8192 };
+enum { PEERS = CONTROL_CLIENTS + 4, LONGEST_COMMAND = 255, LONGEST_SPEECH = 1 << 16, RECEIVED = 1 << 20, LONG_ANSWER = 3000 };
 
 static char folder[] = "/dev/shm/aphorismd-fuzz-XXXXXX";
 static struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -57,6 +58,11 @@ static void command(void *arg, unsigned client, const char *line)
 		control_say(client, "stopping");
 		control_say(client, "end 0");
 		control_keep(client, CONTROL_EXIT, 1);
+	} else if (strcmp(line, "connections") == 0) {
+		/* more than a socket holds: it is kept until it is taken */
+		for (unsigned i = 0; i < LONG_ANSWER; i++)
+			control_say(client, "connection client=%0100u\tworker=%u", i, client);
+		control_end(client, 0);
 	} else {
 		control_say(client, "error %s", line);
 		control_end(client, EX_USAGE);
@@ -76,16 +82,16 @@ static void serve(void)
 /* What came is whole lines, and "end STATUS" is one of them once at the most. */
 static void hear(int *peer)
 {
-	char text[RECEIVED];
+	static char text[RECEIVED];
 	ssize_t len = recv(*peer, text, sizeof text - 1, MSG_DONTWAIT);
 	unsigned ends = 0;
 
 	if (len > 0) {
 		text[len] = '\0';
-		REQUIRE(strlen(text) == (size_t)len && text[len - 1] == '\n');
+		REQUIRE(strlen(text) == (size_t)len);
 		for (char *at = text, *end; (end = strchr(at, '\n')) != NULL; at = end + 1)
 			ends += strncmp(at, "end ", 4) == 0;
-		REQUIRE(ends <= 1);
+		REQUIRE(ends <= 1 && (ends == 0 || text[len - 1] == '\n'));
 	}
 	if (len >= 0)
 		close(*peer);
@@ -105,7 +111,7 @@ static void join(int *peer)
 
 static void step(struct feed *feed)
 {
-	static const char *const words[] = { "reload\n", "stop\n", "ping\n", "\n" };
+	static const char *const words[] = { "reload\n", "stop\n", "connections\n", "\n" };
 	int *peer = &peers[feed_byte(feed) % PEERS];
 	uint8_t what = feed_byte(feed);
 	size_t len = what / 8;
@@ -179,7 +185,9 @@ static void play_daemon(struct feed *feed)
 		REQUIRE(reply.status >= 0 && reply.status <= 255 && reply.count <= REPLY_LINES);
 		for (size_t i = 0; i < reply.count; i++)
 			REQUIRE(!strchr(reply.lines[i].key, ' ') && !strchr(reply.lines[i].value, '\n'));
-		json_reply(&reply);
+		json_reply(&reply, "worker");
+		for (size_t i = 0; i < reply.count; i += rows_print(&reply.lines[i], reply.count - i))
+			rows_number(&reply.lines[i], "count");
 	}
 	close(ends[0]);
 	close(ends[1]);

@@ -3,6 +3,7 @@ unit_tests = \
 	%D%/test_address \
 	%D%/test_config \
 	%D%/test_conversation \
+	%D%/test_figures \
 	%D%/test_histogram \
 	%D%/test_log \
 	%D%/test_nearest \

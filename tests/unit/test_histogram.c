@@ -1,7 +1,7 @@
 /*
  * test_histogram.c - percentiles are right within what the buckets' width allows.
  */
-#include "common/histogram.h"
+#include "common/latency.h"
 
 #include <check.h>
 #include <math.h>
@@ -141,6 +141,32 @@ START_TEST(merged_ones_are_as_if_added_to_one)
 }
 END_TEST
 
+START_TEST(a_latency_is_within_7_percent)
+{
+	for (uint64_t ns = 512; ns < UINT64_C(100000000000); ns += ns / 3 + 1) {
+		struct latency latency = { .sum_ns = ns, .largest_ns = UINT64_MAX };
+
+		latency.buckets[latency_bucket(ns)] = 1;
+		ck_assert_uint_eq(latency_count(&latency), 1);
+		ck_assert_double_le(fabs((double)latency_percentile_ns(&latency, 50) - (double)ns), 0.07 * (double)ns);
+		ck_assert(latency_first_ns(latency_bucket(ns)) <= ns && ns < latency_first_ns(latency_bucket(ns) + 1));
+	}
+	ck_assert_uint_eq(latency_bucket(UINT64_MAX), LATENCY_BUCKETS - 1);
+}
+END_TEST
+
+START_TEST(a_latency_that_lies_is_read_within_its_bounds)
+{
+	struct latency latency;
+
+	memset(&latency, 0, sizeof latency);
+	ck_assert_uint_eq(latency_percentile_ns(&latency, 99), 0);
+	memset(&latency, 0xff, sizeof latency);
+	for (unsigned percent = 0; percent <= 100; percent++)
+		latency_percentile_ns(&latency, percent);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("histogram");
@@ -155,6 +181,8 @@ int main(void)
 	tcase_add_test(tcase, buckets_follow_each_other);
 	tcase_add_test(tcase, the_largest_is_exact_even_beyond_the_last_bucket);
 	tcase_add_test(tcase, merged_ones_are_as_if_added_to_one);
+	tcase_add_test(tcase, a_latency_is_within_7_percent);
+	tcase_add_test(tcase, a_latency_that_lies_is_read_within_its_bounds);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

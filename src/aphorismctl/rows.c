@@ -1,0 +1,105 @@
+#include "aphorismctl/rows.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { COLUMNS = 16 };
+
+bool rows_are(const char *key)
+{
+	static const char *const keys[] = { "worker", "connection", "bucket", "finding" };
+
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+		if (strcmp(keys[i], key) == 0)
+			return true;
+	return false;
+}
+
+bool rows_next(const char **at, struct field *field)
+{
+	size_t len = strcspn(*at, "\t");
+	const char *equals = memchr(*at, '=', len);
+
+	if (len == 0)
+		return false;
+	field->name = *at;
+	field->name_len = equals ? (size_t)(equals - *at) : len;
+	field->value = equals ? equals + 1 : *at + len;
+	field->value_len = equals ? len - field->name_len - 1 : 0;
+	*at += len + ((*at)[len] == '\t');
+	return true;
+}
+
+double rows_number(const struct line *line, const char *name)
+{
+	const char *at = line->value;
+	struct field field;
+
+	while (rows_next(&at, &field))
+		if (field.name_len == strlen(name) && memcmp(field.name, name, field.name_len) == 0)
+			return strtod(field.value, NULL);
+	return 0;
+}
+
+static bool is_number(const struct field *field)
+{
+	for (size_t i = 0; i < field->value_len; i++)
+		if (field->value[i] < '0' || field->value[i] > '9')
+			return false;
+	return true;
+}
+
+static size_t count_rows(const struct line *lines, size_t count)
+{
+	size_t rows = 0;
+
+	while (rows < count && strcmp(lines[rows].key, lines[0].key) == 0)
+		rows++;
+	return rows;
+}
+
+static void widen(int width[COLUMNS], const struct line *line)
+{
+	const char *at = line->value;
+	struct field field;
+
+	for (int i = 0; i < COLUMNS && rows_next(&at, &field); i++) {
+		if ((int)field.name_len > width[i])
+			width[i] = (int)field.name_len;
+		if ((int)field.value_len > width[i])
+			width[i] = (int)field.value_len;
+	}
+}
+
+/* A row, or the head above it; numbers stand to the right. */
+static void print_row(const int width[COLUMNS], const struct line *line, bool head)
+{
+	const char *at = line->value;
+	struct field field;
+
+	for (int i = 0; i < COLUMNS && rows_next(&at, &field); i++) {
+		bool last = *at == '\0';
+		const char *text = head ? field.name : field.value;
+		int len = (int)(head ? field.name_len : field.value_len);
+
+		if (is_number(&field))
+			printf("%s%*.*s", i ? "  " : "", width[i], len, text);
+		else
+			printf("%s%-*.*s", i ? "  " : "", last ? 0 : width[i], len, text);
+	}
+	putchar('\n');
+}
+
+size_t rows_print(const struct line *lines, size_t count)
+{
+	size_t rows = count_rows(lines, count);
+	int width[COLUMNS] = { 0 };
+
+	for (size_t i = 0; i < rows; i++)
+		widen(width, &lines[i]);
+	print_row(width, &lines[0], true);
+	for (size_t i = 0; i < rows; i++)
+		print_row(width, &lines[i], false);
+	return rows;
+}

@@ -1,0 +1,301 @@
+/*
+ * supervisor_commands.c - what aphorismctl asks for; see aphorismctl(8) for the protocol.
+ *
+ * Whatever comes from a scoreboard may be a worker's lie: it is shown, and nothing else is done about it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "aphorismd/control.h"
+#include "aphorismd/supervisor_parts.h"
+#include "common/clock.h"
+#include "common/log.h"
+
+enum { MOST_ROWS = 2000, LOOK_US = CLOCK_S };
+
+/* ---- figures ---- */
+
+/* A view of the figures that print makes. */
+static void say_figures(const struct supervisor *s, unsigned client, void (*print)(const struct figures *, FILE *))
+{
+	struct figures figures;
+	char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+
+	supervisor_look_up(s, &figures);
+	if (to)
+		print(&figures, to);
+	if (to && fclose(to) == 0)
+		control_say_lines(client, text);
+	free(text);
+}
+
+static void say_status(struct supervisor *s, unsigned client)
+{
+	const struct generation *current = s->current;
+
+	control_say(client, "version " PACKAGE_VERSION);
+	control_say(client, "pid %d", (int)getpid());
+	control_say(client, "state %s", s->stopping ? "stopping" : !current ? "starting" :
+	            s->step != STEP_NONE ? "reloading" : s->old ? "draining" : "serving");
+	control_say(client, "model %s", current ? current->model->name : "none");
+	say_figures(s, client, figures_print_status);
+	for (int64_t i = 0; current && i < current->image.config->listeners; i++)
+		control_say(client, "listening %s", current->listeners[i]->address);
+}
+
+static void say_statistics(struct supervisor *s, unsigned client)
+{
+	say_figures(s, client, figures_print_all);
+}
+
+static void say_histogram(struct supervisor *s, unsigned client)
+{
+	say_figures(s, client, figures_print_histogram);
+}
+
+static void say_metrics(struct supervisor *s, unsigned client)
+{
+	say_figures(s, client, figures_print_metrics);
+}
+
+/* ---- workers and connections ---- */
+
+/* By worker: how many connections it holds, and the seat of one of them. */
+struct holding {
+	uint32_t count, seat;
+};
+
+/* NULL without memory; to be freed. */
+static struct holding *count_held(const struct scoreboard *board)
+{
+	struct holding *held = calloc(board->workers, sizeof *held);
+
+	for (uint32_t n = 0; held && n < board->seats; n++) {
+		uint32_t owner = atomic_load_explicit(&board->seat[n].owner, memory_order_relaxed);
+
+		if (owner == 0 || owner > board->workers ||
+		    atomic_load_explicit(&board->seat[n].family, memory_order_relaxed) == 0)
+			continue;
+		held[owner - 1].count++;
+		held[owner - 1].seat = n;
+	}
+	return held;
+}
+
+static const char *state_name(const struct generation *generation, uint32_t n)
+{
+	const struct member *member = &generation->members[n];
+
+	if (generation->state == GENERATION_DRAINS || member->retiring)
+		return "draining";
+	return !member->ready ? "starting" : generation_worker_state(generation, n) == WORKER_BUSY ? "busy" : "idle";
+}
+
+static void say_worker(unsigned client, const struct generation *generation, uint32_t n, const struct holding *held)
+{
+	const struct member *member = &generation->members[n];
+	struct scoreboard_totals totals = { .seated = 0 };
+	char peer[CONFIG_ADDRESS] = "-";
+
+	scoreboard_sum_worker(generation->board, n, &totals);
+	if (held->count > 0)
+		scoreboard_peer(&generation->board->seat[held->seat], peer, sizeof peer);
+	control_say(client, "worker number=%u\tpid=%d\tgeneration=%u\tstate=%s\tage_seconds=%llu\topen=%u\t"
+	            "connections=%llu\tquestions=%llu\tclient=%s", n, (int)member->pid, generation->number,
+	            state_name(generation, n), (unsigned long long)(clock_now_us() - member->began_us) / CLOCK_S,
+	            held->count, (unsigned long long)(totals.count[COUNT_CONNECTIONS] - member->connections_before),
+	            (unsigned long long)(totals.count[COUNT_ANSWERED] - member->questions_before), peer);
+}
+
+static void say_workers_of(unsigned client, const struct generation *generation, int *said)
+{
+	struct holding *held = count_held(generation->board);
+
+	for (uint32_t n = 0; held && n < generation->board->used; n++)
+		if (generation_is_alive(&generation->members[n]) && (*said)++ < MOST_ROWS)
+			say_worker(client, generation, n, &held[n]);
+	free(held);
+}
+
+/* Of the youngest generation first. */
+static void say_of_all(struct supervisor *s, unsigned client,
+                       void (*say)(unsigned, const struct generation *, int *said))
+{
+	const struct generation *generations[] = { s->next, s->current, s->old };
+	int said = 0;
+
+	for (size_t i = 0; i < 3; i++)
+		if (generations[i])
+			say(client, generations[i], &said);
+	if (said > MOST_ROWS)
+		control_say(client, "more %d", said - MOST_ROWS);
+}
+
+static void say_workers(struct supervisor *s, unsigned client)
+{
+	say_of_all(s, client, say_workers_of);
+}
+
+static unsigned long long seconds_since(const _Atomic uint64_t *us)
+{
+	uint64_t then_us = atomic_load_explicit(us, memory_order_relaxed), now_us = clock_now_us();
+
+	return then_us < now_us ? (now_us - then_us) / CLOCK_S : 0;
+}
+
+static void say_connections_of(unsigned client, const struct generation *generation, int *said)
+{
+	const struct scoreboard *board = generation->board;
+	char peer[CONFIG_ADDRESS];
+
+	for (uint32_t n = 0; n < board->seats; n++) {
+		const struct seat *seat = &board->seat[n];
+		uint32_t owner = atomic_load_explicit(&seat->owner, memory_order_relaxed);
+
+		if (owner == 0 || owner > board->workers ||
+		    atomic_load_explicit(&seat->family, memory_order_relaxed) == 0 || (*said)++ >= MOST_ROWS)
+			continue;
+		control_say(client, "connection client=%s\tworker=%u\tgeneration=%u\tage_seconds=%llu\t"
+		            "idle_seconds=%llu\tquestions=%llu", scoreboard_peer(seat, peer, sizeof peer), owner - 1,
+		            generation->number, seconds_since(&seat->began_us), seconds_since(&seat->active_us),
+		            (unsigned long long)atomic_load_explicit(&seat->questions, memory_order_relaxed));
+	}
+}
+
+static void say_connections(struct supervisor *s, unsigned client)
+{
+	say_of_all(s, client, say_connections_of);
+}
+
+/* ---- questions ---- */
+
+static void say_pong(struct supervisor *s, unsigned client)
+{
+	(void)s;
+	control_say(client, "pong");
+}
+
+static void say_version(struct supervisor *s, unsigned client)
+{
+	(void)s;
+	control_say(client, "version " PACKAGE_VERSION);
+}
+
+static const struct question {
+	const char *name;
+	void (*say)(struct supervisor *, unsigned client);
+} questions[] = {
+	{ "ping", say_pong },           { "version", say_version },     { "status", say_status },
+	{ "stats", say_statistics },    { "workers", say_workers },     { "connections", say_connections },
+	{ "histogram", say_histogram }, { "metrics", say_metrics },
+};
+
+static const struct question *find_question(const char *name)
+{
+	for (size_t i = 0; i < sizeof questions / sizeof *questions; i++)
+		if (strcmp(questions[i].name, name) == 0)
+			return &questions[i];
+	return NULL;
+}
+
+/* ---- orders ---- */
+
+/* What stands behind that word and a space; NULL when the command is another one. */
+static const char *argument_of(const char *command, const char *word)
+{
+	size_t len = strlen(word);
+
+	return strncmp(command, word, len) == 0 && command[len] == ' ' ? command + len + 1 : NULL;
+}
+
+static void refuse(unsigned client, int status, const char *reason)
+{
+	control_say(client, "error %s", reason);
+	control_end(client, status);
+}
+
+static void set_level(struct supervisor *s, unsigned client, const char *name)
+{
+	struct generation *generations[] = { s->next, s->current, s->old };
+	int level = config_log_level(name);
+
+	if (level < 0) {
+		refuse(client, EX_USAGE, "no such level: error, warning, notice, info or debug");
+		return;
+	}
+	log_level(LOG_ERR + level);
+	for (size_t i = 0; i < 3; i++)
+		if (generations[i])
+			atomic_store(&generations[i]->board->shared->log_level, LOG_ERR + level);
+	log_message(LOG_ALWAYS | LOG_NOTICE, "log.level: %s until the next reload", name);
+	control_say(client, "level %s", name);
+	control_end(client, EX_OK);
+}
+
+static void drain(struct supervisor *s, unsigned client, const char *name)
+{
+	uint64_t now_us = clock_now_us();
+	const char *reason;
+	char *end;
+	unsigned long number = strtoul(name, &end, 10);
+
+	if (*name < '0' || *name > '9' || *end != '\0' || number > UINT32_MAX) {
+		refuse(client, EX_USAGE, "a worker is named by its number");
+		return;
+	}
+	reason = s->current ? generation_drain(s->current, (uint32_t)number, now_us) : "no such worker";
+	if (reason) {
+		refuse(client, EX_USAGE, reason);
+		return;
+	}
+	/* the kernel may have told it alone of a connection: see worker_listens_no_more() */
+	s->look = true;
+	s->look_until_us = now_us + LOOK_US;
+	log_notice("worker %lu drains, as it was told to", number);
+	control_say(client, "draining %lu", number);
+	control_end(client, EX_OK);
+}
+
+static void reload(struct supervisor *s, unsigned client)
+{
+	/* one that is under way may have read the files before they changed */
+	control_keep(client, CONTROL_RELOAD, s->reloads + s->failed_reloads + 1 + (s->step != STEP_NONE));
+	supervisor_begin_reload(s);
+}
+
+static void stop(struct supervisor *s, unsigned client, bool now)
+{
+	control_say(client, "stopping");
+	control_say(client, "end 0");
+	control_keep(client, CONTROL_EXIT, 0);
+	supervisor_stop(s, !now && !s->stopping ? 1 : STOP_AT_ONCE);
+}
+
+void supervisor_obey(void *supervisor, unsigned client, const char *command)
+{
+	struct supervisor *s = supervisor;
+	const struct question *question = find_question(command);
+	const char *argument;
+
+	if (question) {
+		question->say(s, client);
+		control_end(client, EX_OK);
+	} else if (strcmp(command, "stop") == 0 || strcmp(command, "stop now") == 0) {
+		stop(s, client, command[4] != '\0');
+	} else if ((argument = argument_of(command, "log")) != NULL) {
+		set_level(s, client, argument);
+	} else if (s->stopping) {
+		refuse(client, EX_UNAVAILABLE, "the daemon is stopping");
+	} else if (strcmp(command, "reload") == 0) {
+		reload(s, client);
+	} else if ((argument = argument_of(command, "drain")) != NULL) {
+		drain(s, client, argument);
+	} else {
+		refuse(client, EX_USAGE, "unknown command");
+	}
+}
