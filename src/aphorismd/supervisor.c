@@ -107,6 +107,8 @@ static void reap(struct supervisor *s, uint64_t now_us)
 			loader_ended(&s->loader, status);
 			continue;
 		}
+		if (supervisor_metrics_reaped(s, pid, status))
+			continue;
 		for (size_t i = 0; i < 3; i++)
 			if (generations[i] && generation_reaped(generations[i], pid, status, now_us))
 				look_at_listeners(s, generations[i], now_us);
@@ -158,6 +160,7 @@ static void advance(struct supervisor *s, uint64_t now_us)
 	}
 	supervisor_advance_reload(s, now_us);
 	supervisor_watch_idle(s, now_us);
+	supervisor_tend_metrics(s, now_us);
 	if (!s->current && s->step == STEP_NONE && !s->stopping)
 		supervisor_stop(s, STOP_AT_ONCE);
 }
@@ -175,10 +178,12 @@ static int wait_ms(struct supervisor *s, uint64_t now_us)
 {
 	const struct generation *generations[] = { s->next, s->current, s->old };
 	uint64_t due_us = control_due_us(), notify_us = notify_due_us(), idle_us = supervisor_idle_due_us(s);
+	uint64_t metrics_us = supervisor_metrics_due_us(s);
 	uint64_t longest_ms = is_under_way(s) ? UNDER_WAY_MS : LONGEST_WAIT_MS;
 
 	due_us = notify_us < due_us ? notify_us : due_us;
 	due_us = idle_us < due_us ? idle_us : due_us;
+	due_us = metrics_us < due_us ? metrics_us : due_us;
 	if (s->loader.pid > 0 && s->loader.deadline_us < due_us)
 		due_us = s->loader.deadline_us;
 	if (s->step == STEP_WAITS && !s->current && s->bind_us < due_us)

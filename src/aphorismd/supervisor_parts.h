@@ -5,6 +5,7 @@
  *   supervisor_setup.c       what a start does once
  *   supervisor_reload.c      from one generation to the next
  *   supervisor_idle.c        the end for want of clients
+ *   supervisor_metrics.c     the file of metrics
  *   supervisor_listeners.c   the sockets that all generations share
  *   supervisor_status.c      how the daemon is
  *   supervisor_commands.c    what aphorismctl asks for
@@ -53,6 +54,11 @@ struct supervisor {
 
 	uint64_t idle_us, idle_look_us;   /* without a client since then, 0 while there is one; when to look next */
 	uint64_t idle_seen;               /* connections by then */
+
+	struct {
+		pid_t pid;                /* of the process that writes the file now; 0: none */
+		uint64_t due_us;          /* when that is killed; or when the next one begins */
+	} metrics;
 
 	int stopping;                     /* how many times we were told, or STOP_AT_ONCE */
 	int status;                       /* to exit with */
@@ -132,6 +138,17 @@ void supervisor_watch_idle(struct supervisor *, uint64_t now_us);
 
 /* When to look whether there is a client; UINT64_MAX for never. */
 uint64_t supervisor_idle_due_us(const struct supervisor *);
+
+/* ---- supervisor_metrics.c ---- */
+
+/* Has the metrics written when that is due, by a process of its own: a file system may keep whoever writes waiting. */
+void supervisor_tend_metrics(struct supervisor *, uint64_t now_us);
+
+/* A process has ended: true if it was that one. */
+bool supervisor_metrics_reaped(struct supervisor *, pid_t, int wait_status);
+
+/* When something is due; UINT64_MAX for never. */
+uint64_t supervisor_metrics_due_us(const struct supervisor *);
 
 /* ---- supervisor_status.c ---- */
 

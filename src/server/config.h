@@ -51,6 +51,8 @@ struct config {
 	int64_t sandbox;
 	int64_t log_target, log_facility, log_level;    /* see config_syslog_facility(), config_syslog_level() */
 	char control[CONFIG_ADDRESS];     /* absolute, or "" for none */
+	char metrics[PATH_MAX];           /* absolute, or "" for none */
+	int64_t metrics_interval_us;
 	int64_t activation_idle_us, inetd_idle_us;      /* without a client until the daemon ends; 0 is never */
 	struct {                          /* not at their defaults, but said by somebody */
 		bool listen, aphorisms, user, pidfile, control, log_level;

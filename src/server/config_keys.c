@@ -90,6 +90,11 @@ const struct key config_keys[] = {
 	  RUNSTATEDIR "/aphorismd/control", 0, 0, NULL,
 	  "The UNIX socket for aphorismctl; empty is none." },
 
+	{ "metrics.file", KEY_PATH, FIELD(metrics), "", 0, 0, NULL,
+	  "The file that the metrics are written to, for a monitor; empty is none." },
+	{ "metrics.interval", KEY_DURATION, FIELD(metrics_interval_us), "15s", CLOCK_S, HOUR_US, NULL,
+	  "The time from one writing of them to the next." },
+
 	{ "activation.idle_exit", KEY_DURATION, FIELD(activation_idle_us), "0s", 0, 24 * HOUR_US, NULL,
 	  "The time without a client after which a daemon with inherited sockets ends, 1s at least; 0 is never." },
 	{ "inetd.idle_exit", KEY_DURATION, FIELD(inetd_idle_us), "60s", TIMEOUT_US, NULL,

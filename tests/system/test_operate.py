@@ -291,3 +291,46 @@ def test_metrics(daemon, model):
     for key, words in (("questions", "questions"), ("connections", "served"), ("denied", "denied")):
         assert value(families, key) == status[key]
         assert f", {status[key]} {words}" in line
+
+
+def test_metrics_file(daemon, place):
+    """Replaced as a whole, again and again, from the start on; whoever reads it never sees a part."""
+    folder = place / "metrics"
+    folder.mkdir()
+    file = folder / "aphorismd.prom"
+    d = daemon("event", metrics__file=str(file), metrics__interval="1s")
+    until("the file", file.exists)
+    assert value(parsed(file.read_text()), "questions") == 0
+    first, seen = file.stat().st_ino, set()
+    assert d.ask(QUESTION) == ANSWER
+
+    def counted():
+        seen.add(file.stat().st_ino)
+        return value(parsed(file.read_text()), "questions") == 1
+    until("the next", counted)
+    assert seen - {first} and file.stat().st_mode & 0o777 == 0o644
+    assert os.listdir(folder) == [file.name]
+    # elsewhere after a reload, at once
+    d.reloaded(metrics__file=str(folder / "b.prom"), metrics__interval="1h")
+    until("the other file", (folder / "b.prom").exists)
+    assert value(parsed((folder / "b.prom").read_text()), "generation") == 2
+
+
+def test_a_metrics_file_that_can_not_be_written(daemon, place):
+    d = daemon("event", metrics__file=str(place / "missing/a.prom"), metrics__interval="1s")
+    d.wait_for("metrics.file: can't write .*missing/a.prom: No such file")
+    assert d.ask() == b"Ugly."
+    d.reloaded(metrics__file="")
+    assert d.ask() == b"Ugly."
+
+
+def test_a_metrics_file_is_no_way_to_another_file(daemon, place):
+    """A link in its place is replaced, not followed."""
+    (place / "precious").write_text("precious")
+    (place / "a.prom.tmp").symlink_to("precious")
+    (place / "a.prom").symlink_to("precious")
+    daemon("event", metrics__file="a.prom")
+    until("the file", lambda: not (place / "a.prom").is_symlink())
+    assert (place / "precious").read_text() == "precious"
+    parsed((place / "a.prom").read_text())
+
