@@ -14,6 +14,7 @@
 #include "aphorismctl/json.h"
 #include "aphorismctl/rows.h"
 #include "aphorismctl/show.h"
+#include "aphorismctl/top.h"
 #include "common/clock.h"
 #include "common/dial.h"
 #include "common/json.h"
@@ -38,6 +39,7 @@ static const struct command commands[] = {
 	{ "stats", "stats", .timeout_us = ANSWER_US },
 	{ "histogram", "histogram", .rows = "bucket", .timeout_us = ANSWER_US },
 	{ "metrics", "metrics", .timeout_us = ANSWER_US },
+	{ "top", "", .timeout_us = ANSWER_US },
 	{ "reload", "reload", .done = "reloaded", .rows = "changed", .timeout_us = CHANGE_US },
 	{ "drain", "drain", "WORKER", .timeout_us = ANSWER_US },
 	{ "log", "log", "LEVEL", .timeout_us = ANSWER_US },
@@ -76,6 +78,7 @@ static const char help[] =
 	"  stats          say what it has done\n"
 	"  histogram      show how long questions take\n"
 	"  metrics        say the same in the text format of OpenMetrics\n"
+	"  top            show all that live, at a terminal\n"
 	"  reload         read its configuration and table again, and wait for the outcome\n"
 	"  drain WORKER   have a worker finish and replace it\n"
 	"  log LEVEL      write what is as urgent as that, until the next reload\n"
@@ -181,6 +184,10 @@ static int parse_command(char *const *operands, struct wishes *wishes)
 		return wrong("%s: not a %s", command->name, command->argument);
 	if (wishes->now && strcmp(command->name, "stop") != 0)
 		return wrong("--now goes with stop only");
+	if (strcmp(command->name, "top") == 0 && wishes->json)
+		return wrong("top draws for people: --json goes with stats and workers");
+	if (strcmp(command->name, "top") == 0 && top_lacks())
+		return wrong("top: %s", top_lacks());
 	wishes->command = command;
 	return EX_OK;
 }
@@ -292,6 +299,17 @@ static int ask(const struct wishes *wishes)
 	return show(wishes, &reply);
 }
 
+/* Whoever is not there at all is told of as by the other commands. */
+static int watch(const struct wishes *wishes)
+{
+	int fd = dial_unix(wishes->socket, clock_now_us() + (uint64_t)wishes->timeout_us);
+
+	if (fd < 0)
+		return explain_connect(wishes, errno);
+	close(fd);
+	return top_run(wishes->socket);
+}
+
 int main(int argc, char **argv)
 {
 	struct wishes wishes = { 0 };
@@ -305,7 +323,7 @@ int main(int argc, char **argv)
 		wishes.socket = control_default_path(path);
 	if (wishes.timeout_us == 0)
 		wishes.timeout_us = wishes.command->timeout_us;
-	status = ask(&wishes);
+	status = strcmp(wishes.command->name, "top") == 0 ? watch(&wishes) : ask(&wishes);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		wrong("standard output: %s", strerror(errno));
 		return EX_IOERR;

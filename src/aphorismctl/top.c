@@ -1,0 +1,212 @@
+#include "aphorismctl/top.h"
+
+#ifdef HAVE_NCURSES
+
+#include <errno.h>
+#include <math.h>
+#include <ncurses.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "aphorismctl/rows.h"
+#include "common/clock.h"
+#include "common/dial.h"
+
+enum { TICK_MS = 1000, ANSWER_US = 2 * CLOCK_S, WORKERS_AT = 6, BAR_AT = 46, BAR = 30 };
+
+/* What a worker had answered at the last look. */
+struct past {
+	double pid, generation, questions;
+};
+
+static struct reply status, statistics, workers;
+static struct past past[REPLY_LINES];
+static size_t past_count;
+static double past_questions;             /* of all */
+static uint64_t past_us;
+
+static int ask(const char *socket, const char *line, struct reply *reply)
+{
+	uint64_t deadline_us = clock_now_us() + ANSWER_US;
+	int fd = dial_unix(socket, deadline_us), error;
+
+	if (fd < 0)
+		return errno;
+	error = control_ask(fd, line, reply, deadline_us);
+	close(fd);
+	return error == 0 && reply->status != 0 ? EPERM : error;
+}
+
+static const char *value(const struct reply *reply, const char *key)
+{
+	for (size_t i = 0; i < reply->count; i++)
+		if (strcmp(reply->lines[i].key, key) == 0)
+			return reply->lines[i].value;
+	return "-";
+}
+
+static double number(const struct reply *reply, const char *key)
+{
+	return strtod(value(reply, key), NULL);
+}
+
+static double rate_of(double now, double before, double seconds)
+{
+	return seconds > 0 && now >= before ? (now - before) / seconds : 0;
+}
+
+static double worker_rate(const struct line *line, double seconds)
+{
+	double pid = rows_number(line, "pid"), generation = rows_number(line, "generation");
+	double questions = rows_number(line, "questions");
+
+	for (size_t i = 0; i < past_count; i++)
+		if (past[i].pid == pid && past[i].generation == generation)
+			return rate_of(questions, past[i].questions, seconds);
+	return rate_of(questions, 0, seconds);
+}
+
+static void remember(uint64_t now_us)
+{
+	past_count = 0;
+	for (size_t i = 0; i < workers.count; i++)
+		past[past_count++] = (struct past){
+			.pid = rows_number(&workers.lines[i], "pid"),
+			.generation = rows_number(&workers.lines[i], "generation"),
+			.questions = rows_number(&workers.lines[i], "questions"),
+		};
+	past_questions = number(&statistics, "questions");
+	past_us = now_us;
+}
+
+static void draw_head(double seconds)
+{
+	attron(A_BOLD);
+	mvprintw(0, 0, "aphorismd %s  %s, generation %s, %s, up %s s", value(&status, "version"), value(&status, "model"),
+	         value(&status, "generation"), value(&status, "state"), value(&status, "uptime_seconds"));
+	attroff(A_BOLD);
+	mvprintw(1, 0, "questions   %.0f/s, %s in all, %s unknown",
+	         rate_of(number(&statistics, "questions"), past_questions, seconds), value(&statistics, "questions"),
+	         value(&statistics, "questions_unknown"));
+	mvprintw(2, 0, "connections %s of %s, %s queued, %s in all; %s waits for a seat or the like",
+	         value(&status, "connections_open"), value(&statistics, "max_connections"), value(&status, "queued"),
+	         value(&status, "connections"), value(&status, "accept_waits"));
+	mvprintw(3, 0, "latency     waits p50 %s p99 %s us, service p50 %s p99 %s us", value(&statistics, "wait_p50_us"),
+	         value(&statistics, "wait_p99_us"), value(&statistics, "service_p50_us"),
+	         value(&statistics, "service_p99_us"));
+	mvprintw(4, 0, "turned away %s timed out, %s refused, %s denied, %s bad headers", value(&status, "timeouts"),
+	         value(&status, "refused"), value(&status, "denied"), value(&status, "bad_headers"));
+}
+
+static void draw_worker(int at, const struct line *line, double rate, double most)
+{
+	const char *fields = line->value;
+	struct field field;
+	int bar = most > 0 ? (int)ceil(rate / most * BAR) : 0;
+
+	mvprintw(at, 0, "%6.0f %8.0f", rows_number(line, "number"), rows_number(line, "pid"));
+	while (rows_next(&fields, &field)) {
+		if (field.name_len == strlen("state") && memcmp(field.name, "state", field.name_len) == 0)
+			mvaddnstr(at, 17, field.value, (int)field.value_len);
+		if (field.name_len == strlen("client") && memcmp(field.name, "client", field.name_len) == 0)
+			mvaddnstr(at, BAR_AT + BAR + 1, field.value, (int)field.value_len);
+	}
+	mvprintw(at, 26, "%6.0f %10.0f", rows_number(line, "open"), rate);
+	attron(A_REVERSE);
+	for (int i = 0; i < bar; i++)
+		mvaddch(at, BAR_AT + i, ' ');
+	attroff(A_REVERSE);
+}
+
+static void draw_workers(double seconds)
+{
+	size_t room = LINES > WORKERS_AT + 1 ? (size_t)(LINES - WORKERS_AT - 1) : 0, count = 0;
+	double most = 0;
+
+	while (count < workers.count && strcmp(workers.lines[count].key, "worker") == 0)
+		count++;
+	attron(A_UNDERLINE);
+	mvprintw(WORKERS_AT - 1, 0, "%6s %8s  %-8s %6s %10s   %-*s %s", "worker", "pid", "state", "open", "questions/s",
+	         BAR, "of the busiest", "client");
+	attroff(A_UNDERLINE);
+	for (size_t i = 0; i < count; i++)
+		most = fmax(most, worker_rate(&workers.lines[i], seconds));
+	for (size_t i = 0; i < count && i < room; i++)
+		draw_worker(WORKERS_AT + (int)i, &workers.lines[i], worker_rate(&workers.lines[i], seconds), most);
+	if (count > room && LINES > 0)
+		mvprintw(LINES - 1, 0, "and %zu more; q ends", count - room);
+	else if (LINES > 0)
+		mvprintw(LINES - 1, 0, "q ends");
+}
+
+static int look(const char *socket)
+{
+	int error = ask(socket, "status\n", &status);
+
+	if (error == 0)
+		error = ask(socket, "stats\n", &statistics);
+	return error == 0 ? ask(socket, "workers\n", &workers) : error;
+}
+
+static void draw(const char *socket)
+{
+	int error = look(socket);
+	uint64_t now_us = clock_now_us();
+	double seconds = past_us ? (double)(now_us - past_us) / CLOCK_S : 0;
+
+	erase();
+	if (error != 0) {
+		mvprintw(0, 0, "%s: %s", socket, strerror(error));
+		mvprintw(1, 0, "waiting for aphorismd; q ends");
+		past_us = 0;
+	} else {
+		draw_head(seconds);
+		draw_workers(seconds);
+		remember(now_us);
+	}
+	refresh();
+}
+
+const char *top_lacks(void)
+{
+	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) ? NULL : "needs a terminal";
+}
+
+int top_run(const char *socket)
+{
+	SCREEN *screen = newterm(NULL, stdout, stdin);
+	int key;
+
+	if (!screen) {
+		fprintf(stderr, "aphorismctl: top: this terminal can't be drawn on: is TERM right?\n");
+		return EX_UNAVAILABLE;
+	}
+	cbreak();
+	noecho();
+	curs_set(0);
+	timeout(TICK_MS);
+	do
+		draw(socket);
+	while ((key = getch()) != 'q' && key != 'Q' && (key != ERR || isatty(STDIN_FILENO)));
+	endwin();
+	delscreen(screen);
+	return EX_OK;
+}
+
+#else
+
+const char *top_lacks(void)
+{
+	return "this build has no ncurses";
+}
+
+int top_run(const char *socket)
+{
+	(void)socket;
+	return 0;
+}
+
+#endif

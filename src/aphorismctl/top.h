@@ -1,0 +1,18 @@
+/*
+ * top.h - how the daemon is, live at a terminal.
+ */
+#ifndef APHORISMCTL_TOP_H
+#define APHORISMCTL_TOP_H
+
+#include "aphorismctl/control.h"
+
+/* Why it can't be had, here or in this build; NULL when it can. */
+const char *top_lacks(void);
+
+/*
+ * Asks that socket once a second and draws the answers, until q is typed; a daemon that is away for a while is waited
+ * for.  Returns an exit status.  Blocks.
+ */
+int top_run(const char *socket);
+
+#endif

@@ -1,0 +1,184 @@
+"""aphorismctl top, at a terminal of its own."""
+
+import fcntl
+import os
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import APHORISMCTL, LIMIT, environment, holds, until
+
+HAS_TOP = b"this build has no ncurses" not in Path(APHORISMCTL).read_bytes()
+needs_ncurses = pytest.mark.skipif(not HAS_TOP, reason="this build has no ncurses: it draws nothing")
+ROWS, COLUMNS = 30, 120
+
+
+class Screen:
+    """A terminal of so many rows that shows what a program draws: as much of a VT100 as ncurses makes use of here."""
+
+    def __init__(self, *command, term="vt100"):
+        self.fd, slave = os.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        self.process = subprocess.Popen(
+            [str(word) for word in command], stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0), env=environment(TERM=term, LC_ALL="C"))
+        os.close(slave)
+        self.text, self.reverse = "", False
+        self.lines, self.bars = [[" "] * COLUMNS for _ in range(ROWS)], [[False] * COLUMNS for _ in range(ROWS)]
+        self.row = self.column = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.fd)
+        self.process.wait(LIMIT)
+
+    def read(self):
+        if select.select([self.fd], [], [], 0.1)[0]:
+            try:
+                self.text += os.read(self.fd, 65536).decode(errors="replace")
+            except OSError:               # the other side has gone
+                return False
+            self.draw()
+        return True
+
+    def draw(self):
+        while self.text:
+            found = re.match(r"\x1b\[([\d;?]*)([A-Za-z])|\x1b[()].|\x1b[=>78DEMHc]", self.text)
+            if found:
+                self.obey(found)
+            elif self.text[0] == "\x1b":
+                return                    # the rest of it is still to come
+            else:
+                self.put(self.text[0])
+            self.text = self.text[found.end() if found else 1:]
+
+    def obey(self, found):
+        numbers = [int(n) for n in (found.group(1) or "").split(";") if n.isdigit()]
+        first, final = (numbers or [0])[0], found.group(2) or " "
+        if final == "H":
+            self.row, self.column = (numbers + [1, 1])[0] - 1 if numbers else 0, (numbers + [1, 1])[1] - 1
+        elif final == "J":
+            self.erase(self.row, self.column, ROWS)
+        elif final == "K" and first == 1:
+            self.lines[self.row][:self.column + 1] = [" "] * (self.column + 1)
+            self.bars[self.row][:self.column + 1] = [False] * (self.column + 1)
+        elif final == "K":
+            self.erase(self.row, self.column, self.row + 1)
+        elif final == "m":
+            self.reverse = 7 in numbers or (self.reverse and not (not numbers or 0 in numbers))
+        elif final in "ABCD":
+            by = max(1, first)
+            self.row += {"A": -by, "B": by}.get(final, 0)
+            self.column += {"C": by, "D": -by}.get(final, 0)
+
+    def erase(self, row, column, end):
+        for n in range(row, end):
+            begin = column if n == row else 0
+            self.lines[n][begin:] = [" "] * (COLUMNS - begin)
+            self.bars[n][begin:] = [False] * (COLUMNS - begin)
+
+    def put(self, character):
+        if character == "\r":
+            self.column = 0
+        elif character == "\n":
+            self.row = min(self.row + 1, ROWS - 1)
+        elif character == "\b":
+            self.column = max(0, self.column - 1)
+        elif character == "\t":
+            self.column = (self.column // 8 + 1) * 8
+        elif character >= " ":
+            self.lines[self.row][self.column] = character
+            self.bars[self.row][self.column] = self.reverse
+            self.column = min(self.column + 1, COLUMNS - 1)
+
+    def shown(self):
+        return "\n".join("".join(line).rstrip() for line in self.lines)
+
+    def expect(self, pattern):
+        def found():
+            self.read()
+            return re.search(pattern, self.shown(), re.MULTILINE)
+        try:
+            return until(pattern, found)
+        except AssertionError:
+            print(self.shown())
+            raise
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+
+@pytest.fixture
+def top():
+    def start(d, **more):
+        return Screen(APHORISMCTL, "-s", d.control, "top", **more)
+    return start
+
+
+@needs_ncurses
+def test_workers_live(daemon, model, top):
+    d = daemon(model)
+    clients = [d.connect() for _ in range(holds(model, 2))]
+    for client in clients:
+        client.ask(b"Simple is better than?")
+    with top(d) as screen:
+        screen.expect(rf"^aphorismd \S+ +{model}, generation 1, serving")
+        screen.expect(rf"^connections {len(clients)} of 1024, 0 queued")
+        for worker in d.workers():
+            screen.expect(rf"^ +\d+ +{worker.pid} +(idle|busy) ")
+        # it moves, in place: a rate, and a bar beside it
+        end = time.monotonic() + LIMIT
+        while not any(map(any, screen.bars)):
+            clients[0].ask(b"Simple is better than?")
+            screen.read()
+            assert time.monotonic() < end, screen.shown()
+        assert re.search(r"^questions   [1-9]\d*/s", screen.shown(), re.MULTILINE), screen.shown()
+        d.reloaded()
+        screen.expect("generation 2, ")
+        screen.type("q")
+        assert screen.process.wait(LIMIT) == 0
+        assert termios.tcgetattr(screen.fd)[3] & termios.ECHO
+    for client in clients:
+        client.close()
+
+
+@needs_ncurses
+def test_a_daemon_that_goes_and_comes_back(daemon, place, top):
+    d = daemon("event", event__workers=1)
+    with top(d) as screen:
+        screen.expect("event, generation 1")
+        d.stop()
+        screen.expect("waiting for aphorismd")
+        again = daemon("iterative")
+        screen.expect(rf"iterative, generation 1, serving[\s\S]*{again.workers()[0].pid}")
+        screen.process.send_signal(signal.SIGTERM)
+        screen.process.wait(LIMIT)
+
+
+@needs_ncurses
+def test_a_terminal_that_can_not_be_drawn_on(daemon, top):
+    with top(daemon(), term="no-such-terminal") as screen:
+        screen.expect("TERM")
+        assert screen.process.wait(LIMIT) == 69
+
+
+@pytest.mark.parametrize("words", [("top",), ("--json", "top")])
+def test_without_a_terminal(daemon, words):
+    result = daemon().ctl(*words)
+    assert result.returncode == 64 and result.stderr.startswith("aphorismctl: top")
+
+
+@needs_ncurses
+def test_nobody_there(place):
+    with Screen(APHORISMCTL, "-s", place / "missing", "top") as screen:
+        screen.expect("aphorismd is not running")
+        assert screen.process.wait(LIMIT) == 69
