@@ -46,8 +46,8 @@ static const struct command commands[] = {
 	{ "stop", "stop", .done = "stopped", .timeout_us = CHANGE_US },
 	{ "ping", "ping", .timeout_us = ANSWER_US },
 	{ "version", "version", .timeout_us = ANSWER_US },
+	{ "doctor", "doctor", .rows = "finding", .timeout_us = ANSWER_US },
 	{ .name = "upgrade" },
-	{ .name = "doctor" },
 	{ 0 }
 };
 
@@ -78,6 +78,7 @@ static const char help[] =
 	"  stats          say what it has done\n"
 	"  histogram      show how long questions take\n"
 	"  metrics        say the same in the text format of OpenMetrics\n"
+	"  doctor         say what will hurt, and what mends it\n"
 	"  top            show all that live, at a terminal\n"
 	"  reload         read its configuration and table again, and wait for the outcome\n"
 	"  drain WORKER   have a worker finish and replace it\n"
@@ -248,6 +249,8 @@ static size_t print_lines(const struct wishes *wishes, const struct line *line, 
 {
 	if (strcmp(wishes->command->name, "histogram") == 0 && strcmp(line->key, "bucket") == 0)
 		return show_histogram(line, count);
+	if (strcmp(line->key, "finding") == 0)
+		return show_finding(line);
 	if (rows_are(line->key))
 		return rows_print(line, count);
 	print_line(wishes, line);
@@ -274,6 +277,8 @@ static int show(const struct wishes *wishes, const struct reply *reply)
 		json_reply(reply, reply->status == 0 ? wishes->command->rows : NULL);
 	else if (reply->status == 0 && wishes->command->done)
 		puts(wishes->command->done);
+	else if (reply->count == 0 && strcmp(wishes->command->name, "doctor") == 0)
+		puts("nothing to mend");
 	return reply->status;
 }
 

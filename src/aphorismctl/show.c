@@ -69,3 +69,24 @@ size_t show_histogram(const struct line *lines, size_t count)
 	}
 	return at;
 }
+
+static void put_field(const struct line *line, const char *name)
+{
+	const char *at = line->value;
+	struct field field;
+
+	while (rows_next(&at, &field))
+		if (field.name_len == strlen(name) && memcmp(field.name, name, field.name_len) == 0)
+			printf("%.*s", (int)field.value_len, field.value);
+}
+
+size_t show_finding(const struct line *line)
+{
+	put_field(line, "about");
+	fputs(": ", stdout);
+	put_field(line, "what");
+	fputs("\n\t", stdout);
+	put_field(line, "mend");
+	putchar('\n');
+	return 1;
+}

@@ -11,4 +11,7 @@
 /* Draws the lines of buckets, from the first on, as bars.  Returns how many lines these are. */
 size_t show_histogram(const struct line *, size_t count);
 
+/* Prints a finding, and below it the line that mends it.  Returns 1: it is one line of the answer. */
+size_t show_finding(const struct line *);
+
 #endif

@@ -17,8 +17,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "aphorismd/doctor.h"
 #include "aphorismd/inherited.h"
 #include "aphorismd/privileges.h"
+#include "common/cgroup.h"
 #include "common/clock.h"
 #include "common/compat.h"
 #include "common/log.h"
@@ -45,34 +47,16 @@ static void report(void *arg, bool error, const char *line)
 	fprintf(reporting->to, "%s%s\n", !reporting->prefixed ? "" : error ? "error " : "notice ", line);
 }
 
-static long somaxconn(void)
-{
-	FILE *file = fopen("/proc/sys/net/core/somaxconn", "re");
-	long most = LONG_MAX;
-
-	if (file && fscanf(file, "%ld", &most) != 1)
-		most = LONG_MAX;
-	if (file)
-		fclose(file);
-	return most;
-}
-
-/* What is allowed, but hardly meant. */
+/* What is allowed, but hardly meant; whoever asks by --test or by aphorismctl doctor hears more. */
 static void advise(const struct config *config, const struct options *options, struct reporting *reporting)
 {
-	uint32_t capacity = model_find(config->model)->plan(config).capacity;
+	uint64_t somaxconn = cgroup_number("/proc/sys/net/core", "somaxconn");
 	char line[256];
 
-	if (config->backlog > somaxconn()) {
-		snprintf(line, sizeof line, "backlog: %d is cut to %ld by the kernel (net.core.somaxconn)",
-		         (int)config->backlog, somaxconn());
-		report(reporting, false, line);
-	}
-	if (options->action == ACTION_SERVE || capacity >= config->max_connections)
+	if (options->action == ACTION_TEST || (uint64_t)config->backlog <= somaxconn)
 		return;
-	snprintf(line, sizeof line,
-	         "max_connections: model %s serves %u at once, not %d; more clients wait in the backlog",
-	         config->model, capacity, (int)config->max_connections);
+	snprintf(line, sizeof line, "backlog: %d is cut to %llu by the kernel (net.core.somaxconn)", (int)config->backlog,
+	         (unsigned long long)somaxconn);
 	report(reporting, false, line);
 }
 
@@ -153,6 +137,8 @@ static int load(int memfd, const struct options *options, const struct config *b
 		list_inherited(config, options, reporting);
 	if (status == 0 && before)
 		be_considerate(config);
+	config->exposed.file = config->set.file && doctor_is_exposed(options->file);
+	config->exposed.aphorisms = doctor_is_exposed(config->aphorisms);
 	if (status == 0 && !dump)
 		status = image_write(memfd, config, built_in, report, reporting);
 	if (status == 0 && !dump && config->log_target == TARGET_STDERR && (!options->foreground || options->mute)) {
@@ -393,6 +379,20 @@ static int try_model(const struct config *config)
 	return EX_CONFIG;
 }
 
+static void print_finding(void *to, const char *about, const char *what, const char *mend)
+{
+	fprintf(to, "%s: %s; to mend it: %s\n", about, what, mend);
+}
+
+static void print_findings(const struct options *options, const struct image *image)
+{
+	struct doctor_facts facts;
+
+	doctor_learn(&facts);
+	doctor_check(image->config, image->size, options, &facts, print_finding, stderr);
+	doctor_check_pidfile(image->config, print_finding, stderr);
+}
+
 int loader_try(const struct options *options)
 {
 	static struct loader loader;
@@ -404,6 +404,8 @@ int loader_try(const struct options *options)
 		status = try_privileges(image.config);
 	if (status == 0 && image.config)
 		status = try_model(image.config);
+	if (status == 0 && image.config)
+		print_findings(options, &image);
 	image_unmap(&image);
 	return status;
 }

@@ -2,6 +2,7 @@ sbin_PROGRAMS += aphorismd
 aphorismd_SOURCES = \
 	%D%/control.c %D%/control.h \
 	%D%/daemonize.c %D%/daemonize.h \
+	%D%/doctor.c %D%/doctor.h \
 	%D%/generation.c %D%/generation.h %D%/generation_parts.h \
 	%D%/generation_deaths.c \
 	%D%/image.c %D%/image.h \

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,8 +12,7 @@
 
 enum { TRIES = 100 };
 
-/* Is what lies at that path the file that we have open? */
-static bool is_ours(const char *path, int fd)
+bool pidfile_is_ours(const char *path, int fd)
 {
 	struct stat there, ours;
 
@@ -62,7 +60,7 @@ int pidfile_lock(const char *path, char *reason)
 				snprintf(why, sizeof why, "aphorismd is already running, process %d", (int)owner.l_pid);
 			return fail(reason, path, why, fd);
 		}
-		if (is_ours(path, fd))
+		if (pidfile_is_ours(path, fd))
 			return write_pid(fd, path, reason);
 		close(fd);        /* its owner removed it between our open and our lock: once more */
 	}
@@ -73,7 +71,7 @@ void pidfile_remove(const char *path, int fd)
 {
 	if (fd < 0)
 		return;
-	if (is_ours(path, fd))
+	if (pidfile_is_ours(path, fd))
 		unlink(path);
 	close(fd);
 }

@@ -4,6 +4,8 @@
 #ifndef APHORISMD_PIDFILE_H
 #define APHORISMD_PIDFILE_H
 
+#include <stdbool.h>
+
 enum { PIDFILE_REASON = 256 };
 
 /*
@@ -11,6 +13,9 @@ enum { PIDFILE_REASON = 256 };
  * process.  Returns a descriptor to keep open for life, or -1 with the reason.
  */
 int pidfile_lock(const char *path, char *reason);
+
+/* Is what lies at that path the file that is locked? */
+bool pidfile_is_ours(const char *path, int fd);
 
 /* Removes it if it is still ours, and lets go of the lock. */
 void pidfile_remove(const char *path, int fd);

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "aphorismd/control.h"
+#include "aphorismd/doctor.h"
+#include "aphorismd/pidfile.h"
 #include "aphorismd/supervisor_parts.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -172,6 +174,57 @@ static void say_connections(struct supervisor *s, unsigned client)
 	say_of_all(s, client, say_connections_of);
 }
 
+/* ---- findings ---- */
+
+/* A path may hold what would end a field or a line. */
+static void put_clean(char *to, size_t size, const char *from)
+{
+	snprintf(to, size, "%s", from);
+	for (char *at = to; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			*at = '?';
+}
+
+static void say_finding(void *arg, const char *about, const char *what, const char *mend)
+{
+	char said_what[400], said_mend[400];
+
+	put_clean(said_what, sizeof said_what, what);
+	put_clean(said_mend, sizeof said_mend, mend);
+	control_say(*(const unsigned *)arg, "finding about=%s\twhat=%s\tmend=%s", about, said_what, said_mend);
+}
+
+/* What only this process knows of itself. */
+static void say_own_findings(const struct supervisor *s, unsigned client)
+{
+	char what[PATH_MAX + 64];
+
+	if (s->unconfined[0] != '\0')
+		say_finding(&client, "process.sandbox", s->unconfined, "a kernel with Landlock and seccomp, a build with libseccomp");
+	if (s->pidfile >= 0 && !pidfile_is_ours(s->pidfile_path, s->pidfile)) {
+		snprintf(what, sizeof what, "%s is not the file of this daemon any more", s->pidfile_path);
+		say_finding(&client, "process.pidfile", what, "restart the daemon");
+	}
+	if (s->metrics.error != 0) {
+		snprintf(what, sizeof what, "it can't be written: %s", strerror(s->metrics.error));
+		say_finding(&client, "metrics.file", what, "a folder that whoever starts the daemon may write to");
+	}
+}
+
+static void say_findings(struct supervisor *s, unsigned client)
+{
+	struct doctor_facts facts;
+	struct figures figures;
+
+	say_own_findings(s, client);
+	if (!s->current)
+		return;
+	doctor_learn(&facts);
+	supervisor_look_up(s, &figures);
+	doctor_check(s->current->image.config, s->current->image.size, s->options, &facts, say_finding, &client);
+	doctor_check_load(s->current->image.config, &figures, say_finding, &client);
+}
+
 /* ---- questions ---- */
 
 static void say_pong(struct supervisor *s, unsigned client)
@@ -192,7 +245,7 @@ static const struct question {
 } questions[] = {
 	{ "ping", say_pong },           { "version", say_version },     { "status", say_status },
 	{ "stats", say_statistics },    { "workers", say_workers },     { "connections", say_connections },
-	{ "histogram", say_histogram }, { "metrics", say_metrics },
+	{ "histogram", say_histogram }, { "metrics", say_metrics },     { "doctor", say_findings },
 };
 
 static const struct question *find_question(const char *name)

@@ -88,9 +88,9 @@ bool supervisor_metrics_reaped(struct supervisor *s, pid_t pid, int status)
 		return false;
 	s->metrics.pid = 0;
 	s->metrics.due_us = clock_now_us() + (path ? (uint64_t)s->current->image.config->metrics_interval_us : 0);
-	if (path && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
-		log_limited(&limit, LOG_WARNING, "metrics.file: can't write %s: %s", path,
-		            WIFEXITED(status) ? strerror(WEXITSTATUS(status)) : "it took too long");
+	s->metrics.error = WIFEXITED(status) ? WEXITSTATUS(status) : ETIMEDOUT;
+	if (path && s->metrics.error != 0)
+		log_limited(&limit, LOG_WARNING, "metrics.file: can't write %s: %s", path, strerror(s->metrics.error));
 	return true;
 }
 

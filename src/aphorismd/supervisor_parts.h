@@ -36,6 +36,7 @@ struct supervisor {
 	char pidfile_path[PATH_MAX], control_path[CONFIG_ADDRESS];
 	struct privileges privileges;
 	struct surroundings surroundings;
+	char unconfined[SANDBOX_REASON];  /* what is lacking in the sandbox, if that is wanted; else "" */
 	uint64_t started_us;
 	bool to_syslog;                   /* messages do not reach the terminal */
 
@@ -58,6 +59,7 @@ struct supervisor {
 	struct {
 		pid_t pid;                /* of the process that writes the file now; 0: none */
 		uint64_t due_us;          /* when that is killed; or when the next one begins */
+		int error;                /* of the last one: an errno, or 0 */
 	} metrics;
 
 	int stopping;                     /* how many times we were told, or STOP_AT_ONCE */

@@ -137,6 +137,7 @@ static int confine(struct supervisor *s, const struct config *config)
 		return 0;
 	}
 	if (config->sandbox == SANDBOX_AUTO) {
+		snprintf(s->unconfined, sizeof s->unconfined, "%s", reason);
 		log_notice("process.sandbox: not all of it is in force: %s", reason);
 		return 0;
 	}

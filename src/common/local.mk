@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libcommon.a
 libcommon_a_SOURCES = \
+	%D%/cgroup.c %D%/cgroup.h \
 	%D%/clock.h \
 	%D%/compat.c %D%/compat.h \
 	%D%/cpus.c %D%/cpus.h \

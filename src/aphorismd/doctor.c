@@ -1,0 +1,314 @@
+/*
+ * doctor.c - findings, each with the line that mends it.
+ */
+#include "aphorismd/doctor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "common/cgroup.h"
+#include "common/cpus.h"
+#include "models/model.h"
+
+enum {
+	OWN_FILES = 16,                   /* descriptors of a worker beside listeners and connections */
+	OWN_TASKS = 4,                    /* supervisor, loader, and who writes the metrics; one to spare */
+	/* bytes, with what the kernel needs: about, on the safe side */
+	BASE = 4 << 20, PROCESS = 300 << 10, THREAD = 32 << 10, CONNECTION = 4 << 10,
+};
+
+/* ---- what the system grants ---- */
+
+static uint64_t tasks_in(const char *folder, bool v2)
+{
+	(void)v2;
+	return cgroup_number(folder, "pids.max");
+}
+
+static uint64_t memory_in(const char *folder, bool v2)
+{
+	return cgroup_number(folder, v2 ? "memory.max" : "memory.limit_in_bytes");
+}
+
+static uint64_t limit_of(int resource)
+{
+	struct rlimit limit;
+
+	return getrlimit((__rlimit_resource_t)resource, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX
+	                                                                                              : limit.rlim_cur;
+}
+
+void doctor_learn(struct doctor_facts *facts)
+{
+	uint64_t processes = limit_of(RLIMIT_NPROC), group = cgroup_least("memory", memory_in);
+	struct sysinfo system;
+
+	*facts = (struct doctor_facts){
+		.somaxconn = cgroup_number("/proc/sys/net/core", "somaxconn"),
+		.files = limit_of(RLIMIT_NOFILE),
+		.tasks = cgroup_least("pids", tasks_in),
+		.memory = UINT64_MAX,
+		.cpus = cpus_usable(),
+	};
+	if (processes < facts->tasks)
+		facts->tasks = processes;
+	if (sysinfo(&system) == 0)
+		facts->memory = (uint64_t)system.totalram * system.mem_unit;
+	if (group < facts->memory)
+		facts->memory = group;
+}
+
+/* ---- telling ---- */
+
+struct doctor {
+	const struct config *config;
+	const struct model *model;
+	struct plan plan;
+	doctor_report *report;
+	void *arg;
+	char mend[PATH_MAX + 64];
+};
+
+static struct doctor doctor_for(const struct config *config, doctor_report *report, void *arg)
+{
+	const struct model *model = model_find(config->model);
+
+	return (struct doctor){ config, model, model->plan(config), report, arg, "" };
+}
+
+static void __attribute__((format(printf, 2, 3))) mend_by(struct doctor *doctor, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(doctor->mend, sizeof doctor->mend, format, arguments);
+	va_end(arguments);
+}
+
+static void __attribute__((format(printf, 3, 4)))
+find(const struct doctor *doctor, const char *about, const char *format, ...)
+{
+	char what[PATH_MAX + 256];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(what, sizeof what, format, arguments);
+	va_end(arguments);
+	doctor->report(doctor->arg, about, what, doctor->mend);
+}
+
+/* ---- the configuration ---- */
+
+static void check_backlog(struct doctor *doctor, const struct doctor_facts *facts)
+{
+	if ((uint64_t)doctor->config->backlog <= facts->somaxconn)
+		return;
+	mend_by(doctor, "sysctl -w net.core.somaxconn=%" PRId64, doctor->config->backlog);
+	find(doctor, "backlog", "%" PRId64 " is cut to %" PRIu64 " by the kernel (net.core.somaxconn)",
+	     doctor->config->backlog, facts->somaxconn);
+}
+
+static void check_capacity(struct doctor *doctor)
+{
+	if (doctor->plan.capacity >= doctor->config->max_connections)
+		return;
+	mend_by(doctor, "max_connections = %u;", doctor->plan.capacity);
+	find(doctor, "max_connections", "model %s serves %u at once, not %" PRId64 "; more clients wait in the backlog",
+	     doctor->model->name, doctor->plan.capacity, doctor->config->max_connections);
+}
+
+/* The most connections that one process may come to hold. */
+static uint64_t most_held(const struct doctor *doctor)
+{
+	if (doctor->plan.makes & SANDBOX_PROCESSES)
+		return 1;
+	if (doctor->model->nonblocking)
+		return doctor->plan.capacity;     /* by whoever of them is quickest */
+	return (doctor->plan.capacity + doctor->plan.most_workers - 1) / doctor->plan.most_workers;
+}
+
+static void check_files(struct doctor *doctor, const struct doctor_facts *facts)
+{
+	uint64_t needed = most_held(doctor) + 2 * (uint64_t)doctor->config->listeners + OWN_FILES;
+
+	if (needed <= facts->files)
+		return;
+	mend_by(doctor, "LimitNOFILE=%" PRIu64 " in the unit, or before the start: ulimit -n %" PRIu64, needed, needed);
+	find(doctor, "descriptors", "a process of model %s may need %" PRIu64 " for max_connections, the limit is %" PRIu64,
+	     doctor->model->name, needed, facts->files);
+}
+
+/* Of one generation. */
+static uint64_t most_tasks(const struct doctor *doctor)
+{
+	const struct plan *plan = &doctor->plan;
+	uint64_t each = plan->makes & SANDBOX_THREADS ? (uint64_t)plan->conversations + 1 : 1;
+
+	return plan->most_workers * each + (plan->makes & SANDBOX_PROCESSES ? plan->capacity : 0);
+}
+
+/* While a reload is under way there are two generations. */
+static void check_tasks(struct doctor *doctor, const struct doctor_facts *facts)
+{
+	uint64_t needed = 2 * most_tasks(doctor) + OWN_TASKS;
+
+	if (needed <= facts->tasks)
+		return;
+	mend_by(doctor, "TasksMax=%" PRIu64 " in the unit, or max_connections = %" PRIu64 ";", needed,
+	        facts->tasks > OWN_TASKS + 4 ? (facts->tasks - OWN_TASKS) / 2 - 1 : 1);
+	find(doctor, "tasks", "model %s may need %" PRIu64 " processes and threads during a reload, the limit is %" PRIu64,
+	     doctor->model->name, needed, facts->tasks);
+}
+
+static void check_memory(struct doctor *doctor, const struct doctor_facts *facts, size_t image_size)
+{
+	const struct plan *plan = &doctor->plan;
+	uint64_t fixed = BASE + image_size, tasks = most_tasks(doctor);
+	uint64_t each = plan->makes & SANDBOX_THREADS ? THREAD : PROCESS;
+	uint64_t needed = fixed + tasks * each + plan->capacity * (uint64_t)CONNECTION;
+	uint64_t left = facts->memory > fixed ? facts->memory - fixed : 0, most;
+
+	if (needed <= facts->memory)
+		return;
+	each = (needed - fixed) / (plan->capacity > 0 ? plan->capacity : 1) + 1;
+	most = left / each;
+	most -= most / 64;        /* what all share counts as well */
+	mend_by(doctor, "max_connections = %" PRIu64 ";", most > 0 ? most : 1);
+	find(doctor, "memory", "model %s takes about %" PRIu64 " MiB at its limit, there are %" PRIu64,
+	     doctor->model->name, needed >> 20, facts->memory >> 20);
+}
+
+static void check_cpus(struct doctor *doctor, const struct doctor_facts *facts)
+{
+	if (!doctor->model->nonblocking || doctor->plan.workers <= facts->cpus)
+		return;
+	mend_by(doctor, "%s = { workers = 0; };", doctor->model->name);
+	find(doctor, "cpus", "%u loops share %u usable CPUs, which serves nobody sooner", doctor->plan.workers, facts->cpus);
+}
+
+static void check_file(struct doctor *doctor, const char *about, const char *path, bool exposed)
+{
+	if (!exposed)
+		return;
+	mend_by(doctor, "chmod go-w %s; chown %u %s", path, (unsigned)geteuid(), path);
+	find(doctor, about, "%s may be changed by others than who starts the daemon", path);
+}
+
+static void check_confinement(struct doctor *doctor)
+{
+	const struct config *config = doctor->config;
+
+	if (config->sandbox == SANDBOX_OFF) {
+		mend_by(doctor, "process = { sandbox = \"auto\"; };");
+		find(doctor, "process.sandbox", "off: who takes a worker over may do what its user may");
+	}
+	if (geteuid() == 0 && config->user[0] == '\0') {
+		mend_by(doctor, "process = { user = \"aphorismd\"; };");
+		find(doctor, "process.user", "empty: workers are root");
+	}
+}
+
+void doctor_check(const struct config *config, size_t image_size, const struct options *options,
+                  const struct doctor_facts *facts, doctor_report *report, void *arg)
+{
+	struct doctor doctor = doctor_for(config, report, arg);
+
+	check_backlog(&doctor, facts);
+	check_capacity(&doctor);
+	check_files(&doctor, facts);
+	check_tasks(&doctor, facts);
+	check_memory(&doctor, facts, image_size);
+	check_cpus(&doctor, facts);
+	check_file(&doctor, "configuration", options->file, config->exposed.file);
+	check_file(&doctor, "aphorisms", config->aphorisms, config->exposed.aphorisms);
+	check_confinement(&doctor);
+}
+
+/* ---- the load ---- */
+
+/* A model that holds as many as max_connections allows: the one that waits for all of them in one loop. */
+static const struct model *roomiest(const struct config *config)
+{
+	const struct model *best = NULL;
+
+	for (size_t i = 0; models[i]; i++)
+		if (!models[i]->adjust && models[i]->nonblocking &&
+		    models[i]->plan(config).capacity >= config->max_connections)
+			best = models[i];
+	return best;
+}
+
+/* What would let so many be served at once. */
+static void mend_room(struct doctor *doctor, uint64_t clients)
+{
+	const struct model *better = roomiest(doctor->config);
+
+	if (doctor->plan.capacity < doctor->config->max_connections && better)
+		mend_by(doctor, "model = \"%s\";", better->name);
+	else
+		mend_by(doctor, "max_connections = %" PRIu64 ";", 2 * clients);
+}
+
+void doctor_check_load(const struct config *config, const struct figures *figures, doctor_report *report, void *arg)
+{
+	struct doctor doctor = doctor_for(config, report, arg);
+	uint64_t clients = figures->connections_open + figures->queued, most = (uint64_t)config->max_connections;
+	const struct model *better = roomiest(config);
+	bool fits = doctor.plan.capacity < most && better && clients <= most;
+
+	if (figures->queued > 0 && figures->connections_open >= doctor.plan.capacity) {
+		mend_room(&doctor, clients);
+		find(&doctor, "load", "%" PRIu64 " of %" PRIu64 " clients wait: %s serves %u at a time%s%s%s", figures->queued,
+		     clients, doctor.model->name, doctor.plan.capacity, fits ? "; " : "", fits ? better->name : "",
+		     fits ? " would serve all" : "");
+	} else if (figures->totals.count[COUNT_ACCEPT_WAITS] > 0) {
+		mend_room(&doctor, doctor.plan.capacity);
+		find(&doctor, "load", "clients had to wait %" PRIu64 " times, for a seat, a descriptor, a process or a thread",
+		     figures->totals.count[COUNT_ACCEPT_WAITS]);
+	}
+	if (figures->totals.count[COUNT_REFUSED_LIMIT] > 0) {
+		mend_room(&doctor, most);
+		find(&doctor, "max_connections", "was reached; clients refused so far: %" PRIu64,
+		     figures->totals.count[COUNT_REFUSED_LIMIT]);
+	}
+}
+
+/* ---- files ---- */
+
+bool doctor_is_exposed(const char *path)
+{
+	struct stat st;
+
+	if (*path == '\0' || stat(path, &st) < 0)
+		return false;
+	return st.st_mode & S_IWOTH || (st.st_uid != 0 && st.st_uid != geteuid()) ||
+	       (geteuid() == 0 && st.st_mode & S_IWGRP && st.st_gid != 0);
+}
+
+void doctor_check_pidfile(const struct config *config, doctor_report *report, void *arg)
+{
+	struct doctor doctor = doctor_for(config, report, arg);
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct stat st;
+	int fd;
+
+	if (config->pidfile[0] == '\0' || (geteuid() != 0 && !config->set.pidfile))
+		return;
+	fd = open(config->pidfile, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_UNLCK) {
+		mend_by(&doctor, "rm %s", config->pidfile);
+		find(&doctor, "process.pidfile", "%s was left by a daemon that is gone; the next one replaces it",
+		     config->pidfile);
+	}
+	close(fd);
+}

@@ -1,0 +1,154 @@
+"""aphorismctl doctor and aphorismd --test: what will hurt, and the line that mends it."""
+
+import json
+
+import pytest
+
+from harness import APHORISMD, ROOT, run, until
+
+QUESTION, ANSWER = b"Simple is better than?", b"Complex."
+WELL = {"max_connections": 100, "event__workers": 1}      # nothing is wrong with this
+
+
+def findings(d):
+    """What it says, by what it is about."""
+    result = d.ctl("--json", "doctor")
+    assert result.returncode == 0, result.stderr
+    return {f["about"]: (f["what"], f["mend"]) for f in json.loads(result.stdout)["finding"]}
+
+
+def tried(d, *options, under=()):
+    """What --test says of a daemon's configuration."""
+    result = run(*under, APHORISMD, "-t", "-c", d.config, *options)
+    assert result.returncode == 0, result.stderr
+    return result.stderr
+
+
+def test_nothing(daemon):
+    d = daemon("event", **WELL)
+    if "process.sandbox" in findings(d):
+        pytest.skip("not all of the sandbox can be had here")
+    assert d.ctl("doctor").stdout == "nothing to mend\n"
+    assert tried(d) == ""
+
+
+def test_the_backlog(daemon):
+    d = daemon("event", backlog=65535, **WELL)
+    what, mend = findings(d)["backlog"]
+    assert what.startswith("65535 is cut to ") and mend == "sysctl -w net.core.somaxconn=65535"
+    assert f"backlog: {what}; to mend it: {mend}\n" in tried(d)
+    assert f"backlog: {what}\n\t{mend}\n" in d.ctl("doctor").stdout
+
+
+def test_more_connections_than_the_model_serves(daemon):
+    d = daemon("threadpool", threadpool__threads=3, max_connections=100)
+    what, mend = findings(d)["max_connections"]
+    assert "threadpool serves 3 at once, not 100" in what and mend == "max_connections = 3;"
+    assert what in tried(d)
+    d.reloaded(max_connections=3)
+    assert "max_connections" not in findings(d)
+
+
+def test_descriptors(daemon):
+    d = daemon("event", under=["prlimit", "--nofile=80"], **WELL)
+    what, mend = findings(d)["descriptors"]
+    assert "the limit is 80" in what and "LimitNOFILE=118" in mend
+    assert "descriptors: " in tried(d, under=["prlimit", "--nofile=117"])
+    assert "descriptors: " not in tried(d, under=["prlimit", "--nofile=118"])
+    # nobody holds more than one there
+    assert "descriptors: " not in tried(d, "-m", "prefork", under=["prlimit", "--nofile=80"])
+
+
+@pytest.mark.parametrize("name, needed", [("fork", 2 * 101 + 4), ("thread", 2 * 101 + 4), ("threadpool", 2 * 17 + 4),
+                                           ("event", 2 * 1 + 4)])
+def test_tasks(daemon, name, needed):
+    d = daemon("event", **WELL)
+    assert f"model {name} may need {needed} " in tried(d, "-m", name, under=["prlimit", f"--nproc={needed - 1}"])
+    assert "tasks: " not in tried(d, "-m", name, under=["prlimit", f"--nproc={needed}"])
+
+
+def test_memory(daemon):
+    d = daemon("event", **WELL)
+    said = tried(d, "-m", "fork", "-o", "max_connections=1000000")
+    assert "memory: model fork takes about " in said
+    mend = int(said.split("to mend it: max_connections = ")[-1].split(";")[0])
+    assert "memory: " not in tried(d, "-m", "fork", "-o", f"max_connections={mend}")
+
+
+def test_cpus(daemon):
+    d = daemon("event", max_connections=100, event__workers=1000)
+    what, mend = findings(d)["cpus"]
+    assert what.startswith("1000 loops share ") and mend == "event = { workers = 0; };"
+
+
+def test_files_that_others_may_change(daemon):
+    d = daemon("event", **WELL)
+    d.config.chmod(0o666)
+    d.table.chmod(0o646)
+    for about, path in (("configuration", d.config), ("aphorisms", d.table)):
+        assert f"{about}: {path} may be changed by others" in tried(d)
+    d.reloaded()
+    found = findings(d)
+    assert str(d.config) in found["configuration"][0] and str(d.table) in found["aphorisms"][0]
+    run("sh", "-c", found["configuration"][1])
+    run("sh", "-c", found["aphorisms"][1])
+    d.reloaded()
+    assert not {"configuration", "aphorisms"} & set(findings(d))
+
+
+def test_without_a_sandbox(daemon):
+    d = daemon("event", process__sandbox="off", **WELL)
+    assert findings(d)["process.sandbox"][1] == 'process = { sandbox = "auto"; };'
+    assert "process.sandbox: off" in tried(d)
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can stay root")
+def test_workers_that_are_root(daemon):
+    d = daemon("event", process__user="", **WELL)
+    assert "root" in findings(d)["process.user"][0]
+
+
+def test_a_pidfile_that_is_another(daemon, place):
+    """Of a daemon that runs, and of one that has died."""
+    d = daemon("event", process__pidfile=place / "pid", **WELL)
+    assert "process.pidfile" not in findings(d)
+    assert "pidfile" not in tried(d)
+    (place / "pid").unlink()
+    (place / "pid").write_text("4711\n")
+    assert "not the file of this daemon" in findings(d)["process.pidfile"][0]
+    assert f"process.pidfile: {place}/pid was left by a daemon that is gone" in tried(d)
+
+
+def test_metrics_that_can_not_be_written(daemon, place):
+    d = daemon("event", metrics__file=place / "missing/a.prom", **WELL)
+    until("the failure", lambda: "metrics.file" in findings(d))
+    assert "No such file" in findings(d)["metrics.file"][0]
+
+
+def test_a_model_that_does_not_fit_the_load(daemon):
+    d = daemon("iterative", max_connections=100)
+    clients = [d.connect() for _ in range(3)]
+    assert clients[0].ask(QUESTION) == ANSWER
+    until("the queue", lambda: "load" in findings(d))
+    what, mend = findings(d)["load"]
+    assert what == "2 of 3 clients wait: iterative serves 1 at a time; event would serve all"
+    assert mend == 'model = "event";'
+    for client in clients:
+        client.reset()
+    d.reloaded(model="event")
+    d.settled()
+    clients = [d.connect() for _ in range(3)]
+    for client in clients:
+        assert client.ask(QUESTION) == ANSWER
+    assert "load" not in findings(d)
+    for client in clients:
+        client.close()
+
+
+def test_a_limit_that_was_reached(daemon):
+    d = daemon("event", max_connections=1, over_limit="refuse")
+    with d.connect() as client:
+        client.ask(QUESTION)
+        with d.connect() as second:
+            assert second.everything() == b"Error: too busy."
+    assert findings(d)["max_connections"] == ("was reached; clients refused so far: 1", "max_connections = 2;")
