@@ -17,7 +17,7 @@
 #include "common/log.h"
 #include "server/listener.h"
 
-enum { LINE = 256, LONGEST_ANSWER = 1 << 20, COMMAND_US = 5 * CLOCK_S, RETRY_US = 100 * CLOCK_MS, GROUPS = 1024, BACKLOG = 128 };
+enum { LINE = 256, FIRST_ANSWER = 1024, LONGEST_ANSWER = 1 << 20, COMMAND_US = 5 * CLOCK_S, RETRY_US = 100 * CLOCK_MS, GROUPS = 1024, BACKLOG = 128 };
 
 struct client {
 	int fd;                           /* 0: none */
@@ -27,7 +27,7 @@ struct client {
 	size_t len;
 	char line[LINE];
 	char *said;                       /* what it has not taken yet, from `taken` on; NULL: nothing */
-	size_t said_len, taken;
+	size_t said_len, said_size, taken;
 	bool ended;                       /* when it has taken that it is done */
 };
 
@@ -158,27 +158,43 @@ static void send_said(struct client *client)
 			continue;
 		free(client->said);
 		client->said = NULL;
-		client->said_len = client->taken = 0;
+		client->said_len = client->said_size = client->taken = 0;
 	}
 	if (client->ended)
 		end(client);
+}
+
+/* Makes room for so much more; twice as much as there was, since lists come line by line. */
+static bool has_room(struct client *client, size_t more)
+{
+	size_t size = client->said_size > 0 ? client->said_size : FIRST_ANSWER;
+	char *said;
+
+	if (client->said_len + more > LONGEST_ANSWER)
+		return false;
+	while (size < client->said_len + more)
+		size *= 2;
+	if (size == client->said_size)
+		return true;
+	if (!(said = realloc(client->said, size)))
+		return false;
+	client->said = said;
+	client->said_size = size;
+	return true;
 }
 
 void control_say_lines(unsigned i, const char *lines)
 {
 	struct client *client = &clients[i];
 	size_t len = strlen(lines);
-	char *said;
 
 	if (client->fd == 0 || len == 0)
 		return;
-	said = client->said_len + len > LONGEST_ANSWER ? NULL : realloc(client->said, client->said_len + len);
-	if (!said) {
+	if (!has_room(client, len)) {
 		drop(client);     /* the end of the stream tells it that this is not all */
 		return;
 	}
-	memcpy(said + client->said_len, lines, len);
-	client->said = said;
+	memcpy(client->said + client->said_len, lines, len);
 	client->said_len += len;
 }
 

@@ -202,18 +202,12 @@ static void check_file(struct doctor *doctor, const char *about, const char *pat
 	find(doctor, about, "%s may be changed by others than who starts the daemon", path);
 }
 
-static void check_confinement(struct doctor *doctor)
+static void check_sandbox(struct doctor *doctor)
 {
-	const struct config *config = doctor->config;
-
-	if (config->sandbox == SANDBOX_OFF) {
-		mend_by(doctor, "process = { sandbox = \"auto\"; };");
-		find(doctor, "process.sandbox", "off: who takes a worker over may do what its user may");
-	}
-	if (geteuid() == 0 && config->user[0] == '\0') {
-		mend_by(doctor, "process = { user = \"aphorismd\"; };");
-		find(doctor, "process.user", "empty: workers are root");
-	}
+	if (doctor->config->sandbox != SANDBOX_OFF)
+		return;
+	mend_by(doctor, "process = { sandbox = \"auto\"; };");
+	find(doctor, "process.sandbox", "off: who takes a worker over may do what its user may");
 }
 
 void doctor_check(const struct config *config, size_t image_size, const struct options *options,
@@ -229,7 +223,7 @@ void doctor_check(const struct config *config, size_t image_size, const struct o
 	check_cpus(&doctor, facts);
 	check_file(&doctor, "configuration", options->file, config->exposed.file);
 	check_file(&doctor, "aphorisms", config->aphorisms, config->exposed.aphorisms);
-	check_confinement(&doctor);
+	check_sandbox(&doctor);
 }
 
 /* ---- the load ---- */

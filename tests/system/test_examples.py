@@ -11,6 +11,8 @@ def test_it_is_valid_and_about_its_model(model):
     example = ETC / "examples" / f"{model}.conf"
     more = ["-o", f'aphorisms="{ETC}/zen.aphorisms"', "-o", "process.user="]
     checked = run(APHORISMD, "--test", "--config", example, *more)
-    complaints = [line for line in checked.stderr.splitlines() if "keep the rights of root" not in line]
+    # what this very machine grants is not the example's to say
+    beside = "keep the rights of root", "descriptors: ", "tasks: ", "memory: "
+    complaints = [line for line in checked.stderr.splitlines() if not any(words in line for words in beside)]
     assert (checked.returncode, checked.stdout, complaints) == (0, "", [])
     assert f'model = "{model}";' in run(APHORISMD, "--dump", "--config", example, *more).stdout
