@@ -184,15 +184,19 @@ def test_counts_outlive_workers_and_generations(daemon, model):
 
 
 def test_drain_a_worker(daemon, model):
-    """It finishes what it was asked, and another has taken its place."""
-    d = daemon(model, work__delay="200ms", event__workers=2)
+    """It finishes what it was asked, and another takes its place meanwhile."""
+    d = daemon(model, work__delay="200ms", event__workers=1, prefork__max_workers=1, prefork__start_workers=1,
+               prefork__min_spare=1, prefork__max_spare=1)
+    asks = 20
     with d.connect() as client:
-        client.send(QUESTION)
+        client.send(QUESTION * asks)
         busy = until("a busy worker", lambda: [w for w in asked(d, "workers")["worker"] if w["open"]])[0]
         count = asked(d, "status")["workers"]
         assert asked(d, "drain", str(busy["number"]))["draining"] == busy["number"]
         assert d.ctl("drain", str(busy["number"])).returncode == 64
-        assert client.everything() == ANSWER
+        assert d.ask(QUESTION) == ANSWER
+        assert {w["pid"]: w["state"] for w in asked(d, "workers")["worker"]}[busy["pid"]] == "draining"
+        assert client.everything() == ANSWER * asks
     until("its end", lambda: process(busy["pid"]) is None)
     assert d.ask(QUESTION) == ANSWER
     until("another", lambda: asked(d, "status")["workers"] == count)
