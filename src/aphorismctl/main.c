@@ -30,12 +30,12 @@ enum { ANSWER_US = 10 * CLOCK_S, CHANGE_US = 300 * CLOCK_S };
 static const struct command commands[] = {
 	{ "status", "status\n", NULL, ANSWER_US },
 	{ "reload", "reload\n", "reloaded", CHANGE_US },
+	{ "upgrade", "upgrade\n", "upgraded", CHANGE_US },
 	{ "stop", "stop\n", "stopped", CHANGE_US },
 	{ "ping", "ping\n", NULL, ANSWER_US },
 	{ "version", "version\n", NULL, ANSWER_US },
 	{ .name = "workers" },
 	{ .name = "stats" },
-	{ .name = "upgrade" },
 	{ .name = "doctor" },
 	{ 0 }
 };
@@ -62,12 +62,13 @@ static const char help[] =
 	"Asks a running aphorismd, over its control socket, to\n"
 	"  status         say how it is\n"
 	"  reload         read its configuration and table again, and wait for the outcome\n"
+	"  upgrade        let the program as it is now on disk take over, and wait for the outcome\n"
 	"  stop [--now]   finish (at once with --now), and wait until it is gone\n"
 	"  ping           say that it is there\n"
 	"  version        say its version\n"
 	"Options:\n"
 	"  -s, --socket SOCKET    the control socket's path\n"
-	"  -w, --timeout TIMEOUT  by default 10s, for reload and stop 5m\n"
+	"  -w, --timeout TIMEOUT  by default 10s, for reload, upgrade and stop 5m\n"
 	"      --json             answer with one JSON object\n"
 	"  -h, --help\n"
 	"  -V, --version\n";
@@ -200,7 +201,7 @@ static int explain_answer(const struct wishes *wishes, int error)
 	}
 }
 
-/* Errors of a reload begin with the place in a file; others are the daemon's refusal. */
+/* Errors of a configuration begin with the place in a file; others are the daemon's refusal. */
 static void print_line(const struct wishes *wishes, const struct line *line)
 {
 	if (strcmp(line->key, "error") == 0 && strcmp(wishes->command->name, "reload") == 0)

@@ -51,8 +51,9 @@ void supervisor_say_status(struct supervisor *s, unsigned client)
 		generation_count(current, &all, &idle);
 	control_say(client, "version " PACKAGE_VERSION);
 	control_say(client, "pid %d", (int)getpid());
-	control_say(client, "state %s", s->stopping ? "stopping" : !current ? "starting" :
-	            s->step != STEP_NONE ? "reloading" : s->old ? "draining" : "serving");
+	control_say(client, "state %s", s->upgrade.step == UPGRADE_DONE ? "leaving" : s->stopping ? "stopping" :
+	            !current ? "starting" : s->step != STEP_NONE ? "reloading" :
+	            s->upgrade.step == UPGRADE_STARTS ? "upgrading" : s->old || s->elder >= 0 ? "draining" : "serving");
 	control_say(client, "uptime_seconds %llu", (unsigned long long)((clock_now_us() - s->started_us) / CLOCK_S));
 	control_say(client, "model %s", current ? current->model->name : "none");
 	control_say(client, "generation %u", current ? current->number : 0);
