@@ -41,13 +41,13 @@ static const struct command commands[] = {
 	{ "metrics", "metrics", .timeout_us = ANSWER_US },
 	{ "top", "", .timeout_us = ANSWER_US },
 	{ "reload", "reload", .done = "reloaded", .rows = "changed", .timeout_us = CHANGE_US },
+	{ "upgrade", "upgrade", .done = "upgraded", .timeout_us = CHANGE_US },
 	{ "drain", "drain", "WORKER", .timeout_us = ANSWER_US },
 	{ "log", "log", "LEVEL", .timeout_us = ANSWER_US },
 	{ "stop", "stop", .done = "stopped", .timeout_us = CHANGE_US },
 	{ "ping", "ping", .timeout_us = ANSWER_US },
 	{ "version", "version", .timeout_us = ANSWER_US },
 	{ "doctor", "doctor", .rows = "finding", .timeout_us = ANSWER_US },
-	{ .name = "upgrade" },
 	{ 0 }
 };
 
@@ -81,6 +81,7 @@ static const char help[] =
 	"  doctor         say what will hurt, and what mends it\n"
 	"  top            show all that live, at a terminal\n"
 	"  reload         read its configuration and table again, and wait for the outcome\n"
+	"  upgrade        let the program as it is now on disk take over, and wait for the outcome\n"
 	"  drain WORKER   have a worker finish and replace it\n"
 	"  log LEVEL      write what is as urgent as that, until the next reload\n"
 	"  stop [--now]   finish (at once with --now), and wait until it is gone\n"
@@ -88,7 +89,7 @@ static const char help[] =
 	"  version        say its version\n"
 	"Options:\n"
 	"  -s, --socket SOCKET    the control socket's path\n"
-	"  -w, --timeout TIMEOUT  by default 10s, for reload and stop 5m\n"
+	"  -w, --timeout TIMEOUT  by default 10s, for reload, upgrade and stop 5m\n"
 	"      --json             answer with one JSON object\n"
 	"  -h, --help\n"
 	"  -V, --version\n";
@@ -231,7 +232,7 @@ static int explain_answer(const struct wishes *wishes, int error)
 	}
 }
 
-/* Errors of a reload begin with the place in a file; others are the daemon's refusal. */
+/* Errors of a configuration begin with the place in a file; others are the daemon's refusal. */
 static void print_line(const struct wishes *wishes, const struct line *line)
 {
 	if (strcmp(line->key, "error") == 0 && strcmp(wishes->command->name, "reload") == 0)

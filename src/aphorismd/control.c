@@ -35,16 +35,34 @@ static struct listener *listener;
 static gid_t allowed_group;
 static struct client clients[CONTROL_CLIENTS];
 static uint64_t served_us;                /* when clients were last looked at */
+static bool deaf;                         /* somebody else still takes the clients */
 static uint64_t retry_us;                 /* 0, or when to take clients again after a shortage */
 
-int control_open(const char *path, gid_t group, char *reason)
+/* The inherited socket, if it is the one that is wanted. */
+static struct listener *adopt(const struct config_listen *at, int inherited)
+{
+	struct listener *adopted = inherited >= 0 ? listener_adopt(inherited, at->address, false) : NULL;
+
+	if (adopted && strcmp(adopted->address, at->address) == 0) {
+		adopted->theirs = true;
+		return adopted;
+	}
+	if (adopted)
+		listener_close(adopted);
+	else if (inherited >= 0)
+		close(inherited);
+	return NULL;
+}
+
+int control_open(const char *path, int inherited, gid_t group, char *reason)
 {
 	struct config_listen at = { .mode = 0660 };
 	char why[LISTENER_REASON];
 	int status;
 
 	snprintf(at.address, sizeof at.address, "unix:%s", path);
-	if (!(listener = listener_open(&at, BACKLOG, &status, why))) {
+	deaf = inherited >= 0;
+	if (!(listener = adopt(&at, inherited)) && !(listener = listener_open(&at, BACKLOG, &status, why))) {
 		snprintf(reason, CONTROL_REASON, "control socket: %s", why);
 		return EX_CANTCREAT;
 	}
@@ -56,6 +74,40 @@ int control_open(const char *path, gid_t group, char *reason)
 		return EX_OSERR;
 	}
 	return 0;
+}
+
+void control_own(void)
+{
+	deaf = false;
+	if (listener)
+		listener_own(listener);
+}
+
+int control_fd(void)
+{
+	return listener ? listener->fd : -1;
+}
+
+bool control_is_theirs(void)
+{
+	return listener && listener->theirs;
+}
+
+void control_leave(bool left)
+{
+	if (listener && left)
+		listener_forget(listener);
+	else if (listener)
+		listener_close(listener);
+	listener = NULL;
+}
+
+bool control_is_busy(void)
+{
+	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)
+		if (clients[i].fd > 0)
+			return true;
+	return false;
 }
 
 static void drop(struct client *client)
@@ -70,20 +122,15 @@ void control_close(bool ours)
 {
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)
 		drop(&clients[i]);
-	if (listener && ours)
-		listener_close(listener);
-	else if (listener)
-		listener_forget(listener);
-	listener = NULL;
+	control_leave(!ours);
 }
 
 int control_poll(struct pollfd *fds)
 {
 	int count = 0;
 
-	if (!listener)
-		return 0;
-	fds[count++] = (struct pollfd){ .fd = retry_us ? -1 : listener->fd, .events = POLLIN };
+	if (listener)
+		fds[count++] = (struct pollfd){ .fd = deaf || retry_us ? -1 : listener->fd, .events = POLLIN };
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)
 		if (clients[i].fd > 0)
 			fds[count++] = (struct pollfd){ .fd = clients[i].fd,
@@ -93,7 +140,7 @@ int control_poll(struct pollfd *fds)
 
 uint64_t control_due_us(void)
 {
-	uint64_t due_us = retry_us ? retry_us : UINT64_MAX;
+	uint64_t due_us = listener && retry_us ? retry_us : UINT64_MAX;
 
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)
 		if (clients[i].fd > 0 && clients[i].deadline_us < due_us)
@@ -272,9 +319,7 @@ static void read_command(unsigned i, control_command *command, void *arg)
 void control_serve(uint64_t now_us, control_command *command, void *arg)
 {
 	served_us = now_us;
-	if (!listener)
-		return;
-	if (retry_us <= now_us)
+	if (listener && !deaf && retry_us <= now_us)
 		take_clients(now_us);
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++) {
 		if (clients[i].said)

@@ -15,13 +15,29 @@
 enum { CONTROL_CLIENTS = 16, CONTROL_REASON = 320 };
 
 /* What a client may wait for. */
-enum control_wait { CONTROL_NOTHING, CONTROL_RELOAD, CONTROL_EXIT };
+enum control_wait { CONTROL_NOTHING, CONTROL_RELOAD, CONTROL_UPGRADE, CONTROL_EXIT };
 
 /*
- * Opens the socket at that path for root, ourselves and the members of that group.  Returns 0, or EX_CANTCREAT or
- * EX_OSERR with the reason.
+ * Opens the socket at that path for root, ourselves and the members of that group.  inherited: -1, or the socket of the
+ * process whose place we take, which is used if it is the one at that path, and closed if not; clients are taken from
+ * control_own() on then.  Returns 0, or EX_CANTCREAT or EX_OSERR with the reason.
  */
-int control_open(const char *path, gid_t group, char *reason);
+int control_open(const char *path, int inherited, gid_t group, char *reason);
+
+/* From now on the socket is ours. */
+void control_own(void);
+
+/* The socket, to be passed on; -1 when there is none. */
+int control_fd(void);
+
+/* Was it inherited, and is it still theirs? */
+bool control_is_theirs(void);
+
+/* Leaves the socket to another process (`left`), or removes it.  Clients that have come by then are served on. */
+void control_leave(bool left);
+
+/* Whether there is any client. */
+bool control_is_busy(void);
 
 /* Closes clients and socket; with `ours` removes the socket's file too. */
 void control_close(bool ours);

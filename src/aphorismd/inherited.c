@@ -4,6 +4,7 @@
 #include "aphorismd/inherited.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,13 +17,17 @@
 #include "server/address.h"
 #include "server/descriptor.h"
 
+enum { MOST = CONFIG_LISTENERS + 2 };             /* the latter of an upgrade */
+
 struct inherited {
-	char name[CONFIG_NAME];
+	char name[CONFIG_ADDRESS];
 	char address[CONFIG_ADDRESS];
 };
 
-static struct inherited all[CONFIG_LISTENERS];
+static const char own_mark = '=', control_name[] = "=control", elder_name[] = "=upgrade";
+static struct inherited all[MOST];
 static int count;
+static int elder = -1, control = -1;
 static char wrong[INHERITED_REASON];
 
 static void take_names(const char *names)
@@ -46,21 +51,64 @@ static void check(void)
 	}
 }
 
+/* Those that an upgrade has more are the last ones.  Addresses have colons, which names can't have. */
+static void take_elder(void)
+{
+	if (count == 0 || strcmp(all[count - 1].name, elder_name) != 0)
+		return;
+	elder = INHERITED_FIRST + --count;
+	fcntl(elder, F_SETFD, FD_CLOEXEC);
+	if (count > 0 && strcmp(all[count - 1].name, control_name) == 0)
+		control = INHERITED_FIRST + --count;
+	for (int i = 0; i < count; i++)
+		for (char *at = all[i].name; (at = strchr(at, '|')) != NULL;)
+			*at = ':';
+}
+
 int inherited_take(void)
 {
 	static const char *const variables[] = { "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES" };
 	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+	int taken = 0;
 
 	if (pid && fds && options_number(pid, INT32_MAX) == (uint64_t)getpid()) {
-		count = (int)options_number(fds, CONFIG_LISTENERS);
-		if (count == 0 && strcmp(fds, "0") != 0)
-			snprintf(wrong, sizeof wrong, "LISTEN_FDS must be a number from 0 to %d", CONFIG_LISTENERS);
+		taken = count = (int)options_number(fds, MOST);
 		take_names(getenv("LISTEN_FDNAMES"));
+		take_elder();
+		if (count > CONFIG_LISTENERS || (taken == 0 && strcmp(fds, "0") != 0))
+			snprintf(wrong, sizeof wrong, "LISTEN_FDS must be a number from 0 to %d", CONFIG_LISTENERS);
 		check();
 	}
 	for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
 		unsetenv(variables[i]);
-	return count;
+	return taken;
+}
+
+int inherited_elder(int *its_control)
+{
+	*its_control = control;
+	return elder;
+}
+
+void inherited_name(char *names, size_t size, struct listener *const *listeners, size_t listener_count,
+                    bool with_control)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < listener_count; i++) {
+		const struct listener *one = listeners[i];
+		char *from = names + len;
+
+		/* to a lent one whose name seems to be ours nobody has given a meaning */
+		if (one->lent)
+			len += (size_t)snprintf(from, size - len, "%s:", one->asked[0] == own_mark ? "" : one->asked);
+		else
+			len += (size_t)snprintf(from, size - len, "%c%s:", own_mark, one->asked);
+		for (char *at = from; (at = strchr(at, ':')) < names + len - 1;)
+			*at = '|';
+	}
+	snprintf(names + len, size - len, "%s%s%s", with_control ? control_name : "", with_control ? ":" : "",
+	         elder_name);
 }
 
 void inherited_set(bool is_connection)
@@ -75,18 +123,24 @@ void inherited_set(bool is_connection)
 
 bool inherited_adopt(struct listener **listeners, size_t *listener_count, char *reason)
 {
+	int lent = 0;
+
 	snprintf(reason, INHERITED_REASON, "%s", wrong);
 	for (int i = 0; i < count && wrong[0] == '\0'; i++) {
-		struct listener *listener = listener_adopt(INHERITED_FIRST + i);
+		bool own = elder >= 0 && all[i].name[0] == own_mark;
+		struct listener *listener = listener_adopt(INHERITED_FIRST + i, all[i].name + own, !own);
 
 		if (!listener) {
 			snprintf(reason, INHERITED_REASON, "inherited descriptor %d: %s", INHERITED_FIRST + i,
 			         strerror(errno));
 			return false;
 		}
+		listener->theirs = elder >= 0;
 		memcpy(all[i].address, listener->address, sizeof all[i].address);
 		listeners[(*listener_count)++] = listener;
+		lent += listener->lent;
 	}
+	count = lent;             /* all are, or none */
 	return wrong[0] == '\0';
 }
 

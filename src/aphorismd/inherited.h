@@ -3,6 +3,9 @@
  *
  * They are served in place of the addresses that the configuration lists, for life: whoever opened them decides where
  * the daemon listens, and goes on with them after it.
+ *
+ * An upgrade takes the same road.  Then there are two descriptors more, and names that say so: a listener of the daemon
+ * itself is "=ADDRESS", as the configuration had it; it is kept if the configuration still has it, like at a reload.
  */
 #ifndef APHORISMD_INHERITED_H
 #define APHORISMD_INHERITED_H
@@ -20,6 +23,15 @@ enum { INHERITED_FIRST = 3, INHERITED_REASON = 256 };
  * INHERITED_FIRST on are meant for this process.  To be called before anything is opened.
  */
 int inherited_take(void);
+
+/* Puts together the LISTEN_FDNAMES of an upgrade, of STARTER_NAMES bytes; the descriptors go in the same order. */
+void inherited_name(char *names, size_t size, struct listener *const *, size_t count, bool control);
+
+/*
+ * After inherited_take(): the socket to the process whose place this one is to take, or -1.  *control is then its
+ * control socket, or -1.  Both are the caller's.
+ */
+int inherited_elder(int *control);
 
 /*
  * In place of that: INHERITED_FIRST is the only one, a listening socket, or a connection, of which the configuration is

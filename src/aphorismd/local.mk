@@ -14,12 +14,15 @@ aphorismd_SOURCES = \
 	%D%/options.c %D%/options.h \
 	%D%/pidfile.c %D%/pidfile.h \
 	%D%/privileges.c %D%/privileges.h \
+	%D%/starter.c %D%/starter.h \
 	%D%/supervisor.c %D%/supervisor.h %D%/supervisor_parts.h \
 	%D%/supervisor_commands.c \
+	%D%/supervisor_heir.c \
 	%D%/supervisor_idle.c \
 	%D%/supervisor_listeners.c \
 	%D%/supervisor_metrics.c \
 	%D%/supervisor_reload.c \
 	%D%/supervisor_setup.c \
-	%D%/supervisor_status.c
+	%D%/supervisor_status.c \
+	%D%/supervisor_upgrade.c
 aphorismd_LDADD = libmodels.a libserver.a libprotocol.a libcommon.a $(LIBCONFIG_LIBS) $(SECCOMP_LIBS) $(LIBURING_LIBS)

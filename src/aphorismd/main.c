@@ -39,7 +39,7 @@ int main(int argc, char **argv)
 {
 	static struct options options;
 	bool inetd = inetd_is_asked(argv);
-	int status, launcher = -1;
+	int status, control, launcher = -1;
 
 	signal(SIGXFSZ, SIG_IGN);         /* a log that has grown to a limit is a write that fails, not our end */
 	tidy_descriptors(inetd ? inetd_take() : inherited_take());
@@ -52,7 +52,8 @@ int main(int argc, char **argv)
 		return loader_try(&options);
 	if (options.inetd && (status = inetd_run(&options)) >= 0)
 		return status;
-	if (!options.foreground && (launcher = daemonize()) < 0) {
+	/* whoever takes the place of a daemon has that one's session */
+	if (!options.foreground && inherited_elder(&control) < 0 && (launcher = daemonize()) < 0) {
 		fprintf(stderr, "aphorismd: can't become a daemon: %s\n", strerror(errno));
 		return EX_OSERR;
 	}

@@ -24,6 +24,7 @@ static struct sockaddr_un address = { .sun_family = AF_UNIX };
 static socklen_t address_len;             /* 0: nobody listens */
 static uint64_t watchdog_us, watchdog_due_us = UINT64_MAX, again_us = UINT64_MAX;
 static char message[MESSAGE];             /* the last one */
+static bool passed;                       /* another process speaks now */
 
 static void open_watchdog(void)
 {
@@ -76,11 +77,12 @@ static bool deliver(const char *text)
 
 void notify_say(const char *assignments, const char *format, ...)
 {
-	int len = snprintf(message, sizeof message, "%sSTATUS=", assignments), saved = errno;
+	int len, saved = errno;
 	va_list arguments;
 
-	if (address_len == 0)
+	if (address_len == 0 || passed)
 		return;
+	len = snprintf(message, sizeof message, "%sSTATUS=", assignments);
 	va_start(arguments, format);
 	vsnprintf(message + len, sizeof message - (size_t)len, format, arguments);
 	va_end(arguments);
@@ -90,6 +92,16 @@ void notify_say(const char *assignments, const char *format, ...)
 			*at = '?';
 	again_us = deliver(message) ? UINT64_MAX : clock_now_us() + AGAIN_US;
 	errno = saved;
+}
+
+void notify_pass(int pid)
+{
+	if (address_len == 0)
+		return;
+	snprintf(message, sizeof message, "MAINPID=%d\n", pid);
+	again_us = deliver(message) ? UINT64_MAX : clock_now_us() + AGAIN_US;
+	watchdog_due_us = UINT64_MAX;
+	passed = true;
 }
 
 void notify_tend(uint64_t now_us)

@@ -21,6 +21,9 @@ void notify_open(void);
  */
 void notify_say(const char *assignments, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Tells that another process is the main one now.  From here on only that may speak. */
+void notify_pass(int pid);
+
 /* Sends what is due: the watchdog's sign of life, at half of its time; a message that could not be sent before. */
 void notify_tend(uint64_t now_us);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -33,7 +34,8 @@ static const char usage[] =
 	"  -V, --version         print the version\n"
 	"  -h, --help            print this text\n"
 	"\n"
-	"Signals: TERM, INT stop gracefully (again: at once), QUIT stops at once, HUP reloads, USR1 logs statistics.\n"
+	"Signals: TERM, INT stop gracefully (again: at once), QUIT stops at once, HUP reloads, USR1 logs statistics,\n"
+	"USR2 lets the program as it is now on disk take over.\n"
 	"The manual: aphorismd(8), aphorismd.conf(5), aphorismd-models(7).\n";
 
 enum { OPTION_LIST_MODELS = 256, OPTION_INETD };
@@ -85,16 +87,33 @@ static bool add_listeners(struct options *options, size_t *count, char *const *l
 	return true;
 }
 
-/* The configuration file by its absolute name: a daemon changes to /, and a reload comes later. */
-static bool name_file(struct options *options, const char *file)
+/* A file by its absolute name, to PATH_MAX bytes: a daemon changes to /, and a reload comes later. */
+static bool name_file(char *to, const char *file)
 {
 	char here[PATH_MAX] = "";
 	int len;
 
 	if (*file != '/' && !getcwd(here, sizeof here))
 		return false;
-	len = snprintf(options->file, sizeof options->file, "%s%s%s", here, *file == '/' ? "" : "/", file);
-	return len > 0 && (size_t)len < sizeof options->file;
+	len = snprintf(to, PATH_MAX, "%s%s%s", here, *file == '/' ? "" : "/", file);
+	return len > 0 && len < PATH_MAX;
+}
+
+/*
+ * By the name that it was called by, if that leads to it: a link there may lead to a newer version one day.  Else by
+ * the file's own.
+ */
+static void name_program(char *to, const char *called)
+{
+	static const char self[] = "/proc/self/exe";
+	struct stat own, named;
+	ssize_t len;
+
+	if (strchr(called, '/') && name_file(to, called) && stat(self, &own) == 0 && stat(to, &named) == 0 &&
+	    own.st_dev == named.st_dev && own.st_ino == named.st_ino)
+		return;
+	len = readlink(self, to, PATH_MAX - 1);
+	to[len > 0 ? len : 0] = '\0';
 }
 
 static int complain(const char *what, const char *which)
@@ -135,7 +154,7 @@ static int parse(struct options *options, int argc, char **argv, char **listener
 		return complain("unexpected argument: ", argv[optind]);
 	if (!ok || !add_listeners(options, &count, listeners, listener_count))
 		return complain("out of memory", "");
-	if (!name_file(options, file))
+	if (!name_file(options->file, file))
 		return complain("unusable file name: ", file);
 	return -1;
 }
@@ -148,6 +167,7 @@ int options_parse(struct options *options, int argc, char **argv)
 	*options = (struct options){ .settings = calloc((size_t)argc + 2, sizeof *options->settings) };
 	if (!listeners || !options->settings)
 		return complain("out of memory", "");
+	name_program(options->program, argc > 0 ? argv[0] : "");
 	status = parse(options, argc, argv, listeners);
 	free(listeners);
 	return status;

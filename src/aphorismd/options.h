@@ -16,6 +16,7 @@ struct options {
 	enum action action;
 	bool foreground, inetd;           /* the latter implies the former */
 	bool mute;                        /* standard error is the client's: no word of ours may go there */
+	char program[PATH_MAX];           /* this one, absolute: what an upgrade starts */
 	char file[PATH_MAX];              /* absolute */
 	bool file_named;
 	const char **settings;            /* "KEY=VALUE", ended by NULL */

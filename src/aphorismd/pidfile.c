@@ -1,5 +1,9 @@
 /*
  * pidfile.c - locking.
+ *
+ * The lock has two parts, the first byte and the rest, and each process keeps one of them: so that the file is never
+ * without a lock while it passes to the process that takes our place, which keeps the other.  A start needs both for a
+ * moment.
  */
 #include "aphorismd/pidfile.h"
 
@@ -28,21 +32,60 @@ static int fail(char *reason, const char *path, const char *why, int fd)
 	return -1;
 }
 
-static int write_pid(int fd, const char *path, char *reason)
+bool pidfile_write(int fd)
 {
 	char text[32];
 	int len = snprintf(text, sizeof text, "%d\n", (int)getpid());
 
-	if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)len, 0) == len)
+	/* in this order, so that whoever reads it meanwhile finds a number */
+	return pwrite(fd, text, (size_t)len, 0) == len && ftruncate(fd, len) == 0;
+}
+
+static int write_first(int fd, const char *path, char *reason)
+{
+	if (pidfile_write(fd))
 		return fd;
 	fail(reason, path, strerror(errno), -1);
 	pidfile_remove(path, fd);         /* on a full disk: one that names nobody would only mislead */
 	return -1;
 }
 
-int pidfile_lock(const char *path, char *reason)
+/* Asked of the kernel, since the number in the file may be anything: who else holds a part of it; 0 for nobody. */
+static pid_t other_owner(int fd, off_t from, off_t len)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET }, owner = lock;
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = from, .l_len = len };
+
+	return fcntl(fd, F_GETLK, &lock) < 0 || lock.l_type == F_UNLCK ? 0 : lock.l_pid;
+}
+
+static bool set_lock(int fd, short type, off_t from, off_t len)
+{
+	struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = from, .l_len = len };
+
+	return fcntl(fd, F_SETLK, &lock) == 0;
+}
+
+/* The other part may be the elder's, and nobody else's. */
+static bool lock_beside(int fd, pid_t elder)
+{
+	pid_t owner;
+
+	if (set_lock(fd, F_WRLCK, 0, 1))
+		owner = other_owner(fd, 1, 0);
+	else if (set_lock(fd, F_WRLCK, 1, 0))
+		owner = other_owner(fd, 0, 1);
+	else
+		return false;
+	return owner == 0 || owner == elder;
+}
+
+static bool lock_alone(int fd)
+{
+	return set_lock(fd, F_WRLCK, 0, 0) && set_lock(fd, F_UNLCK, 1, 0);
+}
+
+int pidfile_lock(const char *path, pid_t elder, char *reason)
+{
 	struct stat st;
 
 	for (int i = 0; i < TRIES; i++) {
@@ -52,16 +95,16 @@ int pidfile_lock(const char *path, char *reason)
 			return fail(reason, path, strerror(errno), fd);
 		if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 			return fail(reason, path, "not a regular file", fd);
-		if (fcntl(fd, F_SETLK, &lock) < 0) {
+		if (elder ? !lock_beside(fd, elder) : !lock_alone(fd)) {
 			char why[64] = "locked by another process";
+			pid_t owner = other_owner(fd, 0, 0);
 
-			/* asked of the kernel: the number in the file may be anything */
-			if (fcntl(fd, F_GETLK, &owner) == 0 && owner.l_type != F_UNLCK)
-				snprintf(why, sizeof why, "aphorismd is already running, process %d", (int)owner.l_pid);
+			if (owner > 0)
+				snprintf(why, sizeof why, "aphorismd is already running, process %d", (int)owner);
 			return fail(reason, path, why, fd);
 		}
 		if (pidfile_is_ours(path, fd))
-			return write_pid(fd, path, reason);
+			return elder ? fd : write_first(fd, path, reason);
 		close(fd);        /* its owner removed it between our open and our lock: once more */
 	}
 	return fail(reason, path, "it keeps vanishing", -1);
@@ -71,7 +114,7 @@ void pidfile_remove(const char *path, int fd)
 {
 	if (fd < 0)
 		return;
-	if (pidfile_is_ours(path, fd))
+	if (pidfile_is_ours(path, fd) && other_owner(fd, 0, 0) == 0)
 		unlink(path);
 	close(fd);
 }

@@ -5,19 +5,24 @@
 #define APHORISMD_PIDFILE_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 enum { PIDFILE_REASON = 256 };
 
 /*
- * Creates, locks and writes the pidfile; to be called after the last fork, since the lock belongs to the
- * process.  Returns a descriptor to keep open for life, or -1 with the reason.
+ * Creates and locks the pidfile, and unless we take somebody's place writes it; to be called after the last fork, since
+ * the lock belongs to the process.  elder: 0, or the process whose place we take: then the file may be its, which keeps
+ * its lock.  Returns a descriptor to keep open for life, or -1 with the reason.
  */
-int pidfile_lock(const char *path, char *reason);
+int pidfile_lock(const char *path, pid_t elder, char *reason);
+
+/* Writes our number.  False with errno. */
+bool pidfile_write(int fd);
 
 /* Is what lies at that path the file that is locked? */
 bool pidfile_is_ours(const char *path, int fd);
 
-/* Removes it if it is still ours, and lets go of the lock. */
+/* Removes it if it is still ours, and nobody else's as well, and lets go of the lock. */
 void pidfile_remove(const char *path, int fd);
 
 #endif

@@ -35,26 +35,38 @@ enum { LONGEST_WAIT_MS = 60 * 1000, UNDER_WAY_MS = 500, LATE_US = CLOCK_S };
 void supervisor_stop(struct supervisor *s, int urgency)
 {
 	struct generation *generations[] = { s->next, s->current, s->old };
+	/* if the elder goes on, clients who wait are its */
+	enum worker_signal gently = s->claims && s->elder >= 0 ? SIGNAL_DRAIN : SIGNAL_STOP;
+	bool has_heir = s->upgrade.step == UPGRADE_DONE;          /* then our workers are leaving as they should */
 	uint64_t now_us = clock_now_us();
 
 	if (!s->stopping)
 		notify_say("STOPPING=1\n", "%s", s->status != 0 ? s->reason : "stopping");
 	s->stopping = s->stopping + urgency > STOP_AT_ONCE ? STOP_AT_ONCE : s->stopping + urgency;
 	loader_cancel(&s->loader);
+	supervisor_cancel_upgrade(s);
 	if (s->step == STEP_LOADS || s->step == STEP_WAITS)
 		s->step = STEP_NONE;
 	for (size_t i = 0; i < 3; i++) {
 		if (generations[i] && s->stopping == STOP_AT_ONCE)
 			generation_kill(generations[i], now_us);
-		else if (generations[i])
-			generation_end(generations[i], SIGNAL_STOP, now_us);
+		else if (generations[i] && !has_heir)
+			generation_end(generations[i], gently, now_us);
 	}
-	if (s->stopping == 1)
+	if (s->stopping == 1 && !has_heir)
 		log_notice("stopping");
 	control_happened(CONTROL_RELOAD, UINT32_MAX, "error the daemon is stopping\n", EX_UNAVAILABLE);
 }
 
 /* ---- events ---- */
+
+static void upgrade(struct supervisor *s)
+{
+	const char *why = supervisor_ask_upgrade(s);
+
+	if (why)
+		log_warning("no upgrade: %s", why);
+}
 
 static void take_signals(struct supervisor *s)
 {
@@ -76,7 +88,7 @@ static void take_signals(struct supervisor *s)
 			supervisor_log_statistics(s);
 			break;
 		case SIGUSR2:
-			log_notice("a binary upgrade is not part of this version: restart instead");
+			upgrade(s);
 			break;
 		default:
 			break;    /* SIGCHLD only wakes us */
@@ -95,6 +107,13 @@ static void look_at_listeners(struct supervisor *s, const struct generation *gen
 		s->look_until_us = now_us + LATE_US;
 }
 
+/* What others used is not known. */
+void supervisor_look(struct supervisor *s, uint64_t now_us)
+{
+	s->look = true;
+	s->look_until_us = now_us + LATE_US;
+}
+
 /* Until there is none left, on every wake-up: signals that come together are one. */
 static void reap(struct supervisor *s, uint64_t now_us)
 {
@@ -103,6 +122,9 @@ static void reap(struct supervisor *s, uint64_t now_us)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		supervisor_hear_upgrade(s, now_us);
+		if (supervisor_heir_ended(s, pid, status, now_us))
+			continue;
 		if (pid == s->loader.pid) {
 			loader_ended(&s->loader, status);
 			continue;
@@ -126,10 +148,15 @@ static bool discard(struct supervisor *s, struct generation **generation)
 	return true;
 }
 
+static bool is_leaving(const struct supervisor *s)
+{
+	return s->stopping || s->upgrade.step == UPGRADE_DONE;
+}
+
 /* A generation whose last worker has gone and that makes no more is no service: whoever watches us is to know. */
 static void give_up_without_workers(struct supervisor *s)
 {
-	if (s->stopping || s->step != STEP_NONE || !s->current || s->current->state != GENERATION_FAILED ||
+	if (is_leaving(s) || s->step != STEP_NONE || !s->current || s->current->state != GENERATION_FAILED ||
 	    !generation_is_gone(s->current))
 		return;
 	snprintf(s->reason, sizeof s->reason, "no worker is left and none can be started");
@@ -147,18 +174,22 @@ static void advance(struct supervisor *s, uint64_t now_us)
 	for (size_t i = 0; i < 3; i++)
 		if (generations[i])
 			generation_tend(generations[i], now_us);
-	if (s->look && s->current && !s->stopping)
+	if (s->look && s->upgrade.step == UPGRADE_DONE)
+		supervisor_have_heir_look(s);
+	else if (s->look && s->current && !s->stopping)
 		generation_look(s->current);
 	s->look = now_us < s->look_until_us;
 	give_up_without_workers(s);
-	if (discard(s, &s->old) && !s->stopping)
+	if (discard(s, &s->old) && !is_leaving(s))
 		supervisor_set_blocking(s);
-	if (s->stopping) {
+	if (is_leaving(s)) {
 		discard(s, &s->next);
 		discard(s, &s->current);
+		supervisor_advance_upgrade(s, now_us);
 		return;
 	}
 	supervisor_advance_reload(s, now_us);
+	supervisor_advance_upgrade(s, now_us);
 	supervisor_watch_idle(s, now_us);
 	supervisor_tend_metrics(s, now_us);
 	if (!s->current && s->step == STEP_NONE && !s->stopping)
@@ -171,7 +202,8 @@ static void advance(struct supervisor *s, uint64_t now_us)
  */
 static bool is_under_way(const struct supervisor *s)
 {
-	return s->step != STEP_NONE || s->old || s->stopping || s->look;
+	return s->step != STEP_NONE || s->old || s->stopping || s->look || s->upgrade.step != UPGRADE_NONE ||
+	       s->elder >= 0;
 }
 
 static int wait_ms(struct supervisor *s, uint64_t now_us)
@@ -184,6 +216,7 @@ static int wait_ms(struct supervisor *s, uint64_t now_us)
 	due_us = notify_us < due_us ? notify_us : due_us;
 	due_us = idle_us < due_us ? idle_us : due_us;
 	due_us = metrics_us < due_us ? metrics_us : due_us;
+	due_us = supervisor_upgrade_due_us(s) < due_us ? supervisor_upgrade_due_us(s) : due_us;
 	if (s->loader.pid > 0 && s->loader.deadline_us < due_us)
 		due_us = s->loader.deadline_us;
 	if (s->step == STEP_WAITS && !s->current && s->bind_us < due_us)
@@ -201,22 +234,26 @@ static int wait_ms(struct supervisor *s, uint64_t now_us)
 
 static void wait_for_events(struct supervisor *s)
 {
-	struct pollfd fds[CONTROL_CLIENTS + 4];
+	struct pollfd fds[CONTROL_CLIENTS + 4 + SUPERVISOR_POLLS];
 	uint64_t told;
 	int count = control_poll(fds);
 
+	count += supervisor_poll_upgrade(s, fds + count);
 	fds[count++] = (struct pollfd){ .fd = s->signals, .events = POLLIN };
 	fds[count++] = (struct pollfd){ .fd = s->told, .events = POLLIN };
 	if (s->loader.lines >= 0 && s->step == STEP_LOADS && !s->loader.ended)
 		fds[count++] = (struct pollfd){ .fd = s->loader.lines, .events = POLLIN };
 	poll(fds, (nfds_t)count, wait_ms(s, clock_now_us()));
 	if (read(s->told, &told, sizeof told) > 0)
-		s->look |= s->old != NULL || (s->current && generation_is_to_look(s->current));
+		s->look |= s->old != NULL || s->upgrade.step == UPGRADE_DONE ||
+		           (s->current && generation_is_to_look(s->current));
 }
 
 static bool is_over(struct supervisor *s)
 {
-	return s->stopping && !s->next && !s->current && !s->old;
+	if (s->upgrade.step == UPGRADE_DONE)
+		return supervisor_has_left(s);
+	return s->stopping && !s->next && !s->current && !s->old && s->upgrade.step == UPGRADE_NONE;
 }
 
 static void loop(struct supervisor *s)
@@ -231,6 +268,8 @@ static void loop(struct supervisor *s)
 		reap(s, now_us);
 		if (s->step == STEP_LOADS && !s->loader.ended)
 			loader_read(&s->loader);
+		supervisor_hear_upgrade(s, now_us);
+		supervisor_hear_elder(s, now_us);
 		control_serve(now_us, supervisor_obey, s);
 		advance(s, now_us);
 	}
@@ -247,10 +286,15 @@ static void forget(void *supervisor, const struct generation *generation)
 	close(s->signals);
 	if (s->pidfile >= 0)
 		close(s->pidfile);
-	if (s->launcher >= 0) {
+	if (s->launcher >= 0 || (s->elder >= 0 && !s->options->foreground))
 		daemonize_detach(s->devnull);
+	if (s->launcher >= 0)
 		close(s->launcher);
-	}
+	if (s->elder >= 0)
+		close(s->elder);
+	if (s->upgrade.channel >= 0)
+		close(s->upgrade.channel);
+	starter_forget(&s->upgrade.starter);
 	control_close(false);
 	loader_forget(&s->loader);
 	supervisor_forget_unlisted(s, generation);
@@ -287,7 +331,9 @@ static int open_all(struct supervisor *s)
 	if (chdir("/") < 0)
 		return EX_OSERR;
 	/* the children of a fork worker that died are to come to us, so that none is lost from sight */
-	return prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 ? EX_OSERR : 0;
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		return EX_OSERR;
+	return s->options->inetd || starter_open(&s->upgrade.starter, s->options) ? 0 : EX_OSERR;
 }
 
 /* The last word, which stays in sight when the service has failed. */
@@ -304,14 +350,19 @@ static void tell_failure(const struct supervisor *s)
 
 int supervisor_run(const struct options *options, int launcher)
 {
-	static struct supervisor only = { .pidfile = -1, .loader = { .lines = -1, .memfd = -1 } };
+	static struct supervisor only = {
+		.pidfile = -1, .loader = { .lines = -1, .memfd = -1 },
+		.upgrade = { .channel = -1, .starter = { .fd = -1 } },
+	};
 	struct supervisor *s = &only;
 
 	s->options = options;
 	s->launcher = launcher;
 	s->started_us = clock_now_us();
 	log_share_losses();
-	notify_open();
+	supervisor_meet_elder(s);
+	if (s->elder < 0)
+		notify_open();
 	if (open_all(s) != 0) {
 		s->error = errno;
 		supervisor_complain(s, EX_OSERR, "can't start: %s", strerror(s->error));
@@ -325,8 +376,9 @@ int supervisor_run(const struct options *options, int launcher)
 	supervisor_close_unlisted(s);
 	control_close(true);
 	pidfile_remove(s->pidfile_path, s->pidfile);
+	starter_close(&s->upgrade.starter);
 	if (s->status == 0)
-		log_notice("stopped");
+		log_notice(s->upgrade.step == UPGRADE_DONE ? "left" : "stopped");
 	if (s->launcher >= 0 && s->status == 0) {
 		fprintf(stderr, "aphorismd: told to stop before it was ready\n");
 		s->status = EX_UNAVAILABLE;

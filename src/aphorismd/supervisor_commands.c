@@ -42,8 +42,9 @@ static void say_status(struct supervisor *s, unsigned client)
 
 	control_say(client, "version " PACKAGE_VERSION);
 	control_say(client, "pid %d", (int)getpid());
-	control_say(client, "state %s", s->stopping ? "stopping" : !current ? "starting" :
-	            s->step != STEP_NONE ? "reloading" : s->old ? "draining" : "serving");
+	control_say(client, "state %s", s->upgrade.step == UPGRADE_DONE ? "leaving" : s->stopping ? "stopping" :
+	            !current ? "starting" : s->step != STEP_NONE ? "reloading" :
+	            s->upgrade.step == UPGRADE_STARTS ? "upgrading" : s->old || s->elder >= 0 ? "draining" : "serving");
 	control_say(client, "model %s", current ? current->model->name : "none");
 	say_figures(s, client, figures_print_status);
 	for (int64_t i = 0; current && i < current->image.config->listeners; i++)
@@ -323,6 +324,23 @@ static void reload(struct supervisor *s, unsigned client)
 	supervisor_begin_reload(s);
 }
 
+static void upgrade(struct supervisor *s, unsigned client)
+{
+	const char *why = supervisor_ask_upgrade(s);
+
+	if (why)
+		refuse(client, EX_UNAVAILABLE, why);
+	else
+		control_keep(client, CONTROL_UPGRADE, 0);
+}
+
+/* Is that process about to have another one in its place?  What is asked for now would be lost with it. */
+static bool is_leaving(const struct supervisor *s, const char *command)
+{
+	return s->upgrade.step == UPGRADE_DONE ||
+	       (s->upgrade.step == UPGRADE_STARTS && strcmp(command, "reload") == 0);
+}
+
 static void stop(struct supervisor *s, unsigned client, bool now)
 {
 	control_say(client, "stopping");
@@ -340,6 +358,10 @@ void supervisor_obey(void *supervisor, unsigned client, const char *command)
 	if (question) {
 		question->say(s, client);
 		control_end(client, EX_OK);
+	} else if (strcmp(command, "upgrade") == 0) {
+		upgrade(s, client);
+	} else if (is_leaving(s, command)) {
+		refuse(client, EX_TEMPFAIL, "the daemon is being upgraded: ask again");
 	} else if (strcmp(command, "stop") == 0 || strcmp(command, "stop now") == 0) {
 		stop(s, client, command[4] != '\0');
 	} else if ((argument = argument_of(command, "log")) != NULL) {

@@ -12,7 +12,7 @@ static uint64_t limit_us(const struct supervisor *s)
 {
 	const struct generation *current = s->current;
 
-	if (!current || s->stopping || !current->listeners[0]->lent)
+	if (!current || s->stopping || s->claims || s->upgrade.step != UPGRADE_NONE || !current->listeners[0]->lent)
 		return 0;
 	return (uint64_t)(s->options->inetd ? current->image.config->inetd_idle_us
 	                                    : current->image.config->activation_idle_us);

@@ -40,7 +40,7 @@ bool supervisor_set_blocking(struct supervisor *s)
 		for (size_t k = 0; k < 3; k++)
 			if (is_listed(generations[k], s->listeners[i]))
 				nonblocking |= generations[k]->model->nonblocking ||
-				               generations[k]->image.config->listeners > 1;
+				               generations[k]->image.config->listeners > 1 || s->elder >= 0;
 		done &= listener_nonblocking(s->listeners[i]->fd, nonblocking);
 	}
 	return done;
@@ -51,12 +51,35 @@ void supervisor_close_unlisted(struct supervisor *s)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < s->listener_count; i++) {
-		if (is_listed(s->current, s->listeners[i]) || is_listed(s->next, s->listeners[i]))
+		if (is_listed(s->current, s->listeners[i]) || is_listed(s->next, s->listeners[i]) ||
+		    s->listeners[i]->theirs)
 			s->listeners[kept++] = s->listeners[i];
 		else
 			listener_close(s->listeners[i]);
 	}
 	s->listener_count = kept;
+}
+
+uint64_t supervisor_taken_listeners(const struct supervisor *s)
+{
+	uint64_t taken = 0, bit = 1;
+
+	for (size_t i = 0; i < s->listener_count; i++) {
+		if (s->listeners[i]->theirs && is_listed(s->current, s->listeners[i]))
+			taken |= bit;
+		bit <<= s->listeners[i]->theirs;
+	}
+	return taken;
+}
+
+void supervisor_own_listeners(struct supervisor *s)
+{
+	for (size_t i = 0; i < s->listener_count; i++) {
+		if (s->listeners[i]->theirs && is_listed(s->current, s->listeners[i]))
+			listener_own(s->listeners[i]);
+		s->listeners[i]->theirs = false;
+	}
+	supervisor_close_unlisted(s);
 }
 
 void supervisor_forget_unlisted(struct supervisor *s, const struct generation *generation)
@@ -128,6 +151,6 @@ void supervisor_mark_removed(struct supervisor *s)
 void supervisor_announce_listeners(struct supervisor *s)
 {
 	for (int64_t i = 0; i < s->current->image.config->listeners; i++)
-		if (!is_listed(s->old, s->current->listeners[i]))
+		if (!is_listed(s->old, s->current->listeners[i]) && !s->current->listeners[i]->theirs)
 			log_message(LOG_ALWAYS | LOG_NOTICE, "listening on %s", s->current->listeners[i]->address);
 }

@@ -4,6 +4,8 @@
  *   supervisor.c             the loop, signals, stop
  *   supervisor_setup.c       what a start does once
  *   supervisor_reload.c      from one generation to the next
+ *   supervisor_upgrade.c     to another program, in the process that leaves
+ *   supervisor_heir.c        the same, in the one that comes
  *   supervisor_idle.c        the end for want of clients
  *   supervisor_metrics.c     the file of metrics
  *   supervisor_listeners.c   the sockets that all generations share
@@ -14,10 +16,12 @@
 #define APHORISMD_SUPERVISOR_PARTS_H
 
 #include <limits.h>
+#include <poll.h>
 
 #include "aphorismd/generation.h"
 #include "aphorismd/loader.h"
 #include "aphorismd/options.h"
+#include "aphorismd/starter.h"
 #include "server/figures.h"
 
 /* How far a reload has come. */
@@ -28,7 +32,29 @@ enum step {
 	STEP_STARTS,                      /* the new generation is starting */
 };
 
-enum { STOP_AT_ONCE = 2 };
+/* How far an upgrade has come. */
+enum upgrade_step {
+	UPGRADE_NONE,
+	UPGRADE_STARTS,                   /* the new process is starting */
+	UPGRADE_ENDS,                     /* it has failed, and is to go */
+	UPGRADE_DONE,                     /* it has taken our place: we leave */
+};
+
+struct upgrade {
+	enum upgrade_step step;
+	bool wanted;                      /* as soon as it can begin */
+	bool offered;                     /* the heir has been told to take what is ours: */
+	uint64_t taken;                   /* these of our listeners, */
+	bool takes_control;               /* and the control socket, or its own is another one */
+	struct starter starter;
+	pid_t heir;                       /* the new process; 0: not known yet, or gone */
+	int channel;                      /* to it; -1: there is none */
+	uint64_t deadline_us;             /* of the present step */
+	char reports[8192];               /* what it has said: lines of "error TEXT\n" and "notice TEXT\n" */
+	char words[256];                  /* the first one of another kind */
+};
+
+enum { STOP_AT_ONCE = 2, SUPERVISOR_POLLS = 3 };
 
 struct supervisor {
 	const struct options *options;
@@ -53,6 +79,11 @@ struct supervisor {
 	uint32_t generations, reloads, failed_reloads;
 	struct scoreboard_totals before;  /* of generations that have left */
 
+	struct upgrade upgrade;
+	int elder, elder_control;         /* to whom we replace, until he has gone, or -1; his control socket */
+	pid_t elder_pid;
+	bool claims;                      /* what that has is not ours yet */
+
 	uint64_t idle_us, idle_look_us;   /* without a client since then, 0 while there is one; when to look next */
 	uint64_t idle_seen;               /* connections by then */
 
@@ -72,6 +103,9 @@ struct supervisor {
 
 /* Stops gracefully (1), or at once (STOP_AT_ONCE, or when told a second time). */
 void supervisor_stop(struct supervisor *, int urgency);
+
+/* Has the workers look at their listeners: others, who may have been told of connections, are no more. */
+void supervisor_look(struct supervisor *, uint64_t now_us);
 
 /* ---- supervisor_setup.c ---- */
 
@@ -101,6 +135,52 @@ void supervisor_begin_reload(struct supervisor *);
 /* Takes the steps of the reload that can be taken now. */
 void supervisor_advance_reload(struct supervisor *, uint64_t now_us);
 
+/* After something that failed: sockets and log as the present generation left them. */
+void supervisor_restore_listeners(struct supervisor *);
+
+/* ---- supervisor_upgrade.c ---- */
+
+/* Asks for an upgrade, as soon as one can begin.  Returns NULL, or why there will be none. */
+const char *supervisor_ask_upgrade(struct supervisor *);
+
+/* At a stop: there will be none, and one that has begun is given up. */
+void supervisor_cancel_upgrade(struct supervisor *);
+
+/* Takes what starter and heir have said. */
+void supervisor_hear_upgrade(struct supervisor *, uint64_t now_us);
+
+/* A process was reaped: true if it was the heir. */
+bool supervisor_heir_ended(struct supervisor *, pid_t, int wait_status, uint64_t now_us);
+
+/* A worker of ours that was woken may have left a connection to the heir's. */
+void supervisor_have_heir_look(const struct supervisor *);
+
+/* Takes the steps that can be taken now. */
+void supervisor_advance_upgrade(struct supervisor *, uint64_t now_us);
+
+/* Lists what to poll for, of the heir's side as well; returns how many, at most SUPERVISOR_POLLS. */
+int supervisor_poll_upgrade(const struct supervisor *, struct pollfd *);
+
+/* When something will be due; UINT64_MAX for never. */
+uint64_t supervisor_upgrade_due_us(const struct supervisor *);
+
+/* Whether another process has our place, and all is finished that was left to do. */
+bool supervisor_has_left(const struct supervisor *);
+
+/* ---- supervisor_heir.c ---- */
+
+/* At a start: finds out whether there is somebody whose place we take. */
+void supervisor_meet_elder(struct supervisor *);
+
+/* Tells it why we can't start. */
+void supervisor_tell_elder(const struct supervisor *, bool error, const char *text);
+
+/* Our first generation serves: asks for what the elder has. */
+void supervisor_claim(struct supervisor *);
+
+/* Takes what the elder has said. */
+void supervisor_hear_elder(struct supervisor *, uint64_t now_us);
+
 /* ---- supervisor_listeners.c ---- */
 
 /* At a start: takes sockets that were inherited.  Returns 0, or EX_USAGE, complained about. */
@@ -118,8 +198,17 @@ int supervisor_open_listeners(struct supervisor *, const struct config *, struct
  */
 bool supervisor_set_blocking(struct supervisor *);
 
-/* Closes what neither the present nor the coming generation lists.  The old one holds its own descriptors. */
+/*
+ * Closes what neither the present nor the coming generation lists, unless it is the elder's still.  The old one holds
+ * its own descriptors.
+ */
 void supervisor_close_unlisted(struct supervisor *);
+
+/* Which of those that are still the elder's, in its order, the present generation lists; one bit each. */
+uint64_t supervisor_taken_listeners(const struct supervisor *);
+
+/* These are ours from now on, and the others are closed. */
+void supervisor_own_listeners(struct supervisor *);
 
 /*
  * Closes, in a worker of that generation, what it does not list: a listener held open would seem to be served for
@@ -130,7 +219,7 @@ void supervisor_forget_unlisted(struct supervisor *, const struct generation *);
 /* Tells the old generation which of its listeners the present one does not have: their queues are its to finish. */
 void supervisor_mark_removed(struct supervisor *);
 
-/* Logs "listening on ADDRESS" for those that the old generation did not have. */
+/* Logs "listening on ADDRESS" for those that the old generation, or the elder, did not have. */
 void supervisor_announce_listeners(struct supervisor *);
 
 /* ---- supervisor_idle.c ---- */

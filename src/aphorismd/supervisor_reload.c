@@ -57,9 +57,9 @@ void supervisor_begin_reload(struct supervisor *s)
 {
 	int status;
 
-	if (s->stopping)
+	if (s->stopping || s->upgrade.step == UPGRADE_DONE)
 		return;
-	if (s->step != STEP_NONE) {
+	if (s->step != STEP_NONE || s->upgrade.step != UPGRADE_NONE) {
 		s->again = true;           /* requests that come meanwhile are one */
 		return;
 	}
@@ -134,8 +134,7 @@ static bool tune_listeners(const struct generation *generation)
 	return done;
 }
 
-/* After a reload that failed: sockets and log as the present generation left them. */
-static void restore_listeners(struct supervisor *s)
+void supervisor_restore_listeners(struct supervisor *s)
 {
 	supervisor_close_unlisted(s);
 	if (!s->current)
@@ -149,6 +148,7 @@ static bool make_next(struct supervisor *s, struct listener *const *listeners)
 	s->next = generation_new(++s->generations, &s->image, listeners, &s->surroundings);
 	if (!s->next)
 		return false;
+	atomic_store(&s->next->board->shared->has_heir, s->claims && s->elder >= 0);      /* until it is ours */
 	if (tune_listeners(s->next) && supervisor_set_blocking(s))
 		return true;
 	generation_free(s->next);
@@ -176,7 +176,7 @@ static void start_generation(struct supervisor *s, uint64_t now_us)
 		s->error = error;
 		supervisor_complain(s, status, "%s", reason);
 		snprintf(s->loader.text, sizeof s->loader.text, "error %s\n", reason);
-		restore_listeners(s);
+		supervisor_restore_listeners(s);
 		fail_reload(s, status);
 		return;
 	}
@@ -242,6 +242,7 @@ static void replace_generation(struct supervisor *s, uint64_t now_us)
 	}
 	end_reload(s, 0);
 	release_launcher(s);
+	supervisor_claim(s);
 }
 
 static void discard_next(struct supervisor *s)
@@ -254,7 +255,7 @@ static void discard_next(struct supervisor *s)
 	generation_kill(s->next, clock_now_us());
 	s->old = s->next;         /* it goes the way of all that drain; the step before made sure there is none */
 	s->next = NULL;
-	restore_listeners(s);
+	supervisor_restore_listeners(s);
 	fail_reload(s, status);
 }
 
@@ -263,7 +264,7 @@ void supervisor_advance_reload(struct supervisor *s, uint64_t now_us)
 	loader_check(&s->loader, now_us);
 	if (s->step == STEP_LOADS && s->loader.ended)
 		take_image(s);
-	if (s->step == STEP_WAITS && !s->old && now_us >= s->bind_us)
+	if (s->step == STEP_WAITS && !s->old && (!s->current || s->elder < 0) && now_us >= s->bind_us)
 		start_generation(s, now_us);
 	if (s->step != STEP_STARTS)
 		return;

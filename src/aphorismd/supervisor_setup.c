@@ -35,8 +35,10 @@ void supervisor_complain(struct supervisor *s, int status, const char *format, .
 	keep_reason(s, text);
 	if (!s->current && s->to_syslog)
 		fprintf(stderr, "aphorismd: %s\n", text);
-	if (!s->current)
+	if (!s->current) {
+		supervisor_tell_elder(s, true, text);
 		s->status = status;
+	}
 }
 
 static void tell(void *supervisor, bool error, const char *line)
@@ -48,6 +50,8 @@ static void tell(void *supervisor, bool error, const char *line)
 		keep_reason(s, line);
 	if (!s->current && s->to_syslog)
 		fprintf(stderr, "%s\n", line);
+	if (!s->current)
+		supervisor_tell_elder(s, error, line);
 }
 
 void supervisor_tell_reports(struct supervisor *s)
@@ -100,7 +104,7 @@ static int lock_pidfile(struct supervisor *s, const struct config *config)
 		return EX_CANTCREAT;
 	if (s->pidfile_path[0] == '\0')
 		return 0;
-	if ((s->pidfile = pidfile_lock(s->pidfile_path, reason)) >= 0)
+	if ((s->pidfile = pidfile_lock(s->pidfile_path, s->elder_pid, reason)) >= 0)
 		return 0;
 	supervisor_complain(s, EX_CANTCREAT, "%s", reason);
 	return EX_CANTCREAT;
@@ -116,9 +120,12 @@ static int open_control(struct supervisor *s, const struct config *config)
 	if (!place(s, s->control_path, sizeof s->control_path, config->control, config->set.control, "control",
 	           "control socket"))
 		return EX_CANTCREAT;
-	if (s->control_path[0] == '\0')
+	if (s->control_path[0] == '\0') {
+		if (s->elder_control >= 0)
+			close(s->elder_control);
 		return 0;
-	status = control_open(s->control_path, s->privileges.gid, reason);
+	}
+	status = control_open(s->control_path, s->elder_control, s->privileges.gid, reason);
 	if (status != 0)
 		supervisor_complain(s, status, "%s", reason);
 	return status;

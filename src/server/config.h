@@ -44,7 +44,7 @@ struct config {
 	char aphorisms[PATH_MAX];         /* absolute; "" for the three that are built in */
 	int64_t backlog, max_connections, max_connections_per_source;
 	int64_t max_question_length, max_questions_per_connection, over_limit;
-	int64_t question_us, idle_us, write_us, drain_us;
+	int64_t question_us, idle_us, write_us, drain_us, upgrade_us;
 	int64_t delay_us, cpu_us;
 	struct access_list allow, deny;
 	char user[CONFIG_NAME], group[CONFIG_NAME], pidfile[PATH_MAX];

@@ -58,7 +58,9 @@ const struct key config_keys[] = {
 	{ "timeouts.write", KEY_DURATION, FIELD(write_us), "10s", TIMEOUT_US, NULL,
 	  "The time that a client may leave an answer unread." },
 	{ "timeouts.drain", KEY_DURATION, FIELD(drain_us), "30s", TIMEOUT_US, NULL,
-	  "The time that a graceful stop or a reload gives to open connections." },
+	  "The time that a graceful stop, a reload or an upgrade gives to open connections." },
+	{ "timeouts.upgrade", KEY_DURATION, FIELD(upgrade_us), "2m", TIMEOUT_US, NULL,
+	  "The time that the program of an upgrade has to become ready." },
 
 	{ "work.delay", KEY_DURATION, FIELD(delay_us), "0ms", 0, HOUR_US, NULL,
 	  "The time that each answer waits: a simulated cost." },

@@ -196,15 +196,16 @@ static bool takes_ipv4_too(int fd)
 	       getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &only_len) == 0 && !only;
 }
 
-struct listener *listener_adopt(int fd)
+struct listener *listener_adopt(int fd, const char *asked, bool lent)
 {
 	struct listener *listener = calloc(1, sizeof *listener);
 	socklen_t len = sizeof listener->family;
 
 	if (!listener)
 		return NULL;
+	snprintf(listener->asked, sizeof listener->asked, "%s", asked);
 	listener->fd = fd;
-	listener->lent = true;
+	listener->lent = lent;
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &listener->family, &len) == 0 &&
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 &&
 	    (listener->family == AF_UNIX || listener_set_tcp(fd)) &&
@@ -214,6 +215,17 @@ struct listener *listener_adopt(int fd)
 	return NULL;
 }
 
+void listener_own(struct listener *listener)
+{
+	struct stat st;
+
+	listener->theirs = false;
+	if (listener->lent || listener->family != AF_UNIX || lstat(listener->address + strlen("unix:"), &st) < 0)
+		return;
+	listener->device = st.st_dev;
+	listener->inode = st.st_ino;
+}
+
 void listener_forget(struct listener *listener)
 {
 	if (listener->fd >= 0)
@@ -221,16 +233,25 @@ void listener_forget(struct listener *listener)
 	free(listener);
 }
 
-void listener_close(struct listener *listener)
+void listener_end(struct listener *listener)
 {
 	struct stat st;
 
-	if (!listener)
-		return;
 	if (listener->inode && lstat(listener->address + strlen("unix:"), &st) == 0 && st.st_dev == listener->device &&
 	    st.st_ino == listener->inode)
 		unlink(listener->address + strlen("unix:"));
-	listener_forget(listener);
+	listener->inode = 0;
+	if (listener->fd >= 0)
+		close(listener->fd);
+	listener->fd = -1;
+}
+
+void listener_close(struct listener *listener)
+{
+	if (!listener)
+		return;
+	listener_end(listener);
+	free(listener);
 }
 
 bool listener_serves(const struct listener *listener, const struct config_listen *listen_at)

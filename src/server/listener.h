@@ -13,11 +13,12 @@
 struct listener {
 	int fd;
 	int family;
-	char asked[CONFIG_ADDRESS];       /* as the configuration says it */
+	char asked[CONFIG_ADDRESS];       /* as the configuration says it; of a lent one its name */
 	char address[CONFIG_ADDRESS];     /* as bound, with the real port */
 	dev_t device;                     /* of a UNIX socket's file: so that only our own is removed */
 	ino_t inode;
 	bool lent;                        /* whoever opened it goes on with it after us: its queue, its file, its backlog */
+	bool theirs;                      /* of the process whose place we take, until that leaves it to us */
 };
 
 enum {
@@ -34,14 +35,19 @@ struct listener *listener_open(const struct config_listen *, int backlog, int *s
 
 /*
  * Takes a descriptor that is a listening socket (descriptor.h) and that somebody else has opened, for connections that
- * are served like those of our own.  NULL with errno when that can't be; the descriptor is the caller's again.
+ * are served like those of our own.  It is lent, or `theirs` if the caller says so.  NULL with errno when that can't
+ * be; the descriptor is the caller's again.
  */
-struct listener *listener_adopt(int fd);
+struct listener *listener_adopt(int fd, const char *asked, bool lent);
+
+/* Makes one that was theirs our own, which we remove in the end. */
+void listener_own(struct listener *);
 
 /* What a TCP connection inherits from a listener of ours beside time-outs.  False with errno when that is not done. */
 bool listener_set_tcp(int fd);
 
-/* Closes, and removes a UNIX socket's file if it is still ours. */
+/* Closes, and removes a UNIX socket's file if it is still ours.  listener_end() leaves what is known of it. */
+void listener_end(struct listener *);
 void listener_close(struct listener *);
 
 /* Closes this process's descriptor of what another process goes on with. */

@@ -79,6 +79,7 @@ struct scoreboard_shared {
 	_Atomic uint32_t left;                    /* a worker leaves connections in the queue to the others */
 	_Atomic uint32_t turns;
 	_Atomic int phase;                        /* of a worker: the least that the supervisor has told all to be in */
+	_Atomic int has_heir;                     /* another process has the queues, too, even if we are killed */
 	_Atomic uint64_t removed;                 /* bit i: listener i has no heir, its queue is taken at a drain */
 	_Atomic int log_level;                    /* which workers follow; the supervisor has its own */
 	struct log_limit limits[LIMIT_COUNT];

@@ -8,7 +8,7 @@ import threading
 import time
 from pathlib import Path
 
-from harness import open_files, process, until
+from harness import is_starter, open_files, process, until
 
 DEADLY = (signal.SIGKILL, signal.SIGSEGV, signal.SIGBUS)
 PIDFD_GETFD = 438
@@ -16,11 +16,12 @@ libc = ctypes.CDLL(None)
 
 
 def children(pid):
-    """The pids of a process's children, the dead among them."""
+    """The pids of a supervisor's children, the dead among them, but not of the one that starts programs."""
     try:
-        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        found = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except (FileNotFoundError, ProcessLookupError):
         return []
+    return [child for child in found if not is_starter(process(child))]
 
 
 def peer(pidfd, fd):

@@ -42,7 +42,7 @@ CRASH = re.compile(r"died: (?!Killed|status)|Assertion|Sanitizer|stack smashing|
 
 # Role and part of the scene -> how many processes begin until the one that is meant; None: it is there already.
 BEGINS = {
-    ("supervisor", "start"): 1, ("loader", "start"): 2, ("worker", "start"): 3,
+    ("supervisor", "start"): 1, ("starter", "start"): 2, ("loader", "start"): 3, ("worker", "start"): 4,
     ("loader", "reload"): 1, ("worker", "reload"): 2, ("child", "conversation"): 1,
     ("supervisor", "reload"): None, ("supervisor", "stop"): None,
     ("supervisor", "conversation"): None, ("worker", "conversation"): None, ("worker", "drain"): None,

@@ -7,7 +7,7 @@ import signal
 
 import harness
 import pytest
-from harness import APHORISMD, ROOT, open_files, process, run, talk, until
+from harness import APHORISMD, ROOT, is_starter, open_files, process, run, talk, until
 from intruder import (FILES, FILES_READ, OTHERS, PROGRAMS, RIGHTS, SERVER, SOCKETS, SYSTEM, child_of, intruder,
                       needs_ptrace, succeeded)
 
@@ -128,6 +128,21 @@ def test_the_supervisor_has_lost_the_rights_that_it_does_not_need(start, place):
         assert supervisor.call(105, 0) == 0               # which it needs for its workers
 
 
+@pytest.mark.parametrize("as_nobody", [False, True])
+def test_the_supervisor_has_no_power_over_the_starter(start, place, as_nobody):
+    """Which nothing confines, and which is of the same user: it obeys, and starts nothing but the daemon's program."""
+    place.chmod(0o777)
+    d = start(as_nobody=as_nobody)
+    starter, = filter(is_starter, d.processes())
+    memory = b"/proc/%d/mem\0" % starter.pid
+    acts = {name: OTHERS[name] for name in ("ptrace attach", "process_vm_readv", "process_vm_writev")}
+    with intruder(d.pid) as supervisor:
+        assert succeeded(supervisor, acts, starter.pid) == {}
+        assert supervisor.call(2, memory, 2) == -13
+    d.upgraded()
+    assert d.ask() == ANSWERS
+
+
 # The loader
 
 def test_the_loader_can_do_nothing_but_read(start):
@@ -177,7 +192,7 @@ def test_no_supplementary_group_survives(start, model):
     assert process(d.pid).status("Groups") == ["1", "2", "3", "27"]
     with d.connect() as client:
         assert client.ask(b"Beautiful is better than?") == ANSWERS
-        for p in d.processes():
+        for p in (p for p in d.processes() if not is_starter(p)):
             assert p.status("Groups") == [], p.title()
             assert set(p.status("Uid")) == {str(harness.nobody().pw_uid)}
 

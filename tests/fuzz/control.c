@@ -156,7 +156,7 @@ static void play_clients(struct feed *feed)
 	char reason[CONTROL_REASON];
 
 	now_us = CLOCK_S;
-	REQUIRE(control_open(address.sun_path, getegid(), reason) == 0);
+	REQUIRE(control_open(address.sun_path, -1, getegid(), reason) == 0);
 	memset(peers, -1, sizeof peers);
 	while (feed_left(feed) > 0)
 		step(feed);

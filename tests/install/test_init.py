@@ -54,6 +54,26 @@ def test_start_status_reload_stop(bare):
     assert init(bare, "frobnicate")[0] == 2
 
 
+def test_upgrade(bare):
+    assert init(bare, "upgrade")[0] == 7
+    assert init(bare, "start")[0] == 0
+    pid = bare.path("/run/aphorismd/aphorismd.pid").read_text()
+    with Client(ADDRESS) as client:
+        client.send(b"Simple is better than?" * 100)
+        assert init(bare, "upgrade")[0] == 0
+        assert client.everything() == b"Complex." * 100
+    assert bare.path("/run/aphorismd/aphorismd.pid").read_text() != pid
+    assert init(bare, "status")[0] == 0
+    assert answers()
+    edit(bare, "model", '"perfork"')
+    status, said = init(bare, "upgrade")
+    assert status == 6 and f"{CONF}:" in said
+    assert answers()
+    assert init(bare, "stop")[0] == 0
+    with pytest.raises(ConnectionRefusedError):
+        Client(ADDRESS)
+
+
 def test_stop_lets_clients_finish(bare):
     init(bare, "start")
     with Client(ADDRESS) as client:

@@ -54,6 +54,56 @@ def test_reload_without_a_control_socket(machine):
     assert machine.show("aphorismd", "NRestarts") == "0"
 
 
+def test_upgrade_under_load_and_systemd_follows(machine):
+    """Under the walls of the unit, too: the new main process is watched, reloaded and started again like the first."""
+    drop_in(machine, "aphorismd.service",
+            "[Service]\nEnvironment=APHORISMD_PROCESS_SANDBOX=required\nWatchdogSec=2\n")
+    machine.systemctl("restart", "aphorismd")
+    load = Load(ADDRESS, 8, per_connection=5)
+    for number in range(3):
+        old, before = machine.show("aphorismd", "MainPID"), load.answered
+        machine.do("cp", "/usr/sbin/aphorismd", "/usr/sbin/aphorismd.new")      # as dpkg does: another file
+        machine.do("mv", "/usr/sbin/aphorismd.new", "/usr/sbin/aphorismd")
+        pid = machine.do("aphorismctl", "upgrade").split()[1]
+        until("the new main process", lambda: machine.show("aphorismd", "MainPID") == pid)
+        assert pid != old
+        until("more answers", lambda: load.answered > before + 100)
+        until("the end of the old process", lambda: machine.journal().count("aphorismd: left") == number + 1)
+        until("the new one's status", lambda: machine.show("aphorismd", "StatusText").startswith("model "))
+        assert is_active(machine)
+        assert f"Main PID: {pid} " in machine.systemctl("status", "aphorismd")
+    load.finish()
+    machine.do("sleep", "3")                # longer than the watchdog's time
+    assert machine.show("aphorismd", "NRestarts") == "0"
+    assert machine.show("aphorismd", "MainPID") == pid
+    machine.systemctl("reload", "aphorismd")
+    machine.kill("KILL", pid)
+    another_main_process(machine, pid)
+    assert machine.show("aphorismd", "NRestarts") == "1"
+    assert answers()
+
+
+def test_upgrade_that_fails(machine):
+    pid = machine.show("aphorismd", "MainPID")
+    edit_model(machine, "perfork")
+    result = machine.run("aphorismctl", "upgrade")
+    assert result.returncode == 78 and f"{CONF}:" in result.output
+    assert machine.show("aphorismd", "MainPID") == pid
+    until("the status", lambda: machine.show("aphorismd", "StatusText").startswith("upgrade failed: "))
+    assert "upgrade failed: " in machine.journal()
+    assert answers() and is_active(machine)
+
+
+def test_stop_right_after_an_upgrade(machine):
+    """By systemd, which knows the new one: that ends as it should, and so does the unit."""
+    machine.do("aphorismctl", "upgrade")
+    machine.systemctl("stop", "aphorismd")
+    assert machine.show("aphorismd", "Result") == "success"
+    assert not machine.path("/run/aphorismd").exists()
+    machine.systemctl("start", "aphorismd")
+    assert answers()
+
+
 def test_journal_tells_the_story(machine):
     machine.systemctl("reload", "aphorismd")
     edit_model(machine, "perfork")

@@ -40,6 +40,21 @@ def test_restart_refuses_nobody(activated):
     load.finish()
 
 
+def test_upgrade_refuses_nobody(activated):
+    """The sockets are systemd's before and after."""
+    load = Load(ADDRESS, 5, per_connection=10)
+    until("answers", lambda: load.answered > 100)
+    for _ in range(2):
+        pid = activated.do("aphorismctl", "upgrade").split()[1]
+        until("the new main process", lambda: activated.show(SERVICE, "MainPID") == pid)
+    before = load.answered
+    until("more answers", lambda: load.answered > before + 100)
+    activated.systemctl("restart", SERVICE)
+    until("still more answers", lambda: load.answered > before + 200)
+    load.finish()
+    assert is_active(activated, "aphorismd.socket")
+
+
 def test_kill_and_reload(activated):
     assert answers()
     pid = activated.show(SERVICE, "MainPID")

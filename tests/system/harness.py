@@ -131,6 +131,11 @@ def process(pid):
         return None
 
 
+def is_starter(p):
+    """Of a daemon's processes the one that can start its program."""
+    return p is not None and p.title() == "aphorismd: starter"
+
+
 def descendants(root):
     """Everything below a process that still runs: zombies do not."""
     found = {p.pid: p for p in map(process, (int(n) for n in os.listdir("/proc") if n.isdigit())) if p}
@@ -277,16 +282,33 @@ def make_place():
     return place
 
 
+class Heir:
+    """The process that has taken the place of a daemon, like a Popen: its parent has gone, so it is ours to reap."""
+
+    def __init__(self, pid):
+        self.pid, self.returncode = pid, None
+
+    def poll(self):
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+        return self.returncode
+
+    def wait(self, limit=LIMIT):
+        until("the end of the daemon", lambda: self.poll() is not None, limit)
+        return self.returncode
+
+
 class Daemon:
     """One aphorismd in the foreground, with its own folder, configuration, table and control socket."""
 
     def __init__(self, place, model=None, table=protocol_model.THREE, options=(), env=None, as_nobody=False,
-                 under=(), listen=("127.0.0.1:0",), sockets=(), **settings):
+                 under=(), listen=("127.0.0.1:0",), sockets=(), program=APHORISMD, **settings):
         self.place, self.process, self.lines, self.addresses = Path(place), None, [], []
         self.options, self.env, self.as_nobody, self.under = list(options), env or {}, as_nobody, list(under)
         self.config, self.table = self.place / "aphorismd.conf", self.place / "table.aphorisms"
         self.control = self.place / "control"
-        self.sockets = list(sockets)
+        self.sockets, self.program = list(sockets), str(program)
         self.settings = {
             "model": model, "listen": tuple(listen), "aphorisms": self.table.name,
             "process.user": "nobody" if ROOT and not as_nobody else None,
@@ -313,7 +335,7 @@ class Daemon:
 
     def launch(self):
         """Starts it and does not wait for anything."""
-        command = [*self.under, APHORISMD, "-f", "-c", str(self.config), *self.options]
+        command = [*self.under, self.program, "-f", "-c", str(self.config), *self.options]
         if self.as_nobody and ROOT:
             command = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *command]
         self.process = subprocess.Popen(activate(self.sockets) + command, stdin=subprocess.DEVNULL,
@@ -368,8 +390,8 @@ class Daemon:
         return descendants(self.pid)
 
     def workers(self):
-        """The supervisor's own children."""
-        return [p for p in self.processes() if p.ppid == self.pid]
+        """The supervisor's own children, but for the one that starts programs."""
+        return [p for p in self.processes() if p.ppid == self.pid and not is_starter(p)]
 
     def memory(self):
         return sum(p.memory() for p in self.processes())
@@ -392,6 +414,21 @@ class Daemon:
         """A reload that must succeed."""
         result = self.reload(table, **settings)
         assert result.returncode == 0, result.stdout + result.stderr
+
+    def upgrade(self, **more):
+        """Leaves its place to the program as it is now on disk: the result of aphorismctl."""
+        return self.ctl("upgrade", limit=2 * LIMIT, **more)
+
+    def upgraded(self):
+        """An upgrade that must succeed; from now on this is the new process."""
+        result = self.upgrade()
+        assert result.returncode == 0, result.stdout + result.stderr
+        self.follow(int(re.search(r"(?m)^pid (\d+)$", result.stdout).group(1)))
+
+    def follow(self, pid):
+        """The old process must end as it should."""
+        assert self.wait() == 0
+        self.process = Heir(pid)
 
     def settled(self):
         """Waits until the last worker of the generation before has gone: until then any of the two may answer."""

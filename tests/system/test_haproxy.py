@@ -123,7 +123,7 @@ def test_lists_and_limits_see_the_client(behind, model):
             assert Client(proxy.address, source="127.0.1.2").ask(QUESTION) == ANSWER
 
 
-@pytest.mark.parametrize("change", ["reload", "restart"])
+@pytest.mark.parametrize("change", ["reload", "upgrade", "restart"])
 def test_nothing_is_lost_when_one_of_them_changes_under_load(behind, model, change):
     """Each client who is let go before its answer is by an orderly end, asks again, and is answered."""
     proxy, daemons = behind(model, log__level="notice")
@@ -133,6 +133,8 @@ def test_nothing_is_lost_when_one_of_them_changes_under_load(behind, model, chan
         before = load.answered
         if change == "reload":
             one.reloaded()
+        elif change == "upgrade":
+            one.upgraded()
         else:
             one.write(listen=({**PROXIED, "address": one.address},))
             one.stop()

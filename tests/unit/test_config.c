@@ -163,6 +163,7 @@ START_TEST(built_in_defaults)
 	ck_assert_int_eq(config.idle_us, 60000000);
 	ck_assert_int_eq(config.write_us, 10000000);
 	ck_assert_int_eq(config.drain_us, 30000000);
+	ck_assert_int_eq(config.upgrade_us, 120000000);
 	ck_assert_int_eq(config.delay_us + config.cpu_us, 0);
 	ck_assert_uint_eq(config.allow.count + config.deny.count, 0);
 	ck_assert_str_eq(config.user, "aphorismd");

@@ -1,0 +1,49 @@
+/*
+ * starter.h - the process that can start a program, which the supervisor can't.
+ *
+ * What a process has given up to the sandbox its children lack as well, and so do the programs that they start, for
+ * ever.  So this one is made before; nothing confines it, and it knows to do one thing: to start the daemon's own
+ * program once more, as that was started, with sockets that the supervisor hands it.
+ */
+#ifndef APHORISMD_STARTER_H
+#define APHORISMD_STARTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "aphorismd/options.h"
+
+enum { STARTER_FDS = CONFIG_LISTENERS + 2, STARTER_NAMES = CONFIG_LISTENERS * (CONFIG_ADDRESS + 2) };
+
+struct starter {
+	pid_t pid;                        /* 0: there is none */
+	int fd;
+};
+
+/*
+ * Forks it, from a supervisor that adopts orphans.  It ends when the supervisor has closed its end, or has ended.
+ * False with errno.
+ */
+bool starter_open(struct starter *, const struct options *);
+
+/*
+ * Has the program started with these descriptors from 3 on, as LISTEN_FDS of these LISTEN_FDNAMES.  The last one is
+ * a socket: there the new process tells why it can't execute the program; it is standard error, too, unless this
+ * daemon is in the foreground.  Never blocks.  False with errno.
+ */
+bool starter_order(const struct starter *, const int *fds, size_t count, const char *names);
+
+/*
+ * What has become of the order.  Returns the new process, which is or soon will be a child of the supervisor; 0 when
+ * nothing is known yet; -1 with errno when there is none.  It is told before the process can end.  Never blocks.
+ */
+pid_t starter_answer(const struct starter *);
+
+/* Lets go of it, in another child of the supervisor. */
+void starter_forget(struct starter *);
+
+/* Ends and reaps it. */
+void starter_close(struct starter *);
+
+#endif

@@ -1,0 +1,370 @@
+/*
+ * supervisor_upgrade.c - to the program as it is now on disk: in the process that leaves.
+ *
+ * The starter starts it, with our listeners and one end of a socket: the heir.  What is said there, a record each:
+ *
+ *   heir   error TEXT, notice TEXT   why it can't start
+ *          ready TAKEN CONTROL       its workers take connections, at those of our listeners (a hexadecimal set), and
+ *                                    it wants the control socket or not (1, 0)
+ *   elder  yours                     it may have them, and the pidfile
+ *   heir   taken                     they are its; now our workers are told to drain
+ *   elder  speak                     the service manager knows that the heir is the main process
+ *          look                      a worker of ours has ceased to listen: see worker_listens_no_more()
+ *          no                        there will be no upgrade
+ *
+ * The end of the stream says that the other one has gone.  Up to `taken` everything stays as it was, whatever happens
+ * to the heir.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "aphorismd/control.h"
+#include "aphorismd/inherited.h"
+#include "aphorismd/notify.h"
+#include "aphorismd/pidfile.h"
+#include "aphorismd/supervisor_parts.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/units.h"
+
+enum { KILL_GRACE_US = CLOCK_S, LAST_WORDS_US = 5 * CLOCK_S };
+
+const char *supervisor_ask_upgrade(struct supervisor *s)
+{
+	struct upgrade *upgrade = &s->upgrade;
+	const char *why =
+		s->stopping ? "the daemon is stopping" :
+		upgrade->step == UPGRADE_DONE ? "this process leaves, another one serves" :
+		upgrade->step == UPGRADE_STARTS || upgrade->wanted ? "one is under way already" :
+		s->options->inetd ? "under inetd, the next daemon that it starts is the new program" :
+		getpid() == 1 ? "process 1 can't leave its place to another one" :
+		upgrade->starter.pid == 0 ? "the process that starts programs has gone, only a restart helps" : NULL;
+
+	upgrade->wanted |= !why;
+	return why;
+}
+
+/* False when that has gone. */
+static bool say(const struct upgrade *upgrade, const char *line)
+{
+	return upgrade->channel >= 0 &&
+	       send(upgrade->channel, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)strlen(line);
+}
+
+void supervisor_have_heir_look(const struct supervisor *s)
+{
+	say(&s->upgrade, "look\n");
+}
+
+static void hang_up(struct upgrade *upgrade)
+{
+	if (upgrade->channel >= 0)
+		close(upgrade->channel);
+	upgrade->channel = -1;
+}
+
+/* For our workers: should we be killed, they are not to close the queues at which the heir serves already. */
+static void set_heir(struct supervisor *s, bool is_there)
+{
+	if (s->current)
+		atomic_store(&s->current->board->shared->has_heir, is_there);
+}
+
+/* ---- an upgrade that fails ---- */
+
+/* It may have had workers, who took connections: that the sockets are as we need them is up to us again. */
+static void forget_heir(struct supervisor *s, uint64_t now_us)
+{
+	s->upgrade.step = UPGRADE_NONE;
+	s->upgrade.heir = 0;
+	hang_up(&s->upgrade);
+	if (s->stopping)
+		return;
+	supervisor_restore_listeners(s);
+	supervisor_set_blocking(s);
+	supervisor_look(s, now_us);
+	if (s->again)
+		supervisor_begin_reload(s);
+}
+
+static void send_away(struct supervisor *s, uint64_t now_us)
+{
+	uint64_t drain_us = s->current ? (uint64_t)s->current->image.config->drain_us : 0;
+
+	say(&s->upgrade, "no\n");
+	set_heir(s, false);
+	if (s->upgrade.heir <= 0) {
+		forget_heir(s, now_us);
+		return;
+	}
+	s->upgrade.step = UPGRADE_ENDS;
+	s->upgrade.deadline_us = now_us + drain_us + KILL_GRACE_US;
+	kill(s->upgrade.heir, SIGTERM);
+}
+
+static void fail(struct supervisor *s, int status, const char *reason, uint64_t now_us)
+{
+	struct upgrade *upgrade = &s->upgrade;
+
+	if (s->pidfile >= 0)
+		pidfile_write(s->pidfile);        /* it may have come so far as to write its own number */
+	log_error("upgrade failed: %s; process %d serves on", reason, (int)getpid());
+	notify_say("", "upgrade failed: %s; generation %u goes on", reason, s->current->number);
+	if (!strstr(upgrade->reports, "error "))
+		snprintf(upgrade->reports, sizeof upgrade->reports, "error %s\n", reason);
+	control_happened(CONTROL_UPGRADE, 0, upgrade->reports, status);
+	send_away(s, now_us);
+}
+
+void supervisor_cancel_upgrade(struct supervisor *s)
+{
+	s->upgrade.wanted = false;
+	control_happened(CONTROL_UPGRADE, 0, "error the daemon is stopping\n", EX_UNAVAILABLE);
+	if (s->upgrade.step == UPGRADE_STARTS)
+		send_away(s, clock_now_us());
+}
+
+/* In words, with the first of its own if there are any.  Returns what to exit with. */
+static int explain(const struct upgrade *upgrade, int status, char *to, size_t size)
+{
+	const char *error = strstr(upgrade->reports, "error ");
+	const char *words = error ? error + strlen("error ") : upgrade->words;
+	int len = (int)strcspn(words, "\n");
+
+	if (WIFSIGNALED(status))
+		snprintf(to, size, "%.*s%sthe new process was ended by a signal: %s", len, words, len > 0 ? "; " : "",
+		         strsignal(WTERMSIG(status)));
+	else if (len > 0)
+		snprintf(to, size, "%.*s (status %d)", len, words, WEXITSTATUS(status));
+	else
+		snprintf(to, size, "the new process ended with status %d before it was ready", WEXITSTATUS(status));
+	return WIFEXITED(status) && WEXITSTATUS(status) >= EX__BASE && WEXITSTATUS(status) <= EX__MAX
+	       ? WEXITSTATUS(status) : EX_OSERR;
+}
+
+/* ---- one that succeeds ---- */
+
+/* The queues of those that it does not want our workers take to their end. */
+static void leave_listeners(struct supervisor *s, uint64_t now_us)
+{
+	uint64_t taken = s->upgrade.taken, removed = 0;
+
+	for (int64_t k = 0; k < s->current->image.config->listeners; k++)
+		for (size_t i = 0; i < s->listener_count; i++)
+			if (s->listeners[i] == s->current->listeners[k] && !(taken >> i & 1))
+				removed |= (uint64_t)1 << k;
+	atomic_store(&s->current->board->shared->removed, removed);
+	generation_end(s->current, SIGNAL_DRAIN, now_us);
+	for (size_t i = 0; i < s->listener_count; i++) {
+		if (taken >> i & 1)
+			s->listeners[i]->inode = 0;       /* its file is the heir's */
+		listener_end(s->listeners[i]);            /* workers hold their own */
+	}
+}
+
+static void leave(struct supervisor *s, uint64_t now_us)
+{
+	struct upgrade *upgrade = &s->upgrade;
+	char line[32];
+
+	upgrade->step = UPGRADE_DONE;
+	upgrade->deadline_us = now_us + LAST_WORDS_US;
+	leave_listeners(s, now_us);
+	control_leave(upgrade->takes_control);
+	log_notice("upgraded: process %d serves, this one finishes what it holds", (int)upgrade->heir);
+	if (s->again)
+		kill(upgrade->heir, SIGHUP);      /* it may have read the files before they changed */
+	s->again = false;
+	notify_pass((int)upgrade->heir);
+	say(upgrade, "speak\n");
+	snprintf(line, sizeof line, "pid %d\n", (int)upgrade->heir);
+	control_happened(CONTROL_UPGRADE, 0, line, EX_OK);
+}
+
+/* ---- the steps ---- */
+
+static bool order(struct supervisor *s, int end)
+{
+	char names[STARTER_NAMES];
+	int fds[STARTER_FDS], control = control_fd();
+	size_t count = 0;
+
+	for (size_t i = 0; i < s->listener_count; i++)
+		fds[count++] = s->listeners[i]->fd;
+	if (control >= 0)
+		fds[count++] = control;
+	fds[count++] = end;
+	inherited_name(names, sizeof names, s->listeners, s->listener_count, control >= 0);
+	return starter_order(&s->upgrade.starter, fds, count, names);
+}
+
+static void begin(struct supervisor *s, uint64_t now_us)
+{
+	struct upgrade *upgrade = &s->upgrade;
+	char reason[96];
+	int ends[2] = { -1, -1 };
+	bool done = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0 && order(s, ends[1]);
+
+	snprintf(reason, sizeof reason, "can't start the program: %s", done ? "" : strerror(errno));
+	upgrade->wanted = upgrade->offered = false;
+	upgrade->step = UPGRADE_STARTS;
+	upgrade->channel = ends[0];
+	upgrade->heir = 0;
+	upgrade->reports[0] = upgrade->words[0] = '\0';
+	upgrade->deadline_us = now_us + (uint64_t)s->current->image.config->upgrade_us;
+	set_heir(s, true);
+	if (ends[1] >= 0)
+		close(ends[1]);
+	if (!done) {
+		fail(s, EX_OSERR, reason, now_us);
+		return;
+	}
+	log_notice("upgrading: starting %s", s->options->program);
+	notify_say("", "upgrading");
+}
+
+/* Before its end can be reaped, its number is here. */
+static void hear_starter(struct supervisor *s, uint64_t now_us)
+{
+	struct upgrade *upgrade = &s->upgrade;
+	pid_t pid = upgrade->step == UPGRADE_STARTS && upgrade->heir == 0 ? starter_answer(&upgrade->starter) : 0;
+	char reason[96];
+
+	if (pid > 0)
+		upgrade->heir = pid;
+	if (pid >= 0)
+		return;
+	snprintf(reason, sizeof reason, "can't start the program: %s",
+	         errno == ECONNRESET ? "the process that starts programs has gone" : strerror(errno));
+	fail(s, EX_OSERR, reason, now_us);
+}
+
+static void take_line(struct supervisor *s, char *line, bool alive, uint64_t now_us)
+{
+	struct upgrade *upgrade = &s->upgrade;
+	size_t len = strlen(upgrade->reports);
+	unsigned long long taken;
+	int control;
+
+	if (sscanf(line, "ready %llx %d", &taken, &control) == 2) {
+		upgrade->taken = taken;
+		upgrade->takes_control = control != 0;
+		/* where that fails we shall hear of its end */
+		upgrade->offered = upgrade->step == UPGRADE_STARTS && alive && say(upgrade, "yours\n");
+	} else if (strcmp(line, "taken") == 0) {
+		if (upgrade->step == UPGRADE_STARTS && upgrade->offered)
+			leave(s, now_us);
+	} else if (strncmp(line, "error ", 6) == 0 || strncmp(line, "notice ", 7) == 0) {
+		if (len + strlen(line) + 2 <= sizeof upgrade->reports)
+			snprintf(upgrade->reports + len, sizeof upgrade->reports - len, "%s\n", line);
+	} else if (upgrade->words[0] == '\0' && upgrade->step == UPGRADE_STARTS) {
+		snprintf(upgrade->words, sizeof upgrade->words, "%s", line);      /* on its standard error */
+	}
+}
+
+static void hear_heir(struct supervisor *s, bool alive, uint64_t now_us)
+{
+	struct upgrade *upgrade = &s->upgrade;
+	char text[1200], *rest, *line;
+	ssize_t n = -1;
+
+	while (upgrade->channel >= 0 && (n = recv(upgrade->channel, text, sizeof text - 1, MSG_DONTWAIT)) > 0) {
+		text[n] = '\0';
+		for (rest = text; (line = strsep(&rest, "\n")) != NULL;)
+			take_line(s, line, alive, now_us);
+	}
+	if (n == 0)
+		hang_up(upgrade);
+}
+
+bool supervisor_heir_ended(struct supervisor *s, pid_t pid, int status, uint64_t now_us)
+{
+	struct upgrade *upgrade = &s->upgrade;
+	char reason[512];
+	int code;
+
+	if (pid == upgrade->starter.pid) {
+		upgrade->starter.pid = 0;
+		log_warning("the process that starts programs has gone: no upgrade is possible before a restart");
+	}
+	if (pid != upgrade->heir)
+		return false;
+	hear_heir(s, false, now_us);
+	upgrade->heir = 0;
+	if (upgrade->step == UPGRADE_STARTS) {
+		code = explain(upgrade, status, reason, sizeof reason);
+		fail(s, code, reason, now_us);
+	} else if (upgrade->step == UPGRADE_ENDS) {
+		forget_heir(s, now_us);
+	} else if (!WIFEXITED(status) || WEXITSTATUS(status) != EX_OK) {
+		log_error("the process that has taken the place of this one has ended");
+		s->status = EX_UNAVAILABLE;
+	}
+	return true;
+}
+
+void supervisor_hear_upgrade(struct supervisor *s, uint64_t now_us)
+{
+	hear_starter(s, now_us);
+	hear_heir(s, true, now_us);
+}
+
+int supervisor_poll_upgrade(const struct supervisor *s, struct pollfd *fds)
+{
+	const struct upgrade *upgrade = &s->upgrade;
+	int count = 0;
+
+	if (upgrade->step == UPGRADE_STARTS && upgrade->heir == 0)
+		fds[count++] = (struct pollfd){ .fd = upgrade->starter.fd, .events = POLLIN };
+	if (upgrade->channel >= 0)
+		fds[count++] = (struct pollfd){ .fd = upgrade->channel, .events = POLLIN };
+	if (s->elder >= 0)
+		fds[count++] = (struct pollfd){ .fd = s->elder, .events = POLLIN };
+	return count;
+}
+
+uint64_t supervisor_upgrade_due_us(const struct supervisor *s)
+{
+	return s->upgrade.step == UPGRADE_NONE ? UINT64_MAX : s->upgrade.deadline_us;
+}
+
+/* Like a reload it waits until whoever was before us has left. */
+static bool may_begin(const struct supervisor *s)
+{
+	return s->upgrade.wanted && s->upgrade.step == UPGRADE_NONE && s->step == STEP_NONE && s->current && !s->old &&
+	       s->elder < 0 && !s->stopping;
+}
+
+void supervisor_advance_upgrade(struct supervisor *s, uint64_t now_us)
+{
+	struct upgrade *upgrade = &s->upgrade;
+	char reason[96], limit[UNITS_TEXT];
+
+	if (may_begin(s))
+		begin(s, now_us);
+	if (now_us < supervisor_upgrade_due_us(s))
+		return;
+	if (upgrade->step == UPGRADE_STARTS) {
+		snprintf(reason, sizeof reason, "the new process was not ready within %s",
+		         units_format_duration(limit, s->current->image.config->upgrade_us));
+		fail(s, EX_TEMPFAIL, reason, now_us);
+	} else if (upgrade->step == UPGRADE_ENDS) {
+		kill(upgrade->heir, SIGKILL);
+		upgrade->deadline_us = now_us + KILL_GRACE_US;
+	} else {
+		upgrade->deadline_us = UINT64_MAX;        /* whoever has not been served by now will not be */
+	}
+}
+
+bool supervisor_has_left(const struct supervisor *s)
+{
+	return s->upgrade.step == UPGRADE_DONE && !s->next && !s->current && !s->old &&
+	       (s->upgrade.deadline_us == UINT64_MAX ||
+	        (!control_is_busy() && notify_due_us() == UINT64_MAX));
+}
