@@ -260,7 +260,7 @@ static ssize_t send_soon(uint32_t seat, bool awaited)
 	struct io_uring_sqe *sqe;
 	int fd = own.pump->worker->fds[seat];
 
-	if (out->at >= own.batch->bytes + BATCH)
+	if (out->at + out->len > own.batch->bytes + BATCH)
 		return send(fd, out->at, out->len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	sqe = event_ring_order(&own.ring);
 	/* to wait for all and not to wait is to fail with less than all */
@@ -275,6 +275,7 @@ static ssize_t send_soon(uint32_t seat, bool awaited)
 	side->output_len = out->len;
 	side->sent = (int)out->len;
 	out->at += out->len;
+	assert(out->at <= own.batch->bytes + BATCH);      /* with room behind it for whatever comes next */
 	out->len = 0;
 	errno = EINPROGRESS;
 	return -1;

@@ -111,6 +111,28 @@ def test_nobody_waits_for_a_worker_that_holds_less(daemon, engine):
         client.close()
 
 
+# Much to send at once
+
+def test_the_longest_answers_to_all_at_once(daemon, place, engine):
+    """More than an engine can put off until it waits; each gets its own, whole and in order."""
+    answers = [b"%d" % n + b"x" * 65533 + b"." for n in range(10)]
+    d = daemon("event", table={b"%d?" % n: answer for n, answer in enumerate(answers)}, event__engine=engine,
+               event__workers=1, listen=(f"unix:{place}/socket",), timeouts__write=int(LIMIT))
+    clients = [d.connect() for _ in range(10)]
+    worker = d.workers()[0].pid
+    for turn in range(10):
+        os.kill(worker, signal.SIGSTOP)
+        for number, client in enumerate(clients):
+            client.send(b"%d?" % number)
+        os.kill(worker, signal.SIGCONT)
+        for client, answer in zip(clients, answers):
+            assert client.take(len(answer)) == answer
+        for client, answer in list(zip(clients, answers))[:turn]:     # of what is put off, more or less is left
+            assert client.ask(answer[:1] + b"?") == answer
+    for client in clients:
+        client.close()
+
+
 # Stopping
 
 def start_again(d):
