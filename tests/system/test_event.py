@@ -10,7 +10,7 @@ import time
 import pytest
 
 from fixtures import TRACED, check_uring
-from harness import LIMIT, ROOT, Client, open_files, parse, until
+from harness import LIMIT, ROOT, open_files, parse, until
 from tracing import straced, under_strace
 
 QUESTION, ANSWER = b"Simple is better than?", b"Complex."
@@ -30,21 +30,28 @@ def held(d):
     return sorted(sum(what.startswith("socket:") for what in open_files(p.pid).values()) for p in d.workers())
 
 
-def one_after_the_other(address):
+def one_after_the_other(d):
     clients = []
     for _ in range(1000):
-        clients.append(Client(address))
+        clients.append(d.connect())
         clients[-1].send(QUESTION)
         assert clients[-1].answer() == ANSWER
     return clients
 
 
-def in_a_burst(address):
-    family, to = parse(address)
+def in_a_burst(d):
+    """And one of the workers has a CPU long before the other."""
+    before, workers = held(d)[-1], [p.pid for p in d.workers()]
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    family, to = parse(d.address)
     sockets = [socket.socket(family, socket.SOCK_STREAM) for _ in range(1000)]
     for one in sockets:
         one.setblocking(False)
         one.connect_ex(to)
+    for pid in workers:
+        os.kill(pid, signal.SIGCONT)
+        until("its beginning", lambda: held(d)[-1] - before >= 100)
     return sockets
 
 
@@ -58,7 +65,7 @@ def test_connections_are_spread_evenly(daemon, engine, come):
         d = daemon("event", event__engine=engine, event__workers=2, max_connections=1100, backlog=1100,
                    log__level="notice")
         before = held(d)
-        clients = come(d.address)
+        clients = come(d)
         until("all of them", lambda: sum(held(d)) - sum(before) == 1000)
         assert held(d)[-1] - before[-1] <= 600
         for client in clients:
