@@ -372,11 +372,6 @@ void generation_look(struct generation *generation)
 			kill(generation->members[n].pid, SIGNAL_LOOK);
 }
 
-bool generation_is_to_look(struct generation *generation)
-{
-	return atomic_exchange(&generation->board->shared->left, 0) != 0;
-}
-
 bool generation_is_gone(const struct generation *generation)
 {
 	for (uint32_t n = 0; n < generation->board->workers; n++)
