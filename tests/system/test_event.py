@@ -224,7 +224,7 @@ def test_a_start_without_io_uring_ends(daemon, uring):
     d = daemon("event", launch_only=True, event__engine="io_uring", process__sandbox="off", env=TRACED,
                under=failing("ENOSYS"))
     assert d.wait() == 78
-    assert d.matches("event.engine: this kernel has no io_uring")
+    d.wait_for("event.engine: this kernel has no io_uring")
 
 
 def test_memory_that_may_not_be_locked_is_told(daemon, place, uring):
@@ -238,7 +238,7 @@ def test_memory_that_may_not_be_locked_is_told(daemon, place, uring):
     assert tried.returncode == 78 and "event.engine: " in tried.stderr and "RLIMIT_MEMLOCK" in tried.stderr
     d = daemon("event", launch_only=True, event__engine="io_uring", under=limited)
     assert d.wait() == 71
-    assert d.matches("event.engine: .*RLIMIT_MEMLOCK")
+    d.wait_for("event.engine: .*RLIMIT_MEMLOCK")
 
 
 # A worker that is killed
