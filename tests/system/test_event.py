@@ -75,6 +75,19 @@ def test_connections_are_spread_evenly(daemon, engine, come):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+def test_those_who_do_not_stay_are_spread_evenly(daemon, engine):
+    """Nobody holds more than the other, and still each has its turn."""
+    d = daemon("event", event__engine=engine, event__workers=2, log__level="notice")
+    for _ in range(320):
+        assert d.ask_once(QUESTION) == ANSWER
+
+    def answered():
+        return sorted(int(re.search(r"(\d+) answered", p.title())[1]) for p in d.workers())
+
+    until("their ends", lambda: sum(answered()) == 320)
+    assert answered()[-1] <= 192
+
+
 def test_nobody_waits_for_a_worker_that_holds_less(daemon, engine):
     """The share of one that is stuck is served by the other."""
     d = daemon("event", event__engine=engine, event__workers=2)
