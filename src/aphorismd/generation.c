@@ -404,11 +404,6 @@ const char *generation_drain(struct generation *generation, uint32_t number, uin
 	return NULL;
 }
 
-bool generation_is_to_look(struct generation *generation)
-{
-	return atomic_exchange(&generation->board->shared->left, 0) != 0;
-}
-
 bool generation_is_gone(const struct generation *generation)
 {
 	for (uint32_t n = 0; n < generation->board->workers; n++)

@@ -98,9 +98,6 @@ void generation_kill(struct generation *, uint64_t now_us);
 /* Tells workers that share listeners to look whether connections are queued: see worker_listens_no_more(). */
 void generation_look(struct generation *);
 
-/* Whether one of them has left connections to the others since this was last asked. */
-bool generation_is_to_look(struct generation *);
-
 /* Has the last process left? */
 bool generation_is_gone(const struct generation *);
 

@@ -242,14 +242,15 @@ bool loader_read(struct loader *loader)
 
 void loader_ended(struct loader *loader, int wait_status)
 {
-	char text[96];
+	char text[128];
 
 	loader_read(loader);              /* its last words may still be in the pipe */
 	loader->ended = true;
 	loader->pid = 0;
 	loader->status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : EX_CONFIG;
 	if (loader->late) {
-		snprintf(text, sizeof text, "the configuration could not be loaded within %d s", LIMIT_S);
+		snprintf(text, sizeof text, "the configuration could not be loaded within %d s, or %d s with waits for a CPU",
+		         LIMIT_S, LONGEST_S);
 		add_error(loader, text);
 	} else if (WIFSIGNALED(wait_status)) {
 		snprintf(text, sizeof text, "the configuration could not be loaded: %s",

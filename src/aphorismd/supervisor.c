@@ -245,8 +245,7 @@ static void wait_for_events(struct supervisor *s)
 		fds[count++] = (struct pollfd){ .fd = s->loader.lines, .events = POLLIN };
 	poll(fds, (nfds_t)count, wait_ms(s, clock_now_us()));
 	if (read(s->told, &told, sizeof told) > 0)
-		s->look |= s->old != NULL || s->upgrade.step == UPGRADE_DONE ||
-		           (s->current && generation_is_to_look(s->current));
+		s->look |= s->old != NULL || s->upgrade.step == UPGRADE_DONE;
 }
 
 static bool is_over(struct supervisor *s)

@@ -134,12 +134,10 @@ static void give_way(struct loop *loop, int number)
 
 	worker_show_held(loop->worker, loop->pump->open);
 	turns = worker_lead(loop->worker) / TURN;
-	if (turns > 0) {
+	if (turns > 0)
 		pause_listening(loop, turns < TURNS_US / TURN_US ? turns * TURN_US : TURNS_US);
-		worker_gives_way(loop->worker);
-	} else if (!listen_to(loop, number)) {
+	else if (!listen_to(loop, number))
 		pause_listening(loop, RETRY_US);
-	}
 }
 
 static void take_connections(struct loop *loop, int number)

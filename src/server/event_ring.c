@@ -23,15 +23,10 @@ enum {
 
 /* ---- orders ---- */
 
-/* An outcome that the kernel had no memory to keep would be waited for in vain. */
 static void wait_out(int error)
 {
 	static struct log_limit limit;
 
-	if (error == EBADR) {
-		log_error("io_uring has lost events");
-		exit(EX_OSERR);
-	}
 	log_limited(&limit, LOG_WARNING, "io_uring: %s; trying on", strerror(error));
 	poll(NULL, 0, PAUSE_MS);
 }
@@ -74,6 +69,11 @@ void event_ring_wait(struct event_ring *ring, uint64_t until_us)
 		rc = io_uring_submit_and_get_events(&ring->uring);
 	else
 		rc = io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, until_us == UINT64_MAX ? NULL : &left, NULL);
+	/* an outcome that the kernel had no memory to keep would be waited for in vain; it is told once, among others */
+	if (rc == -EBADR) {
+		log_error("io_uring has lost events");
+		exit(EX_OSERR);
+	}
 	hand_over(ring);
 	if (rc < 0 && rc != -EINTR && rc != -ETIME && io_uring_cq_ready(&ring->uring) == 0)
 		wait_out(-rc);
@@ -180,7 +180,7 @@ void event_ring_close(struct event_ring *ring)
 
 	io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
 	event_ring_say_nothing(sqe);
-	io_uring_submit_and_get_events(&ring->uring);
+	event_ring_wait(ring, 0);
 	io_uring_queue_exit(&ring->uring);
 }
 

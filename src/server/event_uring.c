@@ -7,7 +7,7 @@
  * they are over when the call returns that began them, and only those that fell short are worth a word from the kernel:
  * the others would end the wait that follows.
  */
-#include "server/event_pump.h"
+#include "server/event_uring_parts.h"
 
 #ifdef HAVE_LIBURING
 
@@ -15,36 +15,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "server/event_ring.h"
-
 enum { BATCH = 262144 };                  /* bytes */
-
-/* What an order is about: in its user_data, above the seat and below its turn. */
-enum order { ORDER_NONE, ORDER_RECEIVE, ORDER_AGAIN, ORDER_POLL, ORDER_WATCH, ORDER_SEND, ORDER_SEND_TOO };
-
-/* What came while the connection did not want it. */
-struct early {
-	uint32_t at, len;
-	char bytes[];
-};
-
-/* The ring's side of a connection. */
-struct side {
-	struct early *early;
-	char *output;                     /* of a send on its way */
-	uint32_t output_len;
-	int sent;                         /* all, unless we hear otherwise */
-	uint32_t turn;                    /* counts the connections that sat here: what is late concerns another one */
-	int end;                          /* after what came early: -errno, END for the client's end, or 0 */
-	uint8_t wants;                    /* enum event_want */
-	bool receiving, stopping, polling;
-};
-
-enum { END = 1 };
 
 struct watched {
 	int fd;
@@ -61,15 +35,12 @@ struct batch {
 	uint32_t sends, told;
 };
 
+struct event_uring event_uring_own;
+static struct event_uring *const own = &event_uring_own;
+static struct watched watched[EVENT_WATCHED];
 static struct {
-	struct event_pump *pump;
-	struct event_ring ring;
-	struct side *side;                /* by seat */
-	struct watched watched[EVENT_WATCHED];
-	struct batch batches[2], *batch, *before;
-	struct span came;                 /* with the event at hand, in a buffer that is lent again after it */
-	uint32_t came_for, came_in;
-} own;
+	struct batch both[2], *now, *before;
+} batches;
 
 /* ---- orders ---- */
 
@@ -78,61 +49,32 @@ static uint64_t name(enum order kind, uint32_t what, uint32_t turn)
 	return (uint64_t)(turn & 0xffffff) << 40 | (uint64_t)kind << 32 | what;
 }
 
-static uint64_t name_of(enum order kind, uint32_t seat)
+uint64_t event_uring_name(enum order kind, uint32_t seat)
 {
-	return name(kind, seat, own.side[seat].turn);
+	return name(kind, seat, own->side[seat].turn);
 }
 
-static void withdraw(uint64_t named)
+void event_uring_withdraw(uint64_t named)
 {
-	struct io_uring_sqe *sqe = event_ring_order(&own.ring);
+	struct io_uring_sqe *sqe = event_ring_order(&own->ring);
 
 	io_uring_prep_cancel64(sqe, named, 0);
 	event_ring_say_nothing(sqe);
 }
 
-static void start_receiving(uint32_t seat)
-{
-	struct io_uring_sqe *sqe = event_ring_order(&own.ring);
-
-	io_uring_prep_recv_multishot(sqe, own.pump->worker->fds[seat], NULL, 0, 0);
-	sqe->flags |= IOSQE_BUFFER_SELECT;
-	sqe->buf_group = EVENT_RING_GROUP;
-	sqe->user_data = name_of(ORDER_RECEIVE, seat);
-	own.side[seat].receiving = true;
-}
-
-static void stop_receiving(uint32_t seat)
-{
-	struct side *side = &own.side[seat];
-
-	if (side->receiving && !side->stopping)
-		withdraw(name_of(ORDER_RECEIVE, seat));
-	side->stopping = side->receiving;
-}
-
 static void poll_for(int fd, uint32_t events, uint64_t named)
 {
-	struct io_uring_sqe *sqe = event_ring_order(&own.ring);
+	struct io_uring_sqe *sqe = event_ring_order(&own->ring);
 
 	io_uring_prep_poll_add(sqe, fd, events);
 	sqe->user_data = named;
-}
-
-/* What was kept is to be an event again. */
-static void tell_again(uint32_t seat)
-{
-	struct io_uring_sqe *sqe = event_ring_order(&own.ring);
-
-	io_uring_prep_nop(sqe);
-	sqe->user_data = name_of(ORDER_AGAIN, seat);
 }
 
 /* ---- what is watched ---- */
 
 static void tell_of(uint32_t number)
 {
-	const struct watched *w = &own.watched[number - EVENT_WATCHED_AT];
+	const struct watched *w = &watched[number - EVENT_WATCHED_AT];
 
 	poll_for(w->fd, POLLIN | (w->shared ? (uint32_t)EPOLLEXCLUSIVE : 0), name(ORDER_WATCH, number, w->turn));
 }
@@ -140,7 +82,7 @@ static void tell_of(uint32_t number)
 /* Each event takes it out of the kernel's queue and each order adds it at the end: turns come by themselves. */
 static bool watch(int fd, uint32_t number, bool shared)
 {
-	struct watched *w = &own.watched[number - EVENT_WATCHED_AT];
+	struct watched *w = &watched[number - EVENT_WATCHED_AT];
 
 	if (w->on)
 		return true;
@@ -152,129 +94,62 @@ static bool watch(int fd, uint32_t number, bool shared)
 /* At once: others are to be told of connections from now on. */
 static void unwatch(int fd, uint32_t number)
 {
-	struct watched *w = &own.watched[number - EVENT_WATCHED_AT];
+	struct watched *w = &watched[number - EVENT_WATCHED_AT];
 
 	(void)fd;
 	if (!w->on)
 		return;
 	w->on = false;
-	withdraw(name(ORDER_WATCH, number, w->turn));
-	io_uring_submit_and_get_events(&own.ring.uring);
+	event_uring_withdraw(name(ORDER_WATCH, number, w->turn));
+	event_ring_wait(&own->ring, 0);
 }
 
 /* ---- connections ---- */
 
-static bool has_kept(const struct side *side)
-{
-	return side->early || side->end;
-}
-
 static bool want(uint32_t seat, enum event_want before, enum event_want now)
 {
-	struct side *side = &own.side[seat];
+	struct side *side = &own->side[seat];
 
 	(void)before;
 	side->wants = (uint8_t)now;
 	if (now == EVENT_ABSENT)
-		stop_receiving(seat);
-	else if (now == EVENT_INPUT && has_kept(side))
-		tell_again(seat);
-	else if (now == EVENT_INPUT && !side->receiving)
-		start_receiving(seat);
+		event_uring_stop_receiving(seat);
+	else if (now == EVENT_INPUT)
+		event_uring_want_input(seat);
 	else if (now == EVENT_OUTPUT && !side->polling)
-		poll_for(own.pump->worker->fds[seat], POLLOUT, name_of(ORDER_POLL, seat));
+		poll_for(own->pump->worker->fds[seat], POLLOUT, event_uring_name(ORDER_POLL, seat));
 	side->polling |= now == EVENT_OUTPUT;
 	return true;
 }
 
-static void keep(struct side *side, struct span came)
-{
-	uint32_t len = side->early ? side->early->len : 0;
-	struct early *early = realloc(side->early, sizeof *early + len + came.len);
-
-	if (!early) {
-		side->end = -ENOMEM;
-		return;
-	}
-	if (!side->early)
-		early->at = 0;
-	memcpy(early->bytes + len, came.at, came.len);
-	early->len = len + (uint32_t)came.len;
-	side->early = early;
-}
-
-static ssize_t receive_kept(uint32_t seat, size_t room)
-{
-	struct side *side = &own.side[seat];
-	struct early *early = side->early;
-	size_t len = early->len - early->at;
-
-	if (len > room)
-		len = room;
-	memcpy(own.pump->in.at + own.pump->in.len, early->bytes + early->at, len);
-	early->at += (uint32_t)len;
-	if (early->at == early->len) {
-		free(early);
-		side->early = NULL;
-	}
-	if (has_kept(side))
-		tell_again(seat);
-	else if (!side->receiving)
-		start_receiving(seat);
-	return (ssize_t)len;
-}
-
-static ssize_t receive(uint32_t seat)
-{
-	const struct bytes *in = &own.pump->in;
-	const struct side *side = &own.side[seat];
-
-	if (own.came.len > 0 && own.came_for == seat) {
-		ssize_t len = (ssize_t)own.came.len;
-
-		assert(own.came.len <= in->size - in->len);
-		memcpy(in->at + in->len, own.came.at, own.came.len);
-		own.came.len = 0;
-		return len;
-	}
-	if (side->early)
-		return receive_kept(seat, in->size - in->len);
-	if (side->end == END)
-		return 0;
-	/* asked without an event, when all that the ring told of was taken: what is there came after it */
-	if (side->end == 0)
-		return recv(own.pump->worker->fds[seat], in->at + in->len, in->size - in->len, MSG_DONTWAIT);
-	errno = -side->end;
-	return -1;
-}
-
 static enum order order_of(const struct batch *batch)
 {
-	return batch == own.batches ? ORDER_SEND : ORDER_SEND_TOO;
+	return batch == batches.both ? ORDER_SEND : ORDER_SEND_TOO;
 }
 
 static ssize_t send_soon(uint32_t seat, bool awaited)
 {
-	struct bytes *out = &own.pump->out;
-	struct side *side = &own.side[seat];
+	struct bytes *out = &own->pump->out;
+	struct side *side = &own->side[seat];
 	struct io_uring_sqe *sqe;
-	int fd = own.pump->worker->fds[seat];
+	int fd = own->pump->worker->fds[seat];
 
-	if (out->at >= own.batch->bytes + BATCH)
+	if (out->at + out->len > batches.now->bytes + BATCH)
 		return send(fd, out->at, out->len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	sqe = event_ring_order(&own.ring);
+	sqe = event_ring_order(&own->ring);
 	/* to wait for all and not to wait is to fail with less than all */
 	io_uring_prep_send(sqe, fd, out->at, out->len, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
 	/* if it goes well, the client's next word ends the wait */
-	if (!awaited && side->receiving && !side->stopping && !has_kept(side))
+	if (!awaited && side->receiving && !side->stopping && !event_uring_has_kept(side))
 		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-	sqe->user_data = name_of(order_of(own.batch), seat);
-	own.batch->send[own.batch->sends].seat = seat;
-	own.batch->send[own.batch->sends++].turn = side->turn;
+	sqe->user_data = event_uring_name(order_of(batches.now), seat);
+	batches.now->send[batches.now->sends].seat = seat;
+	batches.now->send[batches.now->sends++].turn = side->turn;
 	side->output = out->at;
 	side->output_len = out->len;
 	side->sent = (int)out->len;
 	out->at += out->len;
+	assert(out->at <= batches.now->bytes + BATCH);      /* with room behind it for whatever comes next */
 	out->len = 0;
 	errno = EINPROGRESS;
 	return -1;
@@ -283,15 +158,15 @@ static ssize_t send_soon(uint32_t seat, bool awaited)
 /* In the ring, behind what is ordered for it: a number that were free before could be another connection's by then. */
 static void drop(uint32_t seat, int fd)
 {
-	struct side *side = &own.side[seat];
+	struct side *side = &own->side[seat];
 	struct io_uring_sqe *sqe;
 
 	if (side->receiving || side->polling) {
-		sqe = event_ring_order(&own.ring);
+		sqe = event_ring_order(&own->ring);
 		io_uring_prep_cancel_fd(sqe, fd, IORING_ASYNC_CANCEL_ALL);
 		event_ring_say_nothing(sqe);
 	}
-	sqe = event_ring_order(&own.ring);
+	sqe = event_ring_order(&own->ring);
 	io_uring_prep_close(sqe, fd);
 	event_ring_say_nothing(sqe);
 	free(side->early);
@@ -300,42 +175,14 @@ static void drop(uint32_t seat, int fd)
 
 /* ---- events ---- */
 
-/*
- * Is there something for the connection to take?  What it does not want now is kept, and no more is asked for.  If it
- * waits for the outcome of a send, with nothing more to receive, that outcome has to be made an event.
- */
-static bool has_received(uint32_t seat, int result, bool goes_on)
-{
-	struct side *side = &own.side[seat];
-	bool nothing = result == -ENOBUFS || result == -ECANCELED, kept = has_kept(side);
-
-	side->receiving = goes_on;
-	side->stopping &= goes_on;
-	if (result <= 0 && !nothing)
-		side->end = result == 0 ? END : result;
-	if (side->wants == EVENT_INPUT && !kept) {
-		if (!side->receiving && !side->end)
-			start_receiving(seat);
-		return !nothing;
-	}
-	if (own.came.len > 0)
-		keep(side, own.came);
-	own.came.len = 0;
-	if (has_kept(side))
-		stop_receiving(seat);
-	if (!kept || !side->receiving)
-		tell_again(seat);
-	return false;
-}
-
 /* The outcome of a send from before the wait. */
 static bool next_sent(struct event *event)
 {
-	while (own.before->told < own.before->sends) {
-		uint32_t seat = own.before->send[own.before->told].seat;
-		const struct side *side = &own.side[seat];
+	while (batches.before->told < batches.before->sends) {
+		uint32_t seat = batches.before->send[batches.before->told].seat;
+		const struct side *side = &own->side[seat];
 
-		if (own.before->send[own.before->told++].turn != side->turn)
+		if (batches.before->send[batches.before->told++].turn != side->turn)
 			continue;
 		*event = (struct event){
 			.what = seat, .sent = true, .result = side->sent, .output = { side->output, side->output_len },
@@ -349,11 +196,11 @@ static bool next_sent(struct event *event)
 static bool is_late(enum order kind, uint32_t what, uint64_t named)
 {
 	if (kind == ORDER_WATCH) {
-		const struct watched *w = &own.watched[what - EVENT_WATCHED_AT];
+		const struct watched *w = &watched[what - EVENT_WATCHED_AT];
 
 		return !w->on || named != name(kind, what, w->turn);
 	}
-	return kind == ORDER_NONE || named != name_of(kind, what);
+	return kind == ORDER_NONE || named != event_uring_name(kind, what);
 }
 
 /* Is this an event?  Orders that have gone their way without a word are none. */
@@ -363,37 +210,37 @@ static bool is_event(const struct io_uring_cqe *cqe, struct event *event)
 	enum order kind = (enum order)(cqe->user_data >> 32 & 0xff);
 
 	if (cqe->flags & IORING_CQE_F_BUFFER) {
-		own.came_in = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
-		own.came.at = event_ring_buffer(&own.ring, own.came_in);
-		own.came.len = cqe->res > 0 ? (size_t)cqe->res : 0;
-		own.came_for = what;
+		own->came_in = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+		own->came.at = event_ring_buffer(&own->ring, own->came_in);
+		own->came.len = cqe->res > 0 ? (size_t)cqe->res : 0;
+		own->came_for = what;
 	}
 	if (is_late(kind, what, cqe->user_data))
 		return false;
 	*event = (struct event){ .what = what };
 	switch (kind) {
 	case ORDER_RECEIVE:
-		return has_received(what, cqe->res, cqe->flags & IORING_CQE_F_MORE);
+		return event_uring_has_received(what, cqe->res, cqe->flags & IORING_CQE_F_MORE);
 	case ORDER_AGAIN:
-		return own.side[what].wants == EVENT_INPUT && has_kept(&own.side[what]);
+		return own->side[what].wants == EVENT_INPUT && event_uring_has_kept(&own->side[what]);
 	case ORDER_POLL:
-		own.side[what].polling = false;
-		return own.side[what].wants == EVENT_OUTPUT;
+		own->side[what].polling = false;
+		return own->side[what].wants == EVENT_OUTPUT;
 	case ORDER_WATCH:
 		tell_of(what);
 		return true;
 	default:
-		if (kind == order_of(own.batch))
-			own.side[what].sent = cqe->res;   /* handed over before the wait, for want of room */
+		if (kind == order_of(batches.now))
+			own->side[what].sent = cqe->res;   /* handed over before the wait, for want of room */
 		return false;
 	}
 }
 
 static void lend_again(void)
 {
-	if (own.came.at)
-		event_ring_lend(&own.ring, own.came_in);
-	own.came = (struct span){ NULL, 0 };
+	if (own->came.at)
+		event_ring_lend(&own->ring, own->came_in);
+	own->came = (struct span){ NULL, 0 };
 }
 
 static bool next(struct event *event)
@@ -404,10 +251,10 @@ static bool next(struct event *event)
 	lend_again();
 	if (next_sent(event))
 		return true;
-	io_uring_for_each_cqe(&own.ring.uring, head, cqe) {
+	io_uring_for_each_cqe(&own->ring.uring, head, cqe) {
 		bool is = is_event(cqe, event);
 
-		io_uring_cq_advance(&own.ring.uring, 1);
+		io_uring_cq_advance(&own->ring.uring, 1);
 		if (is)
 			return true;
 		lend_again();
@@ -421,24 +268,24 @@ static void look_for_outcomes(const struct batch *batch)
 	struct io_uring_cqe *cqe;
 	unsigned head;
 
-	io_uring_for_each_cqe(&own.ring.uring, head, cqe) {
+	io_uring_for_each_cqe(&own->ring.uring, head, cqe) {
 		uint32_t seat = (uint32_t)cqe->user_data;
 		enum order kind = (enum order)(cqe->user_data >> 32 & 0xff);
 
 		if (kind == order_of(batch) && !is_late(kind, seat, cqe->user_data))
-			own.side[seat].sent = cqe->res;
+			own->side[seat].sent = cqe->res;
 	}
 }
 
 static bool wait_for_events(uint64_t until_us)
 {
-	own.before = own.batch;
-	own.batch = &own.batches[own.batch == own.batches];
-	own.batch->sends = own.batch->told = 0;
-	own.pump->out.at = own.batch->bytes;
-	event_ring_wait(&own.ring, until_us);
-	look_for_outcomes(own.before);
-	return own.before->sends > 0 || io_uring_cq_ready(&own.ring.uring) > 0;
+	batches.before = batches.now;
+	batches.now = &batches.both[batches.now == batches.both];
+	batches.now->sends = batches.now->told = 0;
+	own->pump->out.at = batches.now->bytes;
+	event_ring_wait(&own->ring, until_us);
+	look_for_outcomes(batches.before);
+	return batches.before->sends > 0 || io_uring_cq_ready(&own->ring.uring) > 0;
 }
 
 /* ---- opening ---- */
@@ -446,23 +293,23 @@ static bool wait_for_events(uint64_t until_us)
 static const char *open_all(struct event_pump *pump)
 {
 	uint32_t seats = pump->worker->board->seats;
-	const char *reason = event_ring_open(&own.ring, seats);
+	const char *reason = event_ring_open(&own->ring, seats);
 
 	if (reason)
 		return reason;
-	own.pump = pump;
-	own.side = worker_reserve(seats * sizeof *own.side);
+	own->pump = pump;
+	own->side = worker_reserve(seats * sizeof *own->side);
 	for (int i = 0; i < 2; i++) {
-		own.batches[i].bytes = worker_reserve((size_t)BATCH + pump->out.size);
-		own.batches[i].send = worker_reserve(seats * sizeof *own.batches[i].send);
+		batches.both[i].bytes = worker_reserve((size_t)BATCH + pump->out.size);
+		batches.both[i].send = worker_reserve(seats * sizeof *batches.both[i].send);
 	}
-	own.batch = own.before = own.batches;
+	batches.now = batches.before = batches.both;
 	return NULL;
 }
 
 static void close_all(void)
 {
-	event_ring_close(&own.ring);
+	event_ring_close(&own->ring);
 }
 
 const bool event_uring_is_built = true;
@@ -473,7 +320,7 @@ const struct event_engine event_uring = {
 	.watch = watch,
 	.unwatch = unwatch,
 	.want = want,
-	.receive = receive,
+	.receive = event_uring_receive,
 	.send = send_soon,
 	.drop = drop,
 	.wait = wait_for_events,

@@ -17,7 +17,8 @@ libserver_a_SOURCES = \
 	%D%/event_epoll.c \
 	%D%/event_pump.c %D%/event_pump.h \
 	%D%/event_ring.c %D%/event_ring.h \
-	%D%/event_uring.c \
+	%D%/event_uring.c %D%/event_uring_parts.h \
+	%D%/event_uring_input.c \
 	%D%/figures.c %D%/figures.h \
 	%D%/listener.c %D%/listener.h \
 	%D%/meter.h \

@@ -76,7 +76,6 @@ enum scoreboard_limit { LIMIT_SEATS, LIMIT_SOURCE, LIMIT_SHORTAGE, LIMIT_HEADER,
 struct scoreboard_shared {
 	_Atomic int32_t idle;                     /* a hint: the supervisor recounts */
 	_Atomic uint32_t told;                    /* the supervisor has been told and has not looked yet */
-	_Atomic uint32_t left;                    /* a worker leaves connections in the queue to the others */
 	_Atomic uint32_t turns;
 	_Atomic int phase;                        /* of a worker: the least that the supervisor has told all to be in */
 	_Atomic int has_heir;                     /* another process has the queues, too, even if we are killed */

@@ -160,12 +160,6 @@ void worker_listens_no_more(struct worker *worker)
 		tell_supervisor(worker);
 }
 
-void worker_gives_way(struct worker *worker)
-{
-	atomic_store(&worker->board->shared->left, 1);
-	tell_supervisor(worker);
-}
-
 void worker_looks(struct worker *worker)
 {
 	uint64_t count;

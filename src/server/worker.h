@@ -144,9 +144,6 @@ void worker_looks(struct worker *);
 void worker_show_held(struct worker *, uint32_t held);
 uint32_t worker_lead(const struct worker *);
 
-/* Leaves what is queued to the others for a while: whoever sleeps is sent to look, as above. */
-void worker_gives_way(struct worker *);
-
 /*
  * A connection that somebody else has accepted, at the address of the first listener: lets it in as worker_accept()
  * would.  Returns false when it was turned away, or has gone already; it is closed then.

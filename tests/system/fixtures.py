@@ -1,8 +1,12 @@
 """What a test may ask for: a folder, daemons in it, and one run for every model that the program lists."""
 
+import os
+
 import pytest
 
 import harness
+
+TRACED = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}    # which can't be found under strace
 
 
 def pytest_generate_tests(metafunc):
@@ -41,3 +45,21 @@ def daemon(place):
         harness.end_all()
         for one in started:
             one.report()
+
+
+def check_uring(place, *under):
+    """What --test says of the event model's engine io_uring."""
+    empty, table = place / "empty.conf", place / "empty.aphorisms"
+    empty.write_text("")
+    table.write_text("a? b.\n")
+    return harness.run(*under, harness.APHORISMD, "-t", "-c", empty, "-m", "event", "-o", "event.engine=io_uring",
+                       "-o", f"aphorisms={table}", "-o", "process.user=nobody", env=harness.environment(**TRACED))
+
+
+@pytest.fixture
+def uring(place):
+    """Skips where build or kernel has no io_uring."""
+    tried = check_uring(place)
+    if tried.returncode != 0:
+        assert tried.returncode == 78 and "event.engine: " in tried.stderr
+        pytest.skip(tried.stderr.strip())

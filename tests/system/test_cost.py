@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import APHORISMD, holds, run
+from harness import holds
 from protocol_model import THREE
 from tracing import calls, compiled, straced, without_sanitizers
 
@@ -110,12 +110,8 @@ def test_calls_of_many_connections(daemon, counted, place, model, ahead):
         client.close()
 
 
-def test_calls_with_io_uring(daemon, counted, place):
+def test_calls_with_io_uring(daemon, counted, place, uring):
     """One call for many questions, where it can be had."""
-    (place / "empty").touch()
-    asked = run(APHORISMD, "-t", "-c", place / "empty", "-o", "aphorisms=empty", "-o", "event.engine=io_uring")
-    if "io_uring" in asked.stderr:
-        pytest.skip(asked.stderr.strip())
     d = daemon("event", listen=(f"unix:{place}/socket",), event__engine="io_uring", **STEADY)
     clients = settled(d, "event")
     counts = counted(d, lambda: converse(d, "event", clients, 1))

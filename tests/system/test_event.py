@@ -3,48 +3,24 @@
 import os
 import re
 import resource
-import shutil
 import signal
 import socket
-import subprocess
 import time
 
 import pytest
 
-from harness import APHORISMD, LIMIT, ROOT, Client, environment, open_files, parse, run, until
+from fixtures import TRACED, check_uring
+from harness import LIMIT, ROOT, open_files, parse, until
+from tracing import straced, under_strace
 
 QUESTION, ANSWER = b"Simple is better than?", b"Complex."
-RING = ("-m", "event", "-o", "event.engine=io_uring")
-TRACED = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}    # which can't be found under strace
 
 
 @pytest.fixture(params=["epoll", "io_uring"])
-def engine(request, place):
+def engine(request):
     if request.param == "io_uring":
-        need_uring(place)
+        request.getfixturevalue("uring")
     return request.param
-
-
-def need_uring(place):
-    """Skips where build or kernel has no io_uring."""
-    tried = check(place)
-    if tried.returncode != 0:
-        assert tried.returncode == 78 and "event.engine: " in tried.stderr
-        pytest.skip(tried.stderr.strip())
-
-
-def check(place, *under, **more):
-    empty = place / "empty.conf"
-    empty.write_text("")
-    table = place / "empty.aphorisms"
-    table.write_text("a? b.\n")
-    return run(*under, APHORISMD, "-t", "-c", empty, "-o", f"aphorisms={table}", "-o", "process.user=nobody", *RING,
-               env=environment(**TRACED), **more)
-
-
-def need_strace():
-    if not shutil.which("strace") or run("strace", "-f", "true").returncode != 0:
-        pytest.skip("strace is missing, or may not trace")
 
 
 # Workers that share listeners
@@ -54,21 +30,28 @@ def held(d):
     return sorted(sum(what.startswith("socket:") for what in open_files(p.pid).values()) for p in d.workers())
 
 
-def one_after_the_other(address):
+def one_after_the_other(d):
     clients = []
     for _ in range(1000):
-        clients.append(Client(address))
+        clients.append(d.connect())
         clients[-1].send(QUESTION)
         assert clients[-1].answer() == ANSWER
     return clients
 
 
-def in_a_burst(address):
-    family, to = parse(address)
+def in_a_burst(d):
+    """And one of the workers has a CPU long before the other."""
+    before, workers = held(d)[-1], [p.pid for p in d.workers()]
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    family, to = parse(d.address)
     sockets = [socket.socket(family, socket.SOCK_STREAM) for _ in range(1000)]
     for one in sockets:
         one.setblocking(False)
         one.connect_ex(to)
+    for pid in workers:
+        os.kill(pid, signal.SIGCONT)
+        until("its beginning", lambda: held(d)[-1] - before >= 100)
     return sockets
 
 
@@ -82,7 +65,7 @@ def test_connections_are_spread_evenly(daemon, engine, come):
         d = daemon("event", event__engine=engine, event__workers=2, max_connections=1100, backlog=1100,
                    log__level="notice")
         before = held(d)
-        clients = come(d.address)
+        clients = come(d)
         until("all of them", lambda: sum(held(d)) - sum(before) == 1000)
         assert held(d)[-1] - before[-1] <= 600
         for client in clients:
@@ -90,6 +73,19 @@ def test_connections_are_spread_evenly(daemon, engine, come):
         d.stop()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_those_who_do_not_stay_are_spread_evenly(daemon, engine):
+    """Nobody holds more than the other, and still each has its turn."""
+    d = daemon("event", event__engine=engine, event__workers=2, log__level="notice")
+    for _ in range(320):
+        assert d.ask_once(QUESTION) == ANSWER
+
+    def answered():
+        return sorted(int(re.search(r"(\d+) answered", p.title())[1]) for p in d.workers())
+
+    until("their ends", lambda: sum(answered()) == 320)
+    assert answered()[-1] <= 192
 
 
 def test_nobody_waits_for_a_worker_that_holds_less(daemon, engine):
@@ -108,6 +104,28 @@ def test_nobody_waits_for_a_worker_that_holds_less(daemon, engine):
         os.kill(stuck, signal.SIGCONT)
     for client in clients:
         assert client.answer() == ANSWER
+        client.close()
+
+
+# Much to send at once
+
+def test_the_longest_answers_to_all_at_once(daemon, place, engine):
+    """More than an engine can put off until it waits; each gets its own, whole and in order."""
+    answers = [b"%d" % n + b"x" * 65533 + b"." for n in range(10)]
+    d = daemon("event", table={b"%d?" % n: answer for n, answer in enumerate(answers)}, event__engine=engine,
+               event__workers=1, listen=(f"unix:{place}/socket",), timeouts__write=int(LIMIT))
+    clients = [d.connect() for _ in range(10)]
+    worker = d.workers()[0].pid
+    for turn in range(10):
+        os.kill(worker, signal.SIGSTOP)
+        for number, client in enumerate(clients):
+            client.send(b"%d?" % number)
+        os.kill(worker, signal.SIGCONT)
+        for client, answer in zip(clients, answers):
+            assert client.take(len(answer)) == answer
+        for client, answer in list(zip(clients, answers))[:turn]:     # of what is put off, more or less is left
+            assert client.ask(answer[:1] + b"?") == answer
+    for client in clients:
         client.close()
 
 
@@ -142,36 +160,26 @@ SLEEPS = re.compile(r"epoll_wait\(.*, -1\)|epoll_pwait2\(|epoll_wait\(.*, [1-9]\
                     r"(epoll_wait|epoll_pwait2|io_uring_enter)\(.*unfinished")
 
 
-def asks_twice_under_strace(daemon, place, engine, busy):
+def sleeps_between_questions(daemon, place, engine, busy):
     """The sleeping waits between a question and the next, which follows at once."""
-    d = daemon("event", event__engine=engine, event__workers=1, event__busy_poll=busy, process__sandbox="off")
+    d = daemon("event", event__engine=engine, event__workers=1, event__busy_poll=busy)
     trace = place / "trace"
-    worker = d.workers()[0].pid
-    tracer = subprocess.Popen(["strace", "-qq", "-s", "64", "-p", str(worker), "-o", str(trace)],
-                              stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        until("the tracer", lambda: f"TracerPid:\t{tracer.pid}\n" in open(f"/proc/{worker}/status").read())
-        with d.connect() as client:
+    with straced([d.workers()[0].pid], "-s", "64", log=trace), d.connect() as client:
+        assert client.ask(QUESTION) == ANSWER
+        first = len(trace.read_text().splitlines())
+        for _ in range(20):
             assert client.ask(QUESTION) == ANSWER
-            first = len(trace.read_text().splitlines())
-            for _ in range(20):
-                assert client.ask(QUESTION) == ANSWER
-            lines = trace.read_text().splitlines()[first:]
-    finally:
-        tracer.terminate()
-        tracer.wait(LIMIT)
+        lines = trace.read_text().splitlines()[first:]
     assert lines
     return [line for line in lines if SLEEPS.search(line)]
 
 
 def test_a_busy_worker_does_not_sleep_between_questions(daemon, place, engine):
-    need_strace()
-    assert not asks_twice_under_strace(daemon, place, engine, "1s")
+    assert not sleeps_between_questions(daemon, place, engine, "1s")
 
 
 def test_otherwise_it_does(daemon, place, engine):
-    need_strace()
-    assert asks_twice_under_strace(daemon, place, engine, "0s")
+    assert sleeps_between_questions(daemon, place, engine, "0s")
 
 
 def test_a_busy_worker_sleeps_in_the_end(daemon, engine):
@@ -208,15 +216,16 @@ def test_a_busy_worker_leaves_at_once(daemon, engine):
 
 # Where io_uring can't be had
 
-def test_what_the_system_lacks_is_told(daemon, place):
-    need_uring(place)
-    need_strace()
+def failing(error):
+    return under_strace("/dev/null", "-e", f"inject=io_uring_setup:error={error}")
+
+
+def test_what_the_system_lacks_is_told(daemon, place, uring):
     for error, reason in (("ENOSYS", "no io_uring"), ("EPERM", "kernel.io_uring_disabled"), ("EINVAL", "Linux 6.1")):
-        inject = ("strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", f"inject=io_uring_setup:error={error}")
-        tried = check(place, *inject)
+        tried = check_uring(place, *failing(error))
         assert tried.returncode == 78, tried.stderr
         assert re.search(f"^event.engine: .*{reason}", tried.stderr), tried.stderr
-    d = daemon("event", under=inject, event__engine="epoll", process__sandbox="off", env=TRACED)
+    d = daemon("event", under=failing("EINVAL"), event__engine="epoll", process__sandbox="off", env=TRACED)
     told = d.reload(event__engine="io_uring")
     assert told.returncode != 0
     assert "event.engine: this kernel's io_uring is older" in told.stdout + told.stderr
@@ -224,27 +233,25 @@ def test_what_the_system_lacks_is_told(daemon, place):
     d.reloaded(event__engine="epoll")
 
 
-def test_a_start_without_io_uring_ends(daemon, place):
-    need_uring(place)
-    need_strace()
+def test_a_start_without_io_uring_ends(daemon, uring):
     d = daemon("event", launch_only=True, event__engine="io_uring", process__sandbox="off", env=TRACED,
-               under=("strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "inject=io_uring_setup:error=ENOSYS"))
+               under=failing("ENOSYS"))
     assert d.wait() == 78
-    assert d.matches("event.engine: this kernel has no io_uring")
+    d.wait_for("event.engine: this kernel has no io_uring")
 
 
-def test_memory_that_may_not_be_locked_is_told(daemon, place):
-    need_uring(place)
+def test_memory_that_may_not_be_locked_is_told(daemon, place, uring):
     if not ROOT:
         pytest.skip("needs root, to become somebody who may not lock memory")
     limited = ("prlimit", "--memlock=0")
-    tried = check(place, "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--bounding-set=-all", *limited)
+    tried = check_uring(place, "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--bounding-set=-all",
+                        *limited)
     if tried.returncode == 0:
         pytest.skip("this kernel does not count a ring as locked memory")
     assert tried.returncode == 78 and "event.engine: " in tried.stderr and "RLIMIT_MEMLOCK" in tried.stderr
     d = daemon("event", launch_only=True, event__engine="io_uring", under=limited)
     assert d.wait() == 71
-    assert d.matches("event.engine: .*RLIMIT_MEMLOCK")
+    d.wait_for("event.engine: .*RLIMIT_MEMLOCK")
 
 
 # A worker that is killed

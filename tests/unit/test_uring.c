@@ -9,6 +9,8 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -123,6 +125,38 @@ static int landlocked(void)
 	return 0;
 }
 
+static void end_well(void)
+{
+	_exit(EXIT_SUCCESS);
+}
+
+/* The kernel says so once, when it has others to tell of, too: nobody goes on then. */
+static int lost(void)
+{
+	struct sock_filter lines[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_enter, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EBADR),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { sizeof lines / sizeof *lines, lines };
+
+	TRY(event_ring_open(&ring, 1) == NULL);
+	io_uring_prep_nop(event_ring_order(&ring));
+	TRY(io_uring_submit(&ring.uring) == 1 && io_uring_cq_ready(&ring.uring) == 1);
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) < 0)
+		return LACKING;
+	TRY(atexit(end_well) == 0);
+	event_ring_wait(&ring, 0);
+	return EXIT_FAILURE;
+}
+
+START_TEST(a_ring_that_has_lost_events_is_not_trusted)
+{
+	run(lost);
+}
+END_TEST
+
 START_TEST(a_ring_is_tied)
 {
 	run(tied);
@@ -148,6 +182,7 @@ int main(void)
 #ifdef HAVE_LIBURING
 	tcase_add_test(tcase, a_ring_is_tied);
 	tcase_add_test(tcase, landlock_holds_for_a_ring);
+	tcase_add_test(tcase, a_ring_that_has_lost_events_is_not_trusted);
 #endif
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
