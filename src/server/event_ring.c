@@ -112,13 +112,16 @@ static int tie(int fd)
 	return rc < 0 ? rc : io_uring_register((unsigned)fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 }
 
-/* Room for the outcomes of all that can be on its way: what comes of more is the kernel's to keep. */
+/*
+ * Room for the outcomes of all that can be on its way, so that those of sends are there when they are looked for: of a
+ * connection its end, a send, an order taken back and one to be told again.
+ */
 static int open_ring(struct io_uring *ring, uint32_t orders, uint32_t connections)
 {
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_R_DISABLED |
 		         IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
-		.cq_entries = 2 * orders + 2 * connections,
+		.cq_entries = 2 * orders + 4 * connections,
 	};
 
 	return io_uring_queue_init_params(orders, ring, &params);

@@ -117,9 +117,9 @@ ssize_t event_uring_receive(uint32_t seat)
 	if (side->end == END)
 		return 0;
 	/* asked without an event, when all that the ring told of was taken: what is there came after it */
-	if (side->end == 0)
+	if (side->end == 0 && io_uring_cq_ready(&own->ring.uring) == 0)
 		return recv(own->pump->worker->fds[seat], in->at + in->len, in->size - in->len, MSG_DONTWAIT);
-	errno = -side->end;
+	errno = side->end ? -side->end : EAGAIN;
 	return -1;
 }
 
