@@ -146,6 +146,8 @@ static void keep_capabilities(uint32_t kept)
 	if (syscall(SYS_capget, &header, all) == 0) {
 		data[0].effective = all[0].effective & kept;
 		data[0].permitted = all[0].permitted & kept;
+		if (memcmp(data, all, sizeof data) == 0)
+			return;           /* nothing to give up: a service manager may deny the call, too */
 	}
 	if (syscall(SYS_capset, &header, data) < 0)
 		log_warning("can't give up capabilities: %s", strerror(errno));
