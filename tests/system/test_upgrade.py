@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import harness
-from harness import (APHORISMD, LIMIT, ROOT, Client, Daemon, Heir, environment, is_starter, models, open_files, process,
-                     run, strays, talk, until)
+from harness import (APHORISMD, LIMIT, ROOT, Client, Daemon, Heir, environment, is_starter, models, open_files, owners,
+                     process, run, strays, talk, unread, until)
 from load import Load
 from test_systemd import Manager
 
@@ -382,17 +382,23 @@ def test_a_program_that_never_says_ready(start, place, program, text):
     load.finish()
 
 
+def half_way(d, program):
+    """An upgrade up to where both have workers, and the old one is stopped: the new process."""
+    program.become(SLOW)
+    d.signal(signal.SIGUSR2)
+    d.wait_for("upgrading: starting")
+    d.signal(signal.SIGSTOP)
+    d.wait_for("generation 1, model", number=1)
+    new, = set(supervisors()) - {d.pid}
+    return new
+
+
 @pytest.mark.parametrize("victim", ["the new one", "the old one"])
 def test_one_is_killed_when_both_have_workers(start, place, program, model, victim):
     """Its workers follow it, and leave the queues to the other's."""
     d = start(model)
     old = d.process
-    program.become(SLOW)
-    d.signal(signal.SIGUSR2)
-    d.wait_for("upgrading: starting")
-    d.signal(signal.SIGSTOP)
-    d.wait_for(f"generation 1, model {model}", number=1)
-    new, = set(supervisors()) - {d.pid}
+    new = half_way(d, program)
     os.kill(new if victim == "the new one" else d.pid, signal.SIGKILL)
     if victim == "the new one":
         d.signal(signal.SIGCONT)
@@ -407,6 +413,22 @@ def test_one_is_killed_when_both_have_workers(start, place, program, model, vict
     for _ in range(20):
         assert d.ask(QUESTION) == ANSWER
     assert pidfile(place) == d.pid
+
+
+def test_a_starter_that_is_late(start, place):
+    """What it makes of an order that was given up is not taken for what it makes of the next one."""
+    d = start(timeouts__upgrade="300ms")
+    starter, = filter(is_starter, d.processes())
+    os.kill(starter.pid, signal.SIGSTOP)
+    for _ in range(2):
+        assert "not ready within 300ms" in d.upgrade().stderr
+    d.write(timeouts__upgrade="1m")
+    d.reloaded()
+    os.kill(starter.pid, signal.SIGCONT)
+    until("the old one alone", lambda: supervisors() == [d.pid])
+    d.upgraded()
+    is_whole(d, place)
+    assert d.ask(QUESTION) == ANSWER
 
 
 def test_the_starter_is_killed(start, place):
