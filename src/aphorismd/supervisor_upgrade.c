@@ -204,6 +204,11 @@ static bool order(struct supervisor *s, int end)
 	return starter_order(&s->upgrade.starter, fds, count, names);
 }
 
+static void set_deadline(struct supervisor *s, uint64_t now_us)
+{
+	s->upgrade.deadline_us = now_us + (uint64_t)s->current->image.config->upgrade_us;
+}
+
 static void begin(struct supervisor *s, uint64_t now_us)
 {
 	struct upgrade *upgrade = &s->upgrade;
@@ -217,7 +222,7 @@ static void begin(struct supervisor *s, uint64_t now_us)
 	upgrade->channel = ends[0];
 	upgrade->heir = 0;
 	upgrade->reports[0] = upgrade->words[0] = '\0';
-	upgrade->deadline_us = now_us + (uint64_t)s->current->image.config->upgrade_us;
+	set_deadline(s, now_us);
 	set_heir(s, true);
 	if (ends[1] >= 0)
 		close(ends[1]);
@@ -257,6 +262,8 @@ static void take_line(struct supervisor *s, char *line, bool alive, uint64_t now
 		upgrade->takes_control = control != 0;
 		/* where that fails we shall hear of its end */
 		upgrade->offered = upgrade->step == UPGRADE_STARTS && alive && say(upgrade, "yours\n");
+		if (upgrade->offered)     /* it was in time; sent away from now on it would close queues that are its */
+			set_deadline(s, now_us);
 	} else if (strcmp(line, "taken") == 0) {
 		if (upgrade->step == UPGRADE_STARTS && upgrade->offered)
 			leave(s, now_us);

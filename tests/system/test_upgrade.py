@@ -415,6 +415,65 @@ def test_one_is_killed_when_both_have_workers(start, place, program, model, vict
     assert pidfile(place) == d.pid
 
 
+def client_of(d, supervisor):
+    """Somebody whom a worker of that one has taken."""
+    others = []
+    for _ in range(50):
+        client = d.connect()
+        if supervisor in [p.ppid for p in until("a worker that takes it", lambda: owners(client))]:
+            for other in others:
+                other.close()
+            return client
+        others.append(client)
+    raise AssertionError("it takes nobody")
+
+
+def test_ready_at_the_last_moment(start, place, program):
+    """Whoever was ready in time takes over, however late that is heard: nobody is sent away with what is his."""
+    d = start("thread", listen=("127.0.0.1:0", f"unix:{place}/s"), timeouts__upgrade="2s")
+    new = half_way(d, program)
+    time.sleep(2)
+    d.signal(signal.SIGCONT)
+    d.follow(new)
+    is_whole(d, place)
+    assert d.ask(QUESTION) == talk(f"unix:{place}/s", [QUESTION]) == ANSWER
+    assert not d.matches("upgrade failed")
+
+
+def test_a_stop_when_both_have_workers(start, program):
+    """Clients of the new one are answered, too: it hears of the stop more than once, which is no second stop."""
+    d = start("thread", work__delay="500ms")
+    new = half_way(d, program)
+    client = client_of(d, new)
+    client.send(QUESTION)
+    until("that it is heard", lambda: unread(client) == 0)
+    d.signal(signal.SIGTERM)
+    d.signal(signal.SIGCONT)
+    assert client.everything() == ANSWER
+    client.close()
+    assert d.wait() == 0
+    harness.nothing_left()
+
+
+def test_the_new_one_is_told_to_stop_when_both_have_workers(start, place, program):
+    """Whoever is about to end takes nobody's place."""
+    d = start("thread", work__delay="500ms")
+    new = half_way(d, program)
+    client = client_of(d, new)
+    client.send(QUESTION)
+    until("that it is heard", lambda: unread(client) == 0)
+    os.kill(new, signal.SIGTERM)
+    d.wait_for("stopping")
+    d.signal(signal.SIGCONT)
+    assert client.everything() == ANSWER
+    client.close()
+    d.wait_for("upgrade failed: .*serves on")
+    until("the old one's rest", lambda: supervisors() == [d.pid])
+    assert d.ask(QUESTION) == ANSWER
+    d.upgraded()
+    is_whole(d, place)
+
+
 def test_a_starter_that_is_late(start, place):
     """What it makes of an order that was given up is not taken for what it makes of the next one."""
     d = start(timeouts__upgrade="300ms")
