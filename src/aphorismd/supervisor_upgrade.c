@@ -108,6 +108,16 @@ static void send_away(struct supervisor *s, uint64_t now_us)
 	kill(s->upgrade.heir, SIGTERM);
 }
 
+/* A line, that is: notices may have the word in them. */
+static const char *first_error(const struct upgrade *upgrade)
+{
+	const char *line = upgrade->reports;
+
+	while (*line && strncmp(line, "error ", strlen("error ")) != 0)
+		line += strcspn(line, "\n") + 1;         /* each ends in a newline */
+	return *line ? line : NULL;
+}
+
 static void fail(struct supervisor *s, int status, const char *reason, uint64_t now_us)
 {
 	struct upgrade *upgrade = &s->upgrade;
@@ -116,7 +126,7 @@ static void fail(struct supervisor *s, int status, const char *reason, uint64_t 
 		pidfile_write(s->pidfile);        /* it may have come so far as to write its own number */
 	log_error("upgrade failed: %s; process %d serves on", reason, (int)getpid());
 	notify_say("", "upgrade failed: %s; generation %u goes on", reason, s->current->number);
-	if (!strstr(upgrade->reports, "error "))
+	if (!first_error(upgrade))
 		snprintf(upgrade->reports, sizeof upgrade->reports, "error %s\n", reason);
 	control_happened(CONTROL_UPGRADE, 0, upgrade->reports, status);
 	send_away(s, now_us);
@@ -133,7 +143,7 @@ void supervisor_cancel_upgrade(struct supervisor *s)
 /* In words, with the first of its own if there are any.  Returns what to exit with. */
 static int explain(const struct upgrade *upgrade, int status, char *to, size_t size)
 {
-	const char *error = strstr(upgrade->reports, "error ");
+	const char *error = first_error(upgrade);
 	const char *words = error ? error + strlen("error ") : upgrade->words;
 	int len = (int)strcspn(words, "\n");
 
@@ -177,9 +187,11 @@ static void leave(struct supervisor *s, uint64_t now_us)
 	upgrade->deadline_us = now_us + LAST_WORDS_US;
 	leave_listeners(s, now_us);
 	control_leave(upgrade->takes_control);
+	pidfile_remove(s->pidfile_path, s->pidfile);      /* or let go of our lock: the heir may be restarted meanwhile */
+	s->pidfile = -1;
 	log_notice("upgraded: process %d serves, this one finishes what it holds", (int)upgrade->heir);
 	if (s->again)
-		kill(upgrade->heir, SIGHUP);      /* it may have read the files before they changed */
+		supervisor_begin_reload(s);       /* by the heir, which may have read the files before they changed */
 	s->again = false;
 	notify_pass((int)upgrade->heir);
 	say(upgrade, "speak\n");

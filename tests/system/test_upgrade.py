@@ -474,6 +474,40 @@ def test_the_new_one_is_told_to_stop_when_both_have_workers(start, place, progra
     is_whole(d, place)
 
 
+def test_the_file_of_metrics_is_the_old_ones_until_then(start, place, program):
+    file = place / "metrics.prom"
+    d = start("thread", metrics__file=file)
+    before = until("the file", lambda: file.exists() and file.stat().st_ino)
+    new = half_way(d, program)
+    time.sleep(0.3)           # there is no event to wait for: it must not come
+    assert file.stat().st_ino == before
+    d.signal(signal.SIGCONT)
+    d.follow(new)
+    until("the new one's", lambda: file.stat().st_ino != before)
+    assert not d.matches("metrics.file")
+
+
+def test_a_restart_while_the_old_one_finishes(start, place):
+    """What that has left is nobody's but the new one's: not its pidfile either."""
+    d = start("thread", work__delay="1s")
+    with d.connect() as client:
+        client.send(QUESTION * 5)
+        until("that it is heard", lambda: unread(client) == 0)
+        result = d.upgrade()
+        assert result.returncode == 0, result.stderr
+        old, new = d.process, int(result.stdout.split()[1])
+        os.kill(new, signal.SIGTERM)
+        until("its end", lambda: new not in supervisors())       # it is the old one's child still
+        assert not {"control", "pid"} & set(os.listdir(place))
+        d.write(listen=(d.address,))
+        d.launch()
+        until("the next one", lambda: d.ctl("ping").returncode == 0 or d.process.poll() is not None)
+        assert pidfile(place) == d.pid
+        assert old.poll() is None and client.everything() == ANSWER * 5
+    assert old.wait(LIMIT) == 0
+    assert pidfile(place) == d.pid and d.ctl("ping").returncode == 0
+
+
 def test_a_starter_that_is_late(start, place):
     """What it makes of an order that was given up is not taken for what it makes of the next one."""
     d = start(timeouts__upgrade="300ms")
@@ -534,6 +568,20 @@ def test_a_reload_meanwhile_is_not_lost(start, place, program):
     if pidfile(place) != d.pid:
         d.follow(pidfile(place))
     assert d.ask() == b"Ugly."
+
+
+def test_a_signal_for_whom_the_pidfile_named_before(start, place):
+    """Who has read it a moment too early reloads the new one all the same."""
+    d = start("thread", work__delay="1s")
+    with d.connect() as client:
+        client.send(QUESTION * 3)
+        until("that it is heard", lambda: unread(client) == 0)
+        result = d.upgrade()
+        old, d.process = d.process, Heir(int(result.stdout.split()[1]))
+        os.kill(old.pid, signal.SIGHUP)
+        d.wait_for("reloaded: generation 2")
+        assert client.everything() == ANSWER * 3
+    assert old.wait(LIMIT) == 0
 
 
 def test_a_reload_that_was_first_is_finished_first(start, place):
