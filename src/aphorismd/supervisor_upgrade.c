@@ -121,13 +121,18 @@ static const char *first_error(const struct upgrade *upgrade)
 static void fail(struct supervisor *s, int status, const char *reason, uint64_t now_us)
 {
 	struct upgrade *upgrade = &s->upgrade;
+	size_t len;
 
 	if (s->pidfile >= 0)
 		pidfile_write(s->pidfile);        /* it may have come so far as to write its own number */
 	log_error("upgrade failed: %s; process %d serves on", reason, (int)getpid());
 	notify_say("", "upgrade failed: %s; generation %u goes on", reason, s->current->number);
-	if (!first_error(upgrade))
-		snprintf(upgrade->reports, sizeof upgrade->reports, "error %s\n", reason);
+	if (!first_error(upgrade)) {
+		len = strlen(upgrade->reports);
+		if (len + strlen(reason) + strlen("error \n") >= sizeof upgrade->reports)
+			len = 0;
+		snprintf(upgrade->reports + len, sizeof upgrade->reports - len, "error %s\n", reason);
+	}
 	control_happened(CONTROL_UPGRADE, 0, upgrade->reports, status);
 	send_away(s, now_us);
 }

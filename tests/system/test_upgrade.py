@@ -302,6 +302,16 @@ def test_a_program_that_fails(start, place, program, what):
     load.finish()
 
 
+def test_a_notice_is_no_error(start, program):
+    """Whatever words are in it; 5 is where the new process tells, behind listener and control socket."""
+    d = start()
+    program.become("echo 'notice there is no error of mine' >&5; exit 3\n")
+    result = d.upgrade()
+    assert (result.returncode, result.stderr) == (
+        71, "notice: there is no error of mine\n"
+        "aphorismctl: upgrade: the new process ended with status 3 before it was ready\n")
+
+
 def test_a_program_that_can_not_be_executed(start, place, program):
     d = start(log__level="notice")
     load = Load(d.address, 4)
