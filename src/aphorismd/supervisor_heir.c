@@ -113,7 +113,8 @@ void supervisor_hear_elder(struct supervisor *s, uint64_t now_us)
 	char line[64] = "";
 	ssize_t n = s->elder < 0 ? -1 : recv(s->elder, line, sizeof line - 1, MSG_DONTWAIT);
 
-	if (s->elder < 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+	/* ECONNRESET: it has gone with words of ours unread, and its own last ones are still to come */
+	if (s->elder < 0 || (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNRESET)))
 		return;
 	if (n <= 0) {
 		elder_has_gone(s, now_us);

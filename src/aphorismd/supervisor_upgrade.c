@@ -96,7 +96,10 @@ static void forget_heir(struct supervisor *s, uint64_t now_us)
 static void send_away(struct supervisor *s, uint64_t now_us)
 {
 	uint64_t drain_us = s->current ? (uint64_t)s->current->image.config->drain_us : 0;
+	pid_t pid;
 
+	if (s->upgrade.heir == 0 && (pid = starter_answer(&s->upgrade.starter)) > 0)
+		s->upgrade.heir = pid;    /* a stop is heard of before that */
 	say(&s->upgrade, "no\n");
 	set_heir(s, false);
 	if (s->upgrade.heir <= 0) {

@@ -466,6 +466,23 @@ def test_a_stop_when_both_have_workers(start, program):
     harness.nothing_left()
 
 
+def test_a_stop_before_the_old_one_knows_of_the_new_one(start, place):
+    """Which has workers by then, and more to say: it hears the old one's last word and ends with it."""
+    d = start("thread")
+    starter, = filter(is_starter, d.processes())
+    os.kill(starter.pid, signal.SIGSTOP)
+    d.signal(signal.SIGUSR2)
+    d.wait_for("upgrading: starting")
+    d.signal(signal.SIGSTOP)
+    os.kill(starter.pid, signal.SIGCONT)
+    d.wait_for("generation 1, model", number=1)
+    d.signal(signal.SIGTERM)
+    d.signal(signal.SIGCONT)
+    assert d.wait() == 0
+    harness.nothing_left()
+    assert not {"control", "pid"} & set(os.listdir(place))
+
+
 def test_the_new_one_is_told_to_stop_when_both_have_workers(start, place, program):
     """Whoever is about to end takes nobody's place."""
     d = start("thread", work__delay="500ms")
