@@ -24,9 +24,15 @@
 enum { OWN = STDERR_FILENO + 1 };                 /* its end of the socket; what is received follows without a gap */
 
 struct order {
+	uint32_t number;
 	int count;
 	int fds[STARTER_FDS];
 	char names[STARTER_NAMES];
+};
+
+struct answer {
+	uint32_t order;
+	int pid_or_error;
 };
 
 union room {
@@ -51,6 +57,7 @@ static bool receive(struct order *order)
 	if (n <= 0)
 		return false;
 	order->names[n] = '\0';
+	order->number++;
 	header = CMSG_FIRSTHDR(&message);
 	order->count = 0;
 	if (header && header->cmsg_type == SCM_RIGHTS) {
@@ -64,9 +71,11 @@ static bool receive(struct order *order)
 	return true;
 }
 
-static void answer(int pid_or_error)
+static void answer(const struct order *order, int pid_or_error)
 {
-	send(OWN, &pid_or_error, sizeof pid_or_error, MSG_NOSIGNAL);
+	struct answer told = { order->number, pid_or_error };
+
+	send(OWN, &told, sizeof told, MSG_NOSIGNAL);
 }
 
 static void set_number(const char *name, int number)
@@ -119,7 +128,7 @@ static _Noreturn void execute(const struct order *order, const struct options *o
 	const char **arguments = make_arguments(options);
 	sigset_t none;
 
-	answer((int)getpid());
+	answer(order, (int)getpid());
 	for (int i = 0; i < order->count; i++)
 		dup2(order->fds[i], INHERITED_FIRST + i);
 	compat_close_from(channel + 1);
@@ -143,12 +152,12 @@ static void start(const struct order *order, const struct options *options, pid_
 	if (order->count == 0)
 		errno = EMFILE;
 	if (pid < 0)
-		answer(-errno);
+		answer(order, -errno);
 	if (pid == 0) {
 		if ((pid = fork()) == 0)
 			execute(order, options, supervisor);
 		if (pid < 0)
-			answer(-errno);
+			answer(order, -errno);
 		_exit(0);
 	}
 	compat_close_from(OWN + 1);
@@ -201,7 +210,7 @@ bool starter_open(struct starter *starter, const struct options *options)
 	return false;
 }
 
-bool starter_order(const struct starter *starter, const int *fds, size_t count, const char *names)
+bool starter_order(struct starter *starter, const int *fds, size_t count, const char *names)
 {
 	struct iovec text = { (char *)(uintptr_t)names, strlen(names) };
 	union room room;
@@ -213,20 +222,26 @@ bool starter_order(const struct starter *starter, const int *fds, size_t count, 
 	*header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(count * sizeof *fds), .cmsg_level = SOL_SOCKET,
 		                    .cmsg_type = SCM_RIGHTS };
 	memcpy(CMSG_DATA(header), fds, count * sizeof *fds);
-	return sendmsg(starter->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)text.iov_len;
+	if (sendmsg(starter->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)text.iov_len)
+		return false;
+	starter->orders++;
+	return true;
 }
 
 pid_t starter_answer(const struct starter *starter)
 {
-	int told;
-	ssize_t n = recv(starter->fd, &told, sizeof told, MSG_DONTWAIT);
+	struct answer told;
+	ssize_t n;
 
-	if (n == sizeof told && told > 0)
-		return told;
+	do
+		n = recv(starter->fd, &told, sizeof told, MSG_DONTWAIT);
+	while (n == sizeof told && told.order != starter->orders);
+	if (n == sizeof told && told.pid_or_error > 0)
+		return told.pid_or_error;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n >= 0)
-		errno = n == sizeof told ? -told : ECONNRESET;
+		errno = n == sizeof told ? -told.pid_or_error : ECONNRESET;
 	return -1;
 }
 

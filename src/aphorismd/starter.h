@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "aphorismd/options.h"
@@ -19,6 +20,7 @@ enum { STARTER_FDS = CONFIG_LISTENERS + 2, STARTER_NAMES = CONFIG_LISTENERS * (C
 struct starter {
 	pid_t pid;                        /* 0: there is none */
 	int fd;
+	uint32_t orders;                  /* so many were given: what comes for an earlier one is nobody's any more */
 };
 
 /*
@@ -32,10 +34,10 @@ bool starter_open(struct starter *, const struct options *);
  * a socket: there the new process tells why it can't execute the program; it is standard error, too, unless this
  * daemon is in the foreground.  Never blocks.  False with errno.
  */
-bool starter_order(const struct starter *, const int *fds, size_t count, const char *names);
+bool starter_order(struct starter *, const int *fds, size_t count, const char *names);
 
 /*
- * What has become of the order.  Returns the new process, which is or soon will be a child of the supervisor; 0 when
+ * What has become of the last order.  Returns the new process, which is or soon will be a child of the supervisor; 0 when
  * nothing is known yet; -1 with errno when there is none.  It is told before the process can end.  Never blocks.
  */
 pid_t starter_answer(const struct starter *);

@@ -76,7 +76,8 @@ static void take_signals(struct supervisor *s)
 		switch (info.ssi_signo) {
 		case SIGTERM:
 		case SIGINT:
-			supervisor_stop(s, 1);
+			if (!s->stopping || s->elder < 0 || (pid_t)info.ssi_pid != s->elder_pid)
+				supervisor_stop(s, 1);    /* but once at the elder's word, which may come twice: see take_line() */
 			break;
 		case SIGQUIT:
 			supervisor_stop(s, STOP_AT_ONCE);

@@ -46,6 +46,7 @@ void supervisor_tell_elder(const struct supervisor *s, bool error, const char *t
 
 static void speak(struct supervisor *s)
 {
+	s->speaks = true;
 	notify_open();
 	supervisor_notify_ready(s, false);
 }
@@ -83,28 +84,26 @@ void supervisor_claim(struct supervisor *s)
 
 static void take_line(struct supervisor *s, const char *line, uint64_t now_us)
 {
-	if (strcmp(line, "yours") == 0 && s->claims)
+	if (strcmp(line, "yours") == 0 && s->claims && !s->stopping)
 		inherit(s);
 	else if (strcmp(line, "speak") == 0)
 		speak(s);
 	else if (strcmp(line, "look") == 0)
 		supervisor_look(s, now_us);
-	else if (strcmp(line, "no") == 0 && s->claims)
+	else if (strcmp(line, "no") == 0 && s->claims && !s->stopping)
 		supervisor_stop(s, 1);
 }
 
 static void elder_has_gone(struct supervisor *s, uint64_t now_us)
 {
-	bool spoke = !s->claims;
-
 	close(s->elder);
 	s->elder = -1;
 	if (s->stopping)
 		return;
 	if (s->claims && s->current)
 		inherit(s);
-	if (!spoke && !s->claims)
-		speak(s);
+	if (!s->claims && !s->speaks)
+		speak(s);         /* it may have died between our last word and its own */
 	supervisor_set_blocking(s);
 	supervisor_look(s, now_us);
 }
@@ -114,7 +113,8 @@ void supervisor_hear_elder(struct supervisor *s, uint64_t now_us)
 	char line[64] = "";
 	ssize_t n = s->elder < 0 ? -1 : recv(s->elder, line, sizeof line - 1, MSG_DONTWAIT);
 
-	if (s->elder < 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+	/* ECONNRESET: it has gone with words of ours unread, and its own last ones are still to come */
+	if (s->elder < 0 || (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNRESET)))
 		return;
 	if (n <= 0) {
 		elder_has_gone(s, now_us);

@@ -18,10 +18,11 @@
 
 enum { WRITE_US = 10 * CLOCK_S };
 
-/* NULL: nowhere. */
+/* NULL: nowhere; while an elder serves, the file is its. */
 static const char *path_of(const struct supervisor *s)
 {
-	return s->current && s->current->image.config->metrics[0] ? s->current->image.config->metrics : NULL;
+	return s->current && !s->claims && s->current->image.config->metrics[0] ? s->current->image.config->metrics
+	                                                                        : NULL;
 }
 
 /* Whoever reads the file sees all of the old one or all of the new one.  Returns 0, or an errno. */

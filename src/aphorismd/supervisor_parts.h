@@ -83,6 +83,7 @@ struct supervisor {
 	int elder, elder_control;         /* to whom we replace, until he has gone, or -1; his control socket */
 	pid_t elder_pid;
 	bool claims;                      /* what that has is not ours yet */
+	bool speaks;                      /* to the service manager, in its place */
 
 	uint64_t idle_us, idle_look_us;   /* without a client since then, 0 while there is one; when to look next */
 	uint64_t idle_seen;               /* connections by then */

@@ -5,6 +5,7 @@
  * take the place of the one before.  Whatever fails on the way leaves everything as it was.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -57,6 +58,8 @@ void supervisor_begin_reload(struct supervisor *s)
 {
 	int status;
 
+	if (s->upgrade.step == UPGRADE_DONE && s->upgrade.heir > 0)
+		kill(s->upgrade.heir, SIGHUP);     /* whoever sent it to us has read the pidfile a moment too early */
 	if (s->stopping || s->upgrade.step == UPGRADE_DONE)
 		return;
 	if (s->step != STEP_NONE || s->upgrade.step != UPGRADE_NONE) {

@@ -96,7 +96,10 @@ static void forget_heir(struct supervisor *s, uint64_t now_us)
 static void send_away(struct supervisor *s, uint64_t now_us)
 {
 	uint64_t drain_us = s->current ? (uint64_t)s->current->image.config->drain_us : 0;
+	pid_t pid;
 
+	if (s->upgrade.heir == 0 && (pid = starter_answer(&s->upgrade.starter)) > 0)
+		s->upgrade.heir = pid;    /* a stop is heard of before that */
 	say(&s->upgrade, "no\n");
 	set_heir(s, false);
 	if (s->upgrade.heir <= 0) {
@@ -108,16 +111,31 @@ static void send_away(struct supervisor *s, uint64_t now_us)
 	kill(s->upgrade.heir, SIGTERM);
 }
 
+/* A line, that is: notices may have the word in them. */
+static const char *first_error(const struct upgrade *upgrade)
+{
+	const char *line = upgrade->reports;
+
+	while (*line && strncmp(line, "error ", strlen("error ")) != 0)
+		line += strcspn(line, "\n") + 1;         /* each ends in a newline */
+	return *line ? line : NULL;
+}
+
 static void fail(struct supervisor *s, int status, const char *reason, uint64_t now_us)
 {
 	struct upgrade *upgrade = &s->upgrade;
+	size_t len;
 
 	if (s->pidfile >= 0)
 		pidfile_write(s->pidfile);        /* it may have come so far as to write its own number */
 	log_error("upgrade failed: %s; process %d serves on", reason, (int)getpid());
 	notify_say("", "upgrade failed: %s; generation %u goes on", reason, s->current->number);
-	if (!strstr(upgrade->reports, "error "))
-		snprintf(upgrade->reports, sizeof upgrade->reports, "error %s\n", reason);
+	if (!first_error(upgrade)) {
+		len = strlen(upgrade->reports);
+		if (len + strlen(reason) + strlen("error \n") >= sizeof upgrade->reports)
+			len = 0;
+		snprintf(upgrade->reports + len, sizeof upgrade->reports - len, "error %s\n", reason);
+	}
 	control_happened(CONTROL_UPGRADE, 0, upgrade->reports, status);
 	send_away(s, now_us);
 }
@@ -133,7 +151,7 @@ void supervisor_cancel_upgrade(struct supervisor *s)
 /* In words, with the first of its own if there are any.  Returns what to exit with. */
 static int explain(const struct upgrade *upgrade, int status, char *to, size_t size)
 {
-	const char *error = strstr(upgrade->reports, "error ");
+	const char *error = first_error(upgrade);
 	const char *words = error ? error + strlen("error ") : upgrade->words;
 	int len = (int)strcspn(words, "\n");
 
@@ -177,9 +195,11 @@ static void leave(struct supervisor *s, uint64_t now_us)
 	upgrade->deadline_us = now_us + LAST_WORDS_US;
 	leave_listeners(s, now_us);
 	control_leave(upgrade->takes_control);
+	pidfile_remove(s->pidfile_path, s->pidfile);      /* or let go of our lock: the heir may be restarted meanwhile */
+	s->pidfile = -1;
 	log_notice("upgraded: process %d serves, this one finishes what it holds", (int)upgrade->heir);
 	if (s->again)
-		kill(upgrade->heir, SIGHUP);      /* it may have read the files before they changed */
+		supervisor_begin_reload(s);       /* by the heir, which may have read the files before they changed */
 	s->again = false;
 	notify_pass((int)upgrade->heir);
 	say(upgrade, "speak\n");
@@ -204,6 +224,11 @@ static bool order(struct supervisor *s, int end)
 	return starter_order(&s->upgrade.starter, fds, count, names);
 }
 
+static void set_deadline(struct supervisor *s, uint64_t now_us)
+{
+	s->upgrade.deadline_us = now_us + (uint64_t)s->current->image.config->upgrade_us;
+}
+
 static void begin(struct supervisor *s, uint64_t now_us)
 {
 	struct upgrade *upgrade = &s->upgrade;
@@ -217,7 +242,7 @@ static void begin(struct supervisor *s, uint64_t now_us)
 	upgrade->channel = ends[0];
 	upgrade->heir = 0;
 	upgrade->reports[0] = upgrade->words[0] = '\0';
-	upgrade->deadline_us = now_us + (uint64_t)s->current->image.config->upgrade_us;
+	set_deadline(s, now_us);
 	set_heir(s, true);
 	if (ends[1] >= 0)
 		close(ends[1]);
@@ -257,6 +282,8 @@ static void take_line(struct supervisor *s, char *line, bool alive, uint64_t now
 		upgrade->takes_control = control != 0;
 		/* where that fails we shall hear of its end */
 		upgrade->offered = upgrade->step == UPGRADE_STARTS && alive && say(upgrade, "yours\n");
+		if (upgrade->offered)     /* it was in time; sent away from now on it would close queues that are its */
+			set_deadline(s, now_us);
 	} else if (strcmp(line, "taken") == 0) {
 		if (upgrade->step == UPGRADE_STARTS && upgrade->offered)
 			leave(s, now_us);

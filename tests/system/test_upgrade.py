@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import harness
-from harness import (APHORISMD, LIMIT, ROOT, Client, Daemon, Heir, environment, is_starter, models, open_files, process,
-                     run, strays, talk, until)
+from harness import (APHORISMD, LIMIT, ROOT, Client, Daemon, Heir, environment, is_starter, models, open_files, owners,
+                     process, run, strays, talk, unread, until)
 from load import Load
 from test_systemd import Manager
 
@@ -192,7 +192,8 @@ def test_in_the_background(place, program):
         harness.reap()
         assert process(pidfile(place)).session == session
         for p in strays():
-            assert {open_files(p.pid)[fd] for fd in (0, 1, 2)} == {"/dev/null"}, p.title()
+            files = open_files(p.pid)     # none of one that is just ending
+            assert not files or {files[fd] for fd in (0, 1, 2)} == {"/dev/null"}, p.title()
     program.become("echo 'a word of its own' >&2; exit 70\n")
     result = d.ctl("upgrade")
     assert (result.returncode, result.stderr) == (70, "aphorismctl: upgrade: a word of its own (status 70)\n")
@@ -301,6 +302,16 @@ def test_a_program_that_fails(start, place, program, what):
     load.finish()
 
 
+def test_a_notice_is_no_error(start, program):
+    """Whatever words are in it; 5 is where the new process tells, behind listener and control socket."""
+    d = start()
+    program.become("echo 'notice there is no error of mine' >&5; exit 3\n")
+    result = d.upgrade()
+    assert (result.returncode, result.stderr) == (
+        71, "notice: there is no error of mine\n"
+        "aphorismctl: upgrade: the new process ended with status 3 before it was ready\n")
+
+
 def test_a_program_that_can_not_be_executed(start, place, program):
     d = start(log__level="notice")
     load = Load(d.address, 4)
@@ -382,17 +393,23 @@ def test_a_program_that_never_says_ready(start, place, program, text):
     load.finish()
 
 
+def half_way(d, program):
+    """An upgrade up to where both have workers, and the old one is stopped: the new process."""
+    program.become(SLOW)
+    d.signal(signal.SIGUSR2)
+    d.wait_for("upgrading: starting")
+    d.signal(signal.SIGSTOP)
+    d.wait_for("generation 1, model", number=1)
+    new, = set(supervisors()) - {d.pid}
+    return new
+
+
 @pytest.mark.parametrize("victim", ["the new one", "the old one"])
 def test_one_is_killed_when_both_have_workers(start, place, program, model, victim):
     """Its workers follow it, and leave the queues to the other's."""
     d = start(model)
     old = d.process
-    program.become(SLOW)
-    d.signal(signal.SIGUSR2)
-    d.wait_for("upgrading: starting")
-    d.signal(signal.SIGSTOP)
-    d.wait_for(f"generation 1, model {model}", number=1)
-    new, = set(supervisors()) - {d.pid}
+    new = half_way(d, program)
     os.kill(new if victim == "the new one" else d.pid, signal.SIGKILL)
     if victim == "the new one":
         d.signal(signal.SIGCONT)
@@ -403,10 +420,136 @@ def test_one_is_killed_when_both_have_workers(start, place, program, model, vict
         d.process = Heir(new)
         d.wait_for("has taken the place")
     until("the end of the other one's workers", lambda: supervisors() == [d.pid] and all(
-        p.ppid == d.pid or process(p.ppid).ppid == d.pid for p in strays() if p.pid != d.pid))
+        d.pid in (p.ppid, getattr(process(p.ppid), "ppid", None)) for p in strays() if p.pid != d.pid))
     for _ in range(20):
         assert d.ask(QUESTION) == ANSWER
     assert pidfile(place) == d.pid
+
+
+def client_of(d, supervisor):
+    """Somebody whom a worker of that one has taken."""
+    others = []
+    for _ in range(50):
+        client = d.connect()
+        if supervisor in [p.ppid for p in until("a worker that takes it", lambda: owners(client))]:
+            for other in others:
+                other.close()
+            return client
+        others.append(client)
+    raise AssertionError("it takes nobody")
+
+
+def test_ready_at_the_last_moment(start, place, program):
+    """Whoever was ready in time takes over, however late that is heard: nobody is sent away with what is his."""
+    d = start("thread", listen=("127.0.0.1:0", f"unix:{place}/s"), timeouts__upgrade="2s")
+    new = half_way(d, program)
+    time.sleep(2)
+    d.signal(signal.SIGCONT)
+    d.follow(new)
+    is_whole(d, place)
+    assert d.ask(QUESTION) == talk(f"unix:{place}/s", [QUESTION]) == ANSWER
+    assert not d.matches("upgrade failed")
+
+
+def test_a_stop_when_both_have_workers(start, program):
+    """Clients of the new one are answered, too: it hears of the stop more than once, which is no second stop."""
+    d = start("thread", work__delay="500ms")
+    new = half_way(d, program)
+    client = client_of(d, new)
+    client.send(QUESTION)
+    until("that it is heard", lambda: unread(client) == 0)
+    d.signal(signal.SIGTERM)
+    d.signal(signal.SIGCONT)
+    assert client.everything() == ANSWER
+    client.close()
+    assert d.wait() == 0
+    harness.nothing_left()
+
+
+def test_a_stop_before_the_old_one_knows_of_the_new_one(start, place):
+    """Which has workers by then, and more to say: it hears the old one's last word and ends with it."""
+    d = start("thread")
+    starter, = filter(is_starter, d.processes())
+    os.kill(starter.pid, signal.SIGSTOP)
+    d.signal(signal.SIGUSR2)
+    d.wait_for("upgrading: starting")
+    d.signal(signal.SIGSTOP)
+    os.kill(starter.pid, signal.SIGCONT)
+    d.wait_for("generation 1, model", number=1)
+    d.signal(signal.SIGTERM)
+    d.signal(signal.SIGCONT)
+    assert d.wait() == 0
+    harness.nothing_left()
+    assert not {"control", "pid"} & set(os.listdir(place))
+
+
+def test_the_new_one_is_told_to_stop_when_both_have_workers(start, place, program):
+    """Whoever is about to end takes nobody's place."""
+    d = start("thread", work__delay="500ms")
+    new = half_way(d, program)
+    client = client_of(d, new)
+    client.send(QUESTION)
+    until("that it is heard", lambda: unread(client) == 0)
+    os.kill(new, signal.SIGTERM)
+    d.wait_for("stopping")
+    d.signal(signal.SIGCONT)
+    assert client.everything() == ANSWER
+    client.close()
+    d.wait_for("upgrade failed: .*serves on")
+    until("the old one's rest", lambda: supervisors() == [d.pid])
+    assert d.ask(QUESTION) == ANSWER
+    d.upgraded()
+    is_whole(d, place)
+
+
+def test_the_file_of_metrics_is_the_old_ones_until_then(start, place, program):
+    file = place / "metrics.prom"
+    d = start("thread", metrics__file=file)
+    before = until("the file", lambda: file.exists() and file.stat().st_ino)
+    new = half_way(d, program)
+    time.sleep(0.3)           # there is no event to wait for: it must not come
+    assert file.stat().st_ino == before
+    d.signal(signal.SIGCONT)
+    d.follow(new)
+    until("the new one's", lambda: file.stat().st_ino != before)
+    assert not d.matches("metrics.file")
+
+
+def test_a_restart_while_the_old_one_finishes(start, place):
+    """What that has left is nobody's but the new one's: not its pidfile either."""
+    d = start("thread", work__delay="1s")
+    with d.connect() as client:
+        client.send(QUESTION * 5)
+        until("that it is heard", lambda: unread(client) == 0)
+        result = d.upgrade()
+        assert result.returncode == 0, result.stderr
+        old, new = d.process, int(result.stdout.split()[1])
+        os.kill(new, signal.SIGTERM)
+        until("its end", lambda: new not in supervisors())       # it is the old one's child still
+        assert not {"control", "pid"} & set(os.listdir(place))
+        d.write(listen=(d.address,))
+        d.launch()
+        until("the next one", lambda: d.ctl("ping").returncode == 0 or d.process.poll() is not None)
+        assert pidfile(place) == d.pid
+        assert old.poll() is None and client.everything() == ANSWER * 5
+    assert old.wait(LIMIT) == 0
+    assert pidfile(place) == d.pid and d.ctl("ping").returncode == 0
+
+
+def test_a_starter_that_is_late(start, place):
+    """What it makes of an order that was given up is not taken for what it makes of the next one."""
+    d = start(timeouts__upgrade="300ms")
+    starter, = filter(is_starter, d.processes())
+    os.kill(starter.pid, signal.SIGSTOP)
+    for _ in range(2):
+        assert "not ready within 300ms" in d.upgrade().stderr
+    d.write(timeouts__upgrade="1m")
+    d.reloaded()
+    os.kill(starter.pid, signal.SIGCONT)
+    until("the old one alone", lambda: supervisors() == [d.pid])
+    d.upgraded()
+    is_whole(d, place)
+    assert d.ask(QUESTION) == ANSWER
 
 
 def test_the_starter_is_killed(start, place):
@@ -453,6 +596,20 @@ def test_a_reload_meanwhile_is_not_lost(start, place, program):
     if pidfile(place) != d.pid:
         d.follow(pidfile(place))
     assert d.ask() == b"Ugly."
+
+
+def test_a_signal_for_whom_the_pidfile_named_before(start, place):
+    """Who has read it a moment too early reloads the new one all the same."""
+    d = start("thread", work__delay="1s")
+    with d.connect() as client:
+        client.send(QUESTION * 3)
+        until("that it is heard", lambda: unread(client) == 0)
+        result = d.upgrade()
+        old, d.process = d.process, Heir(int(result.stdout.split()[1]))
+        os.kill(old.pid, signal.SIGHUP)
+        d.wait_for("reloaded: generation 2")
+        assert client.everything() == ANSWER * 3
+    assert old.wait(LIMIT) == 0
 
 
 def test_a_reload_that_was_first_is_finished_first(start, place):
