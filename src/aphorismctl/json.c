@@ -7,8 +7,8 @@
 #include "aphorismctl/rows.h"
 #include "common/json.h"
 
-/* Exact as a double, which is what most readers make of a number. */
-enum { NUMBER_DIGITS = 15 };
+/* Whole numbers are to be exact as a double, which is what most readers make of them. */
+enum { WHOLE_DIGITS = 15, NUMBER = 40 };
 
 static bool is_number(const char *text)
 {
@@ -17,14 +17,14 @@ static bool is_number(const char *text)
 
 	if (whole > 0 && digits[whole] == '.' && (part = strspn(digits + whole + 1, "0123456789")) == 0)
 		return false;
-	if (whole == 0 || whole + part > NUMBER_DIGITS || digits[whole + (part ? part + 1 : 0)] != '\0')
+	if (whole == 0 || (part == 0 && whole > WHOLE_DIGITS) || digits[whole + (part ? part + 1 : 0)] != '\0')
 		return false;
 	return digits[0] != '0' || whole == 1;
 }
 
 static void put_text(const char *text, size_t len)
 {
-	char number[NUMBER_DIGITS + 4] = "";
+	char number[NUMBER] = "";
 
 	if (len < sizeof number)
 		memcpy(number, text, len);
@@ -96,7 +96,7 @@ static void put_array(const struct reply *reply, const char *key)
 	putchar(']');
 }
 
-void json_reply(const struct reply *reply, const char *rows)
+void json_put_reply(const struct reply *reply, const char *rows)
 {
 	printf("{\"ok\":%s,\"exit\":%d", reply->status == 0 ? "true" : "false", reply->status);
 	for (size_t i = 0; i < reply->count; i++) {
@@ -114,5 +114,11 @@ void json_reply(const struct reply *reply, const char *rows)
 	}
 	if (rows && count_key(reply, 0, reply->count, rows) == 0)
 		printf(",\"%s\":[]", rows);
-	puts("}");
+	putchar('}');
+}
+
+void json_reply(const struct reply *reply, const char *rows)
+{
+	json_put_reply(reply, rows);
+	putchar('\n');
 }

@@ -13,4 +13,7 @@
  */
 void json_reply(const struct reply *, const char *rows);
 
+/* The same without the newline, as a part of another object. */
+void json_put_reply(const struct reply *, const char *rows);
+
 #endif

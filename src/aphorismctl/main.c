@@ -90,7 +90,7 @@ static const char help[] =
 	"Options:\n"
 	"  -s, --socket SOCKET    the control socket's path\n"
 	"  -w, --timeout TIMEOUT  by default 10s, for reload, upgrade and stop 5m\n"
-	"      --json             answer with one JSON object\n"
+	"      --json             answer with one JSON object; top: with one a second, a line each\n"
 	"  -h, --help\n"
 	"  -V, --version\n";
 
@@ -186,9 +186,7 @@ static int parse_command(char *const *operands, struct wishes *wishes)
 		return wrong("%s: not a %s", command->name, command->argument);
 	if (wishes->now && strcmp(command->name, "stop") != 0)
 		return wrong("--now goes with stop only");
-	if (strcmp(command->name, "top") == 0 && wishes->json)
-		return wrong("top draws for people: --json goes with stats and workers");
-	if (strcmp(command->name, "top") == 0 && top_lacks())
+	if (strcmp(command->name, "top") == 0 && !wishes->json && top_lacks())
 		return wrong("top: %s", top_lacks());
 	wishes->command = command;
 	return EX_OK;
@@ -258,6 +256,15 @@ static size_t print_lines(const struct wishes *wishes, const struct line *line, 
 	return 1;
 }
 
+/* What this program asks for, a daemon of its own version knows. */
+static void explain_unknown(struct reply *reply)
+{
+	for (size_t i = 0; i < reply->count; i++)
+		if (strcmp(reply->lines[i].key, "error") == 0 && strcmp(reply->lines[i].value, "unknown command") == 0)
+			reply->lines[i].value = "unknown to this daemon, which is of another version than aphorismctl "
+			                        PACKAGE_VERSION;
+}
+
 /* What the daemon said.  A failure that it gave no reason for is told at least by its status. */
 static int show(const struct wishes *wishes, const struct reply *reply)
 {
@@ -302,6 +309,8 @@ static int ask(const struct wishes *wishes)
 		return fail(wishes, EX_TEMPFAIL, "stop: aphorismd is still stopping after %s",
 		            units_format_duration(limit, wishes->timeout_us));
 	close(fd);
+	if (reply.status == EX_USAGE)
+		explain_unknown(&reply);
 	return show(wishes, &reply);
 }
 
@@ -313,7 +322,7 @@ static int watch(const struct wishes *wishes)
 	if (fd < 0)
 		return explain_connect(wishes, errno);
 	close(fd);
-	return top_run(wishes->socket);
+	return wishes->json ? top_stream(wishes->socket) : top_run(wishes->socket);
 }
 
 int main(int argc, char **argv)

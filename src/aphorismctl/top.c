@@ -1,32 +1,24 @@
 #include "aphorismctl/top.h"
 
-#ifdef HAVE_NCURSES
-
 #include <errno.h>
 #include <math.h>
-#include <ncurses.h>
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "aphorismctl/json.h"
 #include "aphorismctl/rows.h"
 #include "common/clock.h"
 #include "common/dial.h"
+#include "common/json.h"
 
-enum { TICK_MS = 1000, ANSWER_US = 2 * CLOCK_S, WORKERS_AT = 6, BAR_AT = 46, BAR = 30 };
-
-/* What a worker had answered at the last look. */
-struct past {
-	double pid, generation, questions;
-};
+enum { TICK_MS = 1000, ANSWER_US = 2 * CLOCK_S };
 
 static struct reply status, statistics, workers;
-static struct past past[REPLY_LINES];
-static size_t past_count;
-static double past_questions;             /* of all */
-static uint64_t past_us;
 
 static int ask(const char *socket, const char *line, struct reply *reply)
 {
@@ -39,6 +31,68 @@ static int ask(const char *socket, const char *line, struct reply *reply)
 	close(fd);
 	return error == 0 && reply->status != 0 ? EPERM : error;
 }
+
+static int look(const char *socket)
+{
+	int error = ask(socket, "status\n", &status);
+
+	if (error == 0)
+		error = ask(socket, "stats\n", &statistics);
+	return error == 0 ? ask(socket, "workers\n", &workers) : error;
+}
+
+/* ---- for programs ---- */
+
+static void put_look(double seconds)
+{
+	printf("{\"ok\":true,\"exit\":0,\"seconds\":%.6f,\"status\":", seconds);
+	json_put_reply(&status, NULL);
+	fputs(",\"stats\":", stdout);
+	json_put_reply(&statistics, NULL);
+	fputs(",\"workers\":", stdout);
+	json_put_reply(&workers, "worker");
+	puts("}");
+}
+
+int top_stream(const char *socket)
+{
+	uint64_t past_us = 0;
+	char reason[CONTROL_PATH + 64];
+
+	for (;;) {
+		uint64_t now_us = clock_now_us();
+		int error = look(socket);
+
+		if (error == 0) {
+			put_look(past_us ? (double)(now_us - past_us) / CLOCK_S : 0);
+		} else {
+			snprintf(reason, sizeof reason, "%s: %s", socket, strerror(error));
+			json_failure(EX_UNAVAILABLE, reason);
+		}
+		past_us = error == 0 ? now_us : 0;
+		if (fflush(stdout) != 0)
+			return EX_IOERR;
+		dial_wait(NULL, 0, now_us + TICK_MS * CLOCK_MS);
+	}
+}
+
+/* ---- for people ---- */
+
+#ifdef HAVE_NCURSES
+
+#include <ncurses.h>
+
+enum { WORKERS_AT = 6, BAR_AT = 46, LEAST_BAR = 8, BAR = 30, CLIENT = 22 };
+
+/* What a worker had answered at the last look. */
+struct past {
+	double pid, generation, questions;
+};
+
+static struct past past[REPLY_LINES];
+static size_t past_count;
+static double past_questions;             /* of all */
+static uint64_t past_us;
 
 static const char *value(const struct reply *reply, const char *key)
 {
@@ -82,42 +136,62 @@ static void remember(uint64_t now_us)
 	past_us = now_us;
 }
 
+/* Cut at the edge: what the terminal carries on to the next line would stay there. */
+static void __attribute__((format(printf, 3, 4))) put(int row, int column, const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	if (column < COLS)
+		mvaddnstr(row, column, text, COLS - column);
+}
+
+/* How long the longest is: a client's address is to have room beside it. */
+static int bar_len(void)
+{
+	int room = COLS - BAR_AT - CLIENT;
+
+	return room < LEAST_BAR ? LEAST_BAR : room > BAR ? BAR : room;
+}
+
 static void draw_head(double seconds)
 {
 	attron(A_BOLD);
-	mvprintw(0, 0, "aphorismd %s  %s, generation %s, %s, up %s s", value(&status, "version"), value(&status, "model"),
-	         value(&status, "generation"), value(&status, "state"), value(&status, "uptime_seconds"));
+	put(0, 0, "aphorismd %s  %s, generation %s, %s, up %s s", value(&status, "version"), value(&status, "model"),
+	    value(&status, "generation"), value(&status, "state"), value(&status, "uptime_seconds"));
 	attroff(A_BOLD);
-	mvprintw(1, 0, "questions   %.0f/s, %s in all, %s unknown",
-	         rate_of(number(&statistics, "questions"), past_questions, seconds), value(&statistics, "questions"),
-	         value(&statistics, "questions_unknown"));
-	mvprintw(2, 0, "connections %s of %s, %s queued, %s in all; %s waits for a seat or the like",
-	         value(&status, "connections_open"), value(&statistics, "max_connections"), value(&status, "queued"),
-	         value(&status, "connections"), value(&status, "accept_waits"));
-	mvprintw(3, 0, "latency     waits p50 %s p99 %s us, service p50 %s p99 %s us", value(&statistics, "wait_p50_us"),
-	         value(&statistics, "wait_p99_us"), value(&statistics, "service_p50_us"),
-	         value(&statistics, "service_p99_us"));
-	mvprintw(4, 0, "turned away %s timed out, %s refused, %s denied, %s bad headers", value(&status, "timeouts"),
-	         value(&status, "refused"), value(&status, "denied"), value(&status, "bad_headers"));
+	put(1, 0, "questions   %.0f/s, %s in all, %s unknown",
+	    rate_of(number(&statistics, "questions"), past_questions, seconds), value(&statistics, "questions"),
+	    value(&statistics, "questions_unknown"));
+	put(2, 0, "connections %s of %s, %s queued, %s in all; %s waits for a seat or the like",
+	    value(&status, "connections_open"), value(&statistics, "max_connections"), value(&status, "queued"),
+	    value(&status, "connections"), value(&status, "accept_waits"));
+	put(3, 0, "latency     waits p50 %s p99 %s us, service p50 %s p99 %s us", value(&statistics, "wait_p50_us"),
+	    value(&statistics, "wait_p99_us"), value(&statistics, "service_p50_us"),
+	    value(&statistics, "service_p99_us"));
+	put(4, 0, "turned away %s timed out, %s refused, %s denied, %s bad headers", value(&status, "timeouts"),
+	    value(&status, "refused"), value(&status, "denied"), value(&status, "bad_headers"));
 }
 
 static void draw_worker(int at, const struct line *line, double rate, double most)
 {
 	const char *fields = line->value;
 	struct field field;
-	int bar = most > 0 ? (int)ceil(rate / most * BAR) : 0;
+	int bar = most > 0 ? (int)ceil(rate / most * bar_len()) : 0;
 
-	mvprintw(at, 0, "%6.0f %8.0f", rows_number(line, "number"), rows_number(line, "pid"));
+	put(at, 0, "%6.0f %8.0f", rows_number(line, "number"), rows_number(line, "pid"));
 	while (rows_next(&fields, &field)) {
 		if (field.name_len == strlen("state") && memcmp(field.name, "state", field.name_len) == 0)
-			mvaddnstr(at, 17, field.value, (int)field.value_len);
+			put(at, 17, "%.*s", (int)field.value_len, field.value);
 		if (field.name_len == strlen("client") && memcmp(field.name, "client", field.name_len) == 0)
-			mvaddnstr(at, BAR_AT + BAR + 1, field.value, (int)field.value_len);
+			put(at, BAR_AT + bar_len() + 1, "%.*s", (int)field.value_len, field.value);
 	}
-	mvprintw(at, 26, "%6.0f %10.0f", rows_number(line, "open"), rate);
+	put(at, 26, "%6.0f %10.0f", rows_number(line, "open"), rate);
 	attron(A_REVERSE);
-	for (int i = 0; i < bar; i++)
-		mvaddch(at, BAR_AT + i, ' ');
+	put(at, BAR_AT, "%*s", bar, "");
 	attroff(A_REVERSE);
 }
 
@@ -129,26 +203,17 @@ static void draw_workers(double seconds)
 	while (count < workers.count && strcmp(workers.lines[count].key, "worker") == 0)
 		count++;
 	attron(A_UNDERLINE);
-	mvprintw(WORKERS_AT - 1, 0, "%6s %8s  %-8s %6s %10s   %-*s %s", "worker", "pid", "state", "open", "questions/s",
-	         BAR, "of the busiest", "client");
+	put(WORKERS_AT - 1, 0, "%6s %8s  %-8s %6s %10s  %-*s %s", "worker", "pid", "state", "open", "questions/s",
+	    bar_len(), "of the busiest", "client");
 	attroff(A_UNDERLINE);
 	for (size_t i = 0; i < count; i++)
 		most = fmax(most, worker_rate(&workers.lines[i], seconds));
 	for (size_t i = 0; i < count && i < room; i++)
 		draw_worker(WORKERS_AT + (int)i, &workers.lines[i], worker_rate(&workers.lines[i], seconds), most);
 	if (count > room && LINES > 0)
-		mvprintw(LINES - 1, 0, "and %zu more; q ends", count - room);
+		put(LINES - 1, 0, "and %zu more; q ends", count - room);
 	else if (LINES > 0)
-		mvprintw(LINES - 1, 0, "q ends");
-}
-
-static int look(const char *socket)
-{
-	int error = ask(socket, "status\n", &status);
-
-	if (error == 0)
-		error = ask(socket, "stats\n", &statistics);
-	return error == 0 ? ask(socket, "workers\n", &workers) : error;
+		put(LINES - 1, 0, "q ends");
 }
 
 static void draw(const char *socket)
@@ -159,8 +224,8 @@ static void draw(const char *socket)
 
 	erase();
 	if (error != 0) {
-		mvprintw(0, 0, "%s: %s", socket, strerror(error));
-		mvprintw(1, 0, "waiting for aphorismd; q ends");
+		put(0, 0, "%s: %s", socket, strerror(error));
+		put(1, 0, "waiting for aphorismd; q ends");
 		past_us = 0;
 	} else {
 		draw_head(seconds);

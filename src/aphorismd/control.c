@@ -29,6 +29,7 @@ struct client {
 	char *said;                       /* what it has not taken yet, from `taken` on; NULL: nothing */
 	size_t said_len, said_size, taken;
 	bool ended;                       /* when it has taken that it is done */
+	bool silent;                      /* it says no more, and waits all the same */
 };
 
 static struct listener *listener;
@@ -120,9 +121,9 @@ static void drop(struct client *client)
 
 void control_close(bool ours)
 {
-	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)
-		drop(&clients[i]);
 	control_leave(!ours);
+	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)     /* last: to some of them it says that all is gone */
+		drop(&clients[i]);
 }
 
 int control_poll(struct pollfd *fds)
@@ -134,7 +135,7 @@ int control_poll(struct pollfd *fds)
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)
 		if (clients[i].fd > 0)
 			fds[count++] = (struct pollfd){ .fd = clients[i].fd,
-				                        .events = clients[i].said ? POLLOUT : POLLIN };
+				                        .events = clients[i].said ? POLLOUT : clients[i].silent ? 0 : POLLIN };
 	return count;
 }
 
@@ -177,11 +178,15 @@ static bool has_right(int fd)
 
 /* ---- what is said ---- */
 
-/* Nothing more is to come.  What was sent beyond the command would make the close a reset. */
+/*
+ * What was sent beyond the command would make the close a reset.  Nothing more may come: who sends faster than we read
+ * would hold us here.
+ */
 static void end(struct client *client)
 {
-	char unread[LINE];
+	char unread[4096];
 
+	shutdown(client->fd, SHUT_RD);
 	while (recv(client->fd, unread, sizeof unread, MSG_DONTWAIT) > 0)
 		;
 	drop(client);
@@ -262,6 +267,15 @@ static struct client *vacancy(void)
 	return oldest;
 }
 
+/* All have asked, and wait. */
+static void turn_away(int fd)
+{
+	static const char words[] = "error too many commands are under way\nend 75\n";
+
+	send(fd, words, sizeof words - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
+}
+
 static void take_clients(uint64_t now_us)
 {
 	for (int burst = 0; burst < CONTROL_CLIENTS; burst++) {
@@ -276,7 +290,7 @@ static void take_clients(uint64_t now_us)
 		}
 		client = vacancy();
 		if (!client) {
-			close(fd);
+			turn_away(fd);
 			continue;
 		}
 		*client = (struct client){ .fd = fd, .deadline_us = now_us + COMMAND_US };
@@ -287,6 +301,14 @@ static void take_clients(uint64_t now_us)
 	}
 }
 
+/* Or does it only say no more, as what pipes a command into the socket does? */
+static bool has_gone(int fd)
+{
+	struct pollfd polled = { .fd = fd };
+
+	return poll(&polled, 1, 0) != 0;
+}
+
 static void read_command(unsigned i, control_command *command, void *arg)
 {
 	struct client *client = &clients[i];
@@ -294,6 +316,9 @@ static void read_command(unsigned i, control_command *command, void *arg)
 	char *end;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	client->silent = n == 0 && client->waits != CONTROL_NOTHING && !has_gone(client->fd);
+	if (client->silent)
 		return;
 	if (n <= 0) {
 		drop(client);

@@ -240,13 +240,20 @@ static const struct model *roomiest(const struct config *config)
 	return best;
 }
 
-/* What would let so many be served at once. */
+/* What would let so many be served at once: another model, where this one holds no more whatever the limit is. */
 static void mend_room(struct doctor *doctor, uint64_t clients)
 {
+	static struct config more;
 	const struct model *better = roomiest(doctor->config);
+	uint64_t held;
 
+	more = *doctor->config;
+	more.max_connections = (int64_t)(2 * clients);
+	held = doctor->model->plan(&more).capacity;
 	if (doctor->plan.capacity < doctor->config->max_connections && better)
 		mend_by(doctor, "model = \"%s\";", better->name);
+	else if ((held < clients || held <= doctor->plan.capacity) && better)
+		mend_by(doctor, "model = \"%s\"; max_connections = %" PRIu64 ";", better->name, 2 * clients);
 	else
 		mend_by(doctor, "max_connections = %" PRIu64 ";", 2 * clients);
 }

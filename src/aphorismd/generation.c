@@ -85,7 +85,7 @@ static void list_services(struct worker *worker, const struct generation *genera
 	}
 }
 
-static _Noreturn void run(const struct generation *generation, uint32_t number, pid_t supervisor)
+static _Noreturn void run(const struct generation *generation, uint32_t number, uint64_t answered_before, pid_t supervisor)
 {
 	static struct worker worker;      /* the signal handlers need it as long as the process lives */
 	size_t longest = generation->image.table->longest_answer;
@@ -102,6 +102,7 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	worker.model = generation->model->name;
 	worker.number = number;
 	worker.board = generation->board;
+	worker.answered_before = answered_before;
 	worker.shares_tallies = generation->plan.tallies == 0;
 	/* workers that sit next to each other would all touch the same pages of what they keep by seat */
 	worker.hint = number % parts * (worker.board->seats / parts);
@@ -193,7 +194,7 @@ static bool fork_worker(struct generation *generation, uint64_t now_us)
 	atomic_store(&generation->board->row[n].state, WORKER_STARTING);
 	pid = fork();
 	if (pid == 0)
-		run(generation, (uint32_t)n, supervisor);
+		run(generation, (uint32_t)n, before.count[COUNT_ANSWERED], supervisor);
 	if (pid < 0) {
 		log_limited(&limit, LOG_WARNING, "can't fork a worker: %s", strerror(errno));
 		generation_pause(generation, now_us);

@@ -374,8 +374,8 @@ int supervisor_run(const struct options *options, int launcher)
 			loop(s);
 	}
 	supervisor_close_unlisted(s);
-	control_close(true);
 	pidfile_remove(s->pidfile_path, s->pidfile);
+	control_close(true);
 	starter_close(&s->upgrade.starter);
 	if (s->status == 0)
 		log_notice(s->upgrade.step == UPGRADE_DONE ? "left" : "stopped");

@@ -80,6 +80,14 @@ static void begin(struct supervisor *s, const char *path, uint64_t now_us)
 	free(text);
 }
 
+void supervisor_renew_metrics(struct supervisor *s)
+{
+	s->metrics.error = 0;
+	s->metrics.renewed = s->metrics.pid > 0;
+	if (!s->metrics.renewed)
+		s->metrics.due_us = 0;
+}
+
 bool supervisor_metrics_reaped(struct supervisor *s, pid_t pid, int status)
 {
 	static struct log_limit limit;
@@ -88,6 +96,10 @@ bool supervisor_metrics_reaped(struct supervisor *s, pid_t pid, int status)
 	if (pid != s->metrics.pid)
 		return false;
 	s->metrics.pid = 0;
+	if (s->metrics.renewed) {         /* what it wrote is of the configuration before */
+		supervisor_renew_metrics(s);
+		return true;
+	}
 	s->metrics.due_us = clock_now_us() + (path ? (uint64_t)s->current->image.config->metrics_interval_us : 0);
 	s->metrics.error = WIFEXITED(status) ? WEXITSTATUS(status) : ETIMEDOUT;
 	if (path && s->metrics.error != 0)

@@ -92,6 +92,7 @@ struct supervisor {
 		pid_t pid;                /* of the process that writes the file now; 0: none */
 		uint64_t due_us;          /* when that is killed; or when the next one begins */
 		int error;                /* of the last one: an errno, or 0 */
+		bool renewed;             /* there has been a reload since it began */
 	} metrics;
 
 	int stopping;                     /* how many times we were told, or STOP_AT_ONCE */
@@ -235,6 +236,9 @@ uint64_t supervisor_idle_due_us(const struct supervisor *);
 
 /* Has the metrics written when that is due, by a process of its own: a file system may keep whoever writes waiting. */
 void supervisor_tend_metrics(struct supervisor *, uint64_t now_us);
+
+/* After a reload: they are due at once, wherever they go to now. */
+void supervisor_renew_metrics(struct supervisor *);
 
 /* A process has ended: true if it was that one. */
 bool supervisor_metrics_reaped(struct supervisor *, pid_t, int wait_status);

@@ -229,8 +229,7 @@ static void replace_generation(struct supervisor *s, uint64_t now_us)
 	s->current = s->next;
 	s->next = NULL;
 	s->idle_look_us = 0;      /* the time without a client may be another one now */
-	if (s->metrics.pid == 0)
-		s->metrics.due_us = 0;
+	supervisor_renew_metrics(s);
 	supervisor_announce_listeners(s);
 	if (s->old) {
 		supervisor_mark_removed(s);

@@ -175,7 +175,8 @@ static void print_buckets(const struct latency *latency, const char *name, const
 
 void figures_print_metrics(const struct figures *figures, FILE *to)
 {
-	print_head("build", "info", NULL, "The version that runs, and its model.", to);
+	/* not of the type info, over which node_exporter would reject the whole file */
+	print_head("build_info", "gauge", NULL, "The version that runs, and its model.", to);
 	fprintf(to, "aphorismd_build_info{version=\"%s\",model=\"%s\"} 1\n", PACKAGE_VERSION, figures->model);
 	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
 		print_family(figures, &families[i], to);

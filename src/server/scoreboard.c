@@ -182,17 +182,32 @@ static void add_latency(struct latency *to, const struct latency_shared *from)
 		to->buckets[i] += atomic_load_explicit(&from->buckets[i], memory_order_relaxed);
 }
 
+static uint64_t sum_tallies(const struct scoreboard *board, uint32_t worker, size_t what)
+{
+	const struct tally *tally = &board->tally[(size_t)worker * board->tallies];
+	uint64_t sum = 0;
+
+	for (uint32_t n = 0; n < board->tallies; n++)
+		sum += atomic_load_explicit(&tally[n].count[what], memory_order_relaxed);
+	return sum;
+}
+
+uint64_t scoreboard_answered(const struct scoreboard *board, uint32_t worker)
+{
+	return sum_tallies(board, worker, COUNT_ANSWERED);
+}
+
 void scoreboard_sum_worker(const struct scoreboard *board, uint32_t worker, struct scoreboard_totals *totals)
 {
 	const struct worker_row *row = &board->row[worker];
 
 	for (size_t i = COUNT_TALLY; i < COUNT_ALL; i++)
 		totals->count[i] += atomic_load_explicit(&row->count[i - COUNT_TALLY], memory_order_relaxed);
+	for (size_t i = 0; i < COUNT_TALLY; i++)
+		totals->count[i] += sum_tallies(board, worker, i);
 	for (uint32_t n = 0; n < board->tallies; n++) {
 		const struct tally *tally = &board->tally[(size_t)worker * board->tallies + n];
 
-		for (size_t i = 0; i < COUNT_TALLY; i++)
-			totals->count[i] += atomic_load_explicit(&tally->count[i], memory_order_relaxed);
 		add_latency(&totals->wait, &tally->wait);
 		add_latency(&totals->service, &tally->service);
 	}

@@ -131,6 +131,9 @@ const char *scoreboard_peer(const struct seat *, char *to, size_t size);
 void scoreboard_sum(const struct scoreboard *, struct scoreboard_totals *);
 void scoreboard_sum_worker(const struct scoreboard *, uint32_t worker, struct scoreboard_totals *);
 
+/* Questions that were answered by a worker, and by those at its place before it.  For signal handlers, too. */
+uint64_t scoreboard_answered(const struct scoreboard *, uint32_t worker);
+
 /* How many connections ended by a time-out, of whatever kind; how many were refused. */
 uint64_t scoreboard_timeouts(const struct scoreboard_totals *);
 uint64_t scoreboard_refused(const struct scoreboard_totals *);

@@ -110,7 +110,7 @@ static void show_state(struct worker *worker, bool busy)
 	static atomic_flag showing = ATOMIC_FLAG_INIT;
 	static const char words[] = " answered";
 	char text[48], *at = text + sizeof text - sizeof words;
-	uint64_t n = atomic_load_explicit(&worker->answered, memory_order_relaxed);
+	uint64_t n = scoreboard_answered(worker->board, worker->number) - worker->answered_before;
 
 	if (atomic_flag_test_and_set(&showing))
 		return;           /* another thread is at it, with figures as good as ours */
@@ -210,10 +210,6 @@ void worker_free_seat(struct worker *worker, uint32_t seat)
 
 void worker_leave(struct worker *worker, const struct connection *connection)
 {
-	struct seat *seat = &worker->board->seat[connection->seat];
-	uint64_t questions = atomic_load_explicit(&seat->questions, memory_order_relaxed);
-
-	atomic_fetch_add_explicit(&worker->answered, questions, memory_order_relaxed);
 	worker_count_idle(worker);        /* first: who waits for all to end is woken by the second */
 	worker_free_seat(worker, connection->seat);
 }

@@ -70,7 +70,7 @@ struct worker {
 	_Atomic int phase;                /* enum worker_phase */
 	_Atomic int *fds;                 /* per seat: the connection that sits there, 0 for none */
 	_Atomic uint32_t busy;            /* connections being served */
-	_Atomic uint64_t answered;        /* in connections that have ended */
+	uint64_t answered_before;         /* questions, by those at its place before it */
 	int ready_set;                    /* epoll over several listeners; -1 for one */
 	int wake;                         /* an eventfd, readable from the first stop on */
 	int look;                         /* an eventfd, readable when SIGNAL_LOOK has come */

@@ -12,6 +12,7 @@ import pytest
 
 from harness import (APHORISMCTL, APHORISMD, LIMIT, ROOT, Client, Daemon, nobody, nothing_left, open_files, run, says,
                      strike, until)
+from tracing import straced
 
 
 def test_ping_and_version(daemon):
@@ -210,6 +211,108 @@ def test_a_control_client_that_does_not_read(daemon):
     assert d.ask() == b"Ugly."
     deaf.close()
     assert d.ctl("ping").returncode == 0
+
+
+def test_a_control_client_that_never_ceases_to_talk(daemon):
+    """Behind its command it sends more, faster than it is read: the supervisor does not wait for the end of it."""
+    d = daemon(log__level="notice")
+
+    def flood():
+        with connect(d) as one:
+            one.sendall(b"status\n")
+            try:
+                while True:
+                    one.sendall(b"x" * 65536)
+            except OSError:
+                pass
+
+    with straced([d.pid], "-e", "trace=recvfrom", "-e", "inject=recvfrom:delay_exit=2000"), ThreadPoolExecutor(1) as pool:
+        flooded = pool.submit(flood)
+        try:
+            flooded.result(LIMIT)
+            assert d.ctl("ping").returncode == 0
+        except TimeoutError:
+            d.signal(signal.SIGKILL)
+            raise
+
+
+@pytest.mark.parametrize("command, answer", [
+    (b"status\n", b"\nend 0\n"), (b"reload\n", b"end 0\n"), (b"stop\n", b"stopping\nend 0\n")],
+    ids=("status", "reload", "stop"))
+def test_a_client_that_says_no_more(daemon, command, answer):
+    """As of `echo reload | socat - SOCKET`: it is told the end all the same, and of a stop not before it has come."""
+    d = daemon(work__delay="2s")
+    with d.connect() as client:
+        client.send(b"Simple is better than?")
+        until("the question", lambda: "connections_open 1\n" in d.ctl("status").stdout)
+        assert say(d, command).endswith(answer)
+        if command == b"stop\n":
+            nothing_left_but_zombies(d)
+        assert client.answer() == b"Complex."
+
+
+def test_when_a_stop_is_told_nothing_is_in_the_way_of_a_start(daemon, place):
+    d = daemon(process__pidfile=place / "pid")
+    with straced([d.pid], "-e", "trace=unlink", "-e", "inject=unlink:delay_enter=300000"):
+        assert b"end 0\n" in say(d, b"stop\n")
+        assert not (place / "pid").exists() and not d.control.exists()
+
+
+def test_more_commands_than_can_wait(daemon):
+    d = daemon("iterative", timeouts__drain="60s")
+    worker, = d.workers()
+    os.kill(worker.pid, signal.SIGSTOP)
+    d.reloaded()                        # the next one waits until that worker has left
+    waiting = [connect(d) for _ in range(16)]
+    for one in waiting:
+        one.send(b"reload\n")
+    until("all of them", lambda: d.ctl("ping").returncode == 75)
+    assert d.ctl("ping").stderr == "aphorismctl: ping: too many commands are under way\n"
+    os.kill(worker.pid, signal.SIGCONT)
+    for one in waiting:
+        with one:
+            assert one.recv(1000) == b"end 0\n"
+    assert d.ctl("ping").returncode == 0
+
+
+@pytest.mark.parametrize("words, answer, status, said", [
+    (("doctor",), b"error unknown command\nend 64\n", 64, "which is of another version than aphorismctl 0.1.0"),
+    (("status",), b"HTTP/1.1 400 Bad Request\r\n\r\n", 69, "went away before it answered"),
+    (("status",), b"version 9\nend soon\n", 69, "no answer of aphorismd"),
+    (("status",), b"x" * 2000000, 69, "no answer of aphorismd")], ids=("older", "stranger", "no status", "endless"))
+def test_a_daemon_of_another_version(place, words, answer, status, said):
+    result, found = told_by(place / "s", answer, *words)
+    assert result.returncode == found["exit"] == status and found["ok"] is False
+    assert result.stderr.startswith("aphorismctl: ") and said in result.stderr and said in found["error"][0]
+    assert result.stderr.count("\n") == 1
+
+
+def test_numbers_stay_numbers(place):
+    """However much time has been summed up."""
+    answer = b"a 999999.123456789\nb 18446744073.709551615\nc 12\nd -1\ne 1.2.3\nf 1.\ng 007\nend 0\n"
+    found = told_by(place / "s", answer, "stats")[1]
+    assert found == {"ok": True, "exit": 0, "a": 999999.123456789, "b": 18446744073.709551615, "c": 12, "d": -1,
+                     "e": "1.2.3", "f": "1.", "g": "007"}
+
+
+def told_by(path, answer, *words):
+    """What aphorismctl makes of a daemon that says this: its result, and that as JSON."""
+    def speak(server):
+        with server.accept()[0] as client:
+            client.recv(1000)
+            try:
+                client.sendall(answer)
+            except OSError:
+                pass
+
+    with socket.socket(socket.AF_UNIX) as server, ThreadPoolExecutor(1) as pool:
+        server.bind(str(path))
+        server.listen()
+        server.settimeout(LIMIT)
+        spoken = pool.submit(speak, server)
+        result = run(APHORISMCTL, "-s", path, "--json", *words)
+        spoken.result()
+        return result, json.loads(result.stdout)
 
 
 def test_reloads_at_once(daemon):

@@ -145,6 +145,28 @@ def test_a_model_that_does_not_fit_the_load(daemon):
         client.close()
 
 
+def test_a_limit_that_is_the_models(daemon):
+    """A higher one would not help."""
+    d = daemon("iterative", max_connections=1)
+    clients = [d.connect() for _ in range(3)]
+    assert clients[0].ask(QUESTION) == ANSWER
+    until("the queue", lambda: findings(d).get("load", [""])[0].startswith("2 of 3 clients wait"))
+    assert findings(d)["load"][1] == 'model = "event"; max_connections = 6;'
+    for client in clients:
+        client.reset()
+    d.reloaded(model="prefork", prefork__max_workers=2, prefork__start_workers=1, prefork__min_spare=1,
+               prefork__max_spare=1)
+    d.settled()
+    clients = [d.connect() for _ in range(3)]
+    until("the queue", lambda: findings(d).get("load", [""])[0] == "2 of 3 clients wait: prefork serves 1 at a time")
+    assert findings(d)["load"][1] == 'model = "event"; max_connections = 6;'
+    d.reloaded(model="event", max_connections=6)
+    d.settled()
+    assert clients[-1].ask(QUESTION) == ANSWER
+    for client in clients:
+        client.reset()
+
+
 def test_a_limit_that_was_reached(daemon):
     d = daemon("event", max_connections=1, over_limit="refuse")
     with d.connect() as client:

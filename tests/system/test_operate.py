@@ -7,7 +7,8 @@ import socket
 
 import pytest
 
-from harness import LIMIT, holds, process, until
+from harness import LIMIT, ROOT, holds, process, run, until
+from tracing import straced
 
 WAITS = ("fork", "thread", "event")     # with one seat; the others make no worker that would have to wait for another
 
@@ -132,6 +133,12 @@ def test_workers(daemon, model):
     names = {"{}:{}".format(*c.socket.getsockname()) for c in clients}
     assert {w["client"] for w in workers if w["open"]} <= names
     assert all(w["state"] == ("busy" if w["open"] else "idle") for w in workers), workers
+    # ps shows the same
+    for client in clients:
+        client.close()
+    until("their ends", lambda: asked(d, "status")["connections_open"] == 0)
+    until("their titles", lambda: {w["pid"]: f"idle, {w['questions']} answered" for w in asked(d, "workers")["worker"]}
+          == {p.pid: p.title().split(": ")[-1] for p in d.workers()})
     table = d.ctl("workers").stdout.splitlines()
     assert table[0].split()[:3] == ["number", "pid", "generation"] and len(table) == 1 + len(workers)
     leave(clients)
@@ -282,7 +289,9 @@ def test_metrics(daemon, model):
     assert value(families, "questions") == len(clients) + 1
     assert value(families, "questions_failed", reason="unknown") == 1
     assert value(families, "connections_open") == len(clients)
-    assert value(families, "build", version="0.1.0", model=model) == 1
+    assert value(families, "build_info", version="0.1.0", model=model) == 1
+    # what node_exporter knows, which reads the older format of Prometheus and rejects a file with any other type
+    assert {family.type for family in families.values()} <= {"counter", "gauge", "histogram"}
     service = families["aphorismd_question_service_seconds"]
     until("their latencies", lambda: [s.value for s in parsed(d.ctl("metrics").stdout)[service.name].samples
                                       if s.name.endswith("_count")] == [len(clients) + 1])
@@ -326,8 +335,45 @@ def test_a_metrics_file_that_can_not_be_written(daemon, place):
     d = daemon("event", metrics__file=str(place / "missing/a.prom"), metrics__interval="1s")
     d.wait_for("metrics.file: can't write .*missing/a.prom: No such file")
     assert d.ask() == b"Ugly."
+    assert any(f["about"] == "metrics.file" for f in asked(d, "doctor")["finding"])
     d.reloaded(metrics__file="")
+    assert not any(f["about"] == "metrics.file" for f in asked(d, "doctor")["finding"])
     assert d.ask() == b"Ugly."
+
+
+def test_a_reload_while_metrics_are_written(daemon, place):
+    """They go elsewhere at once, not at the end of an interval that has just begun."""
+    d = daemon("event", metrics__file="a.prom", metrics__interval="1s")
+    until("the file", (place / "a.prom").exists)
+    with straced([d.pid], "-e", "trace=rename", "-e", "inject=rename:delay_enter=1000000"):
+        until("another", (place / "a.prom.tmp").exists)
+        d.reloaded(metrics__file="b.prom", metrics__interval="1h")
+        until("the other file", (place / "b.prom").exists)
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can mount")
+def test_metrics_on_a_full_disk(daemon, place):
+    """What was there stays, whole, and is replaced as soon as there is room."""
+    folder = place / "small"
+    folder.mkdir()
+    if run("mount", "-t", "tmpfs", "-o", "size=64k", "none", folder).returncode != 0:
+        pytest.skip("no file system can be mounted here")
+    try:
+        d = daemon("event", metrics__file=str(folder / "a.prom"), metrics__interval="1s")
+        until("the file", (folder / "a.prom").exists)
+        with open(folder / "full", "wb", buffering=0) as full:
+            with pytest.raises(OSError):
+                while True:
+                    full.write(b"x" * 4096)
+        d.wait_for("metrics.file: can't write .*a.prom: No space left")
+        assert sorted(os.listdir(folder)) == ["a.prom", "full"]
+        assert value(parsed((folder / "a.prom").read_text()), "questions") == 0
+        assert d.ask(QUESTION) == ANSWER
+        (folder / "full").unlink()
+        until("the next", lambda: value(parsed((folder / "a.prom").read_text()), "questions") == 1)
+        d.stop()
+    finally:
+        run("umount", folder)
 
 
 def test_a_metrics_file_is_no_way_to_another_file(daemon, place):

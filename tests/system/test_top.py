@@ -1,6 +1,7 @@
 """aphorismctl top, at a terminal of its own."""
 
 import fcntl
+import json
 import os
 import re
 import select
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import APHORISMCTL, LIMIT, environment, holds, until
+from harness import APHORISMCTL, LIMIT, environment, holds, run, until
 
 HAS_TOP = b"this build has no ncurses" not in Path(APHORISMCTL).read_bytes()
 needs_ncurses = pytest.mark.skipif(not HAS_TOP, reason="this build has no ncurses: it draws nothing")
@@ -23,9 +24,9 @@ ROWS, COLUMNS = 30, 120
 class Screen:
     """A terminal of so many rows that shows what a program draws: as much of a VT100 as ncurses makes use of here."""
 
-    def __init__(self, *command, term="vt100"):
+    def __init__(self, *command, term="vt100", columns=COLUMNS):
         self.fd, slave = os.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
         self.process = subprocess.Popen(
             [str(word) for word in command], stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0), env=environment(TERM=term, LC_ALL="C"))
@@ -171,10 +172,58 @@ def test_a_terminal_that_can_not_be_drawn_on(daemon, top):
         assert screen.process.wait(LIMIT) == 69
 
 
-@pytest.mark.parametrize("words", [("top",), ("--json", "top")])
-def test_without_a_terminal(daemon, words):
-    result = daemon().ctl(*words)
+@needs_ncurses
+@pytest.mark.parametrize("columns", [80, 60, 20])
+def test_a_narrow_terminal(daemon, top, columns):
+    """What has no room is cut: nothing of it is left on the next line."""
+    d = daemon("prefork", listen=("[::1]:0",), prefork__start_workers=3)
+    clients = [d.connect() for _ in range(3)]
+    for client in clients:
+        client.ask(b"Simple is better than?")
+    with top(d, columns=columns) as screen:
+        screen.expect("^q ends")
+        if columns == 80:
+            screen.expect(rf"^ +\d+ +\d+ +busy .* \[::1\]:{clients[-1].socket.getsockname()[1]}$")
+        for line in screen.shown().splitlines()[6:-1]:
+            assert re.match(r" +\d+ +\d+( +[a-z]|$)|$", line), screen.shown()
+        assert all(len(line) <= columns for line in screen.shown().splitlines())
+        screen.type("q")
+        assert screen.process.wait(LIMIT) == 0
+    for client in clients:
+        client.close()
+
+
+def test_for_programs(daemon, model):
+    """An object a line, once a second, without a terminal; while there is no daemon, too."""
+    d = daemon(model)
+    with subprocess.Popen([APHORISMCTL, "-s", d.control, "--json", "top"], stdout=subprocess.PIPE,
+                          env=environment()) as stream:
+        def look():
+            return json.loads(stream.stdout.readline())
+
+        first = look()
+        assert first["ok"] is True and first["seconds"] == 0 and first["status"]["model"] == model
+        assert first["workers"]["worker"][0]["pid"] in {p.pid for p in d.workers()}
+        d.ask(b"Simple is better than?")
+        second = look()
+        assert 0.9 < second["seconds"] < LIMIT and second["stats"]["questions"] == 1
+        d.stop()
+        while look()["ok"]:
+            pass
+        last = look()
+        assert last["exit"] == 69 and str(d.control) in last["error"][0]
+        stream.stdout.close()
+        assert stream.wait(LIMIT) == -signal.SIGPIPE
+
+
+def test_without_a_terminal(daemon):
+    result = daemon().ctl("top")
     assert result.returncode == 64 and result.stderr.startswith("aphorismctl: top")
+
+
+def test_nobody_there_for_a_program(place):
+    result = run(APHORISMCTL, "-s", place / "missing", "--json", "top")
+    assert result.returncode == 69 and json.loads(result.stdout)["exit"] == 69
 
 
 @needs_ncurses
