@@ -94,10 +94,10 @@ def test_who_starves_clients_is_marked_and_never_advised(whole):
 def test_processes_and_threads_are_those_of_the_model(whole):
     record = whole[0]
     seen = {c["model"]: (c["processes"], c["threads"]) for c in cells(record, scenario="steady")}
-    assert seen["iterative"] == (2, 2)
-    assert seen["fork"] == (2 + CLIENTS, 2 + CLIENTS)
-    assert seen["thread"] == (2, 2 + CLIENTS)
-    assert seen["threadpool"] == (2, 17)
+    assert seen["iterative"] == (3, 3)              # with supervisor and starter
+    assert seen["fork"] == (3 + CLIENTS, 3 + CLIENTS)
+    assert seen["thread"] == (3, 3 + CLIENTS)
+    assert seen["threadpool"] == (3, 18)
     assert seen["prefork"][0] > CLIENTS and seen["prefork"][0] == seen["prefork"][1]
 
 
