@@ -16,8 +16,8 @@ const char *top_lacks(void);
 int top_run(const char *socket);
 
 /*
- * Asks as often, and prints an object a line: the answers, or that there is none, and the seconds since the line before,
- * 0 where that had no answers.  Returns EX_IOERR when nobody takes them any more.  Blocks.
+ * Asks as often, and prints an object a line: the answers, or that there is none, and the seconds since the line
+ * before, 0 where that had no answers.  Returns EX_IOERR when nobody takes them any more.  Blocks.
  */
 int top_stream(const char *socket);
 

@@ -85,7 +85,8 @@ static void list_services(struct worker *worker, const struct generation *genera
 	}
 }
 
-static _Noreturn void run(const struct generation *generation, uint32_t number, uint64_t answered_before, pid_t supervisor)
+static _Noreturn void run(const struct generation *generation, uint32_t number, uint64_t answered_before,
+                          pid_t supervisor)
 {
 	static struct worker worker;      /* the signal handlers need it as long as the process lives */
 	size_t longest = generation->image.table->longest_answer;

@@ -226,7 +226,8 @@ def test_a_control_client_that_never_ceases_to_talk(daemon):
             except OSError:
                 pass
 
-    with straced([d.pid], "-e", "trace=recvfrom", "-e", "inject=recvfrom:delay_exit=2000"), ThreadPoolExecutor(1) as pool:
+    slow = "-e", "trace=recvfrom", "-e", "inject=recvfrom:delay_exit=2000"
+    with straced([d.pid], *slow), ThreadPoolExecutor(1) as pool:
         flooded = pool.submit(flood)
         try:
             flooded.result(LIMIT)
