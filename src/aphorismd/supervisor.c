@@ -123,7 +123,7 @@ static void reap(struct supervisor *s, uint64_t now_us)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		supervisor_hear_upgrade(s, now_us);
+		supervisor_hear_starter(s, now_us);
 		if (supervisor_heir_ended(s, pid, status, now_us))
 			continue;
 		if (pid == s->loader.pid) {

@@ -148,7 +148,10 @@ const char *supervisor_ask_upgrade(struct supervisor *);
 /* At a stop: there will be none, and one that has begun is given up. */
 void supervisor_cancel_upgrade(struct supervisor *);
 
-/* Takes what starter and heir have said. */
+/* Takes what the starter has said: before the end of a new process can be reaped, its number is here. */
+void supervisor_hear_starter(struct supervisor *, uint64_t now_us);
+
+/* Takes that, and what the heir has said. */
 void supervisor_hear_upgrade(struct supervisor *, uint64_t now_us);
 
 /* A process was reaped: true if it was the heir. */

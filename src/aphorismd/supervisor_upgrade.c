@@ -254,8 +254,7 @@ static void begin(struct supervisor *s, uint64_t now_us)
 	notify_say("", "upgrading");
 }
 
-/* Before its end can be reaped, its number is here. */
-static void hear_starter(struct supervisor *s, uint64_t now_us)
+void supervisor_hear_starter(struct supervisor *s, uint64_t now_us)
 {
 	struct upgrade *upgrade = &s->upgrade;
 	pid_t pid = upgrade->step == UPGRADE_STARTS && upgrade->heir == 0 ? starter_answer(&upgrade->starter) : 0;
@@ -295,6 +294,7 @@ static void take_line(struct supervisor *s, char *line, bool alive, uint64_t now
 	}
 }
 
+/* While it lives a record at a time: a stop that came before `taken` goes first, even if both have long waited. */
 static void hear_heir(struct supervisor *s, bool alive, uint64_t now_us)
 {
 	struct upgrade *upgrade = &s->upgrade;
@@ -305,6 +305,8 @@ static void hear_heir(struct supervisor *s, bool alive, uint64_t now_us)
 		text[n] = '\0';
 		for (rest = text; (line = strsep(&rest, "\n")) != NULL;)
 			take_line(s, line, alive, now_us);
+		if (alive)
+			break;
 	}
 	if (n == 0)
 		hang_up(upgrade);
@@ -338,7 +340,7 @@ bool supervisor_heir_ended(struct supervisor *s, pid_t pid, int status, uint64_t
 
 void supervisor_hear_upgrade(struct supervisor *s, uint64_t now_us)
 {
-	hear_starter(s, now_us);
+	supervisor_hear_starter(s, now_us);
 	hear_heir(s, true, now_us);
 }
 
