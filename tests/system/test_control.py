@@ -1,10 +1,13 @@
 """The control socket and aphorismctl."""
 
+import fcntl
 import grp
 import json
 import os
 import signal
 import socket
+import sys
+import termios
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -259,14 +262,22 @@ def test_when_a_stop_is_told_nothing_is_in_the_way_of_a_start(daemon, place):
         assert not (place / "pid").exists() and not d.control.exists()
 
 
+def outgoing(one):
+    """Bytes that have been sent to a UNIX socket and not been read."""
+    return int.from_bytes(fcntl.ioctl(one, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+
+
 def test_more_commands_than_can_wait(daemon):
     d = daemon("iterative", timeouts__drain="60s")
     worker, = d.workers()
     os.kill(worker.pid, signal.SIGSTOP)
     d.reloaded()                        # the next one waits until that worker has left
-    waiting = [connect(d) for _ in range(16)]
-    for one in waiting:
-        one.send(b"reload\n")
+    waiting = []
+    for _ in range(16):
+        waiting.append(connect(d))
+        waiting[-1].send(b"reload\n")
+        # who has said nothing yet may have to make room for the next one
+        until("that it is heard", lambda: not outgoing(waiting[-1]))
     until("all of them", lambda: d.ctl("ping").returncode == 75)
     assert d.ctl("ping").stderr == "aphorismctl: ping: too many commands are under way\n"
     os.kill(worker.pid, signal.SIGCONT)
