@@ -150,7 +150,8 @@ def test_examples_are_valid_and_there_is_one_for_each_model(machine):
         example = f"/usr/share/doc/aphorismd/examples/{model}.conf"
         checked = machine.do("aphorismd", "--test", "--config", example, "-o",
                              'aphorisms="/etc/aphorismd/zen.aphorisms"')
-        assert checked == ""
+        # the machine that runs the tests may not open as many files as the example is for
+        assert all(line.startswith("descriptors: ") for line in checked.splitlines()), checked
         machine.do("cp", example, CONF)
         machine.systemctl("reload", "aphorismd")
         assert f"model {model}\n" in machine.do("aphorismctl", "status")
