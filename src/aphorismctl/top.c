@@ -81,6 +81,7 @@ int top_stream(const char *socket)
 #ifdef HAVE_NCURSES
 
 #include <ncurses.h>
+#include <termcap.h>
 
 enum { WORKERS_AT = 6, BAR_AT = 46, LEAST_BAR = 8, BAR = 30, CLIENT = 22 };
 
@@ -242,9 +243,13 @@ const char *top_lacks(void)
 
 int top_run(const char *socket)
 {
-	SCREEN *screen = newterm(NULL, stdout, stdin);
+	SCREEN *screen = NULL;
+	const char *terminal = getenv("TERM");
 	int key;
 
+	/* asked first: newterm leaves memory behind where it fails */
+	if (terminal && tgetent(NULL, terminal) == 1)
+		screen = newterm(NULL, stdout, stdin);
 	if (!screen) {
 		fprintf(stderr, "aphorismctl: top: this terminal can't be drawn on: is TERM right?\n");
 		return EX_UNAVAILABLE;

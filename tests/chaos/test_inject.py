@@ -17,7 +17,7 @@ from conftest import SEED
 from syscall_errors import ERRORS, WITHOUT
 from tracing import compiled
 
-SAMPLE = 200
+SAMPLE = 120
 MOST = 8           # the first calls of each kind
 PLACES = inject.places(harness.models())
 
