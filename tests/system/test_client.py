@@ -139,13 +139,13 @@ def serve(said):
         with listener, listener.accept()[0] as one:
             one.settimeout(LIMIT)
             one.recv(4096)
-            one.sendall(said)
-            one.shutdown(socket.SHUT_WR)
             try:
+                one.sendall(said)
+                one.shutdown(socket.SHUT_WR)
                 while one.recv(4096):
                     pass
-            except ConnectionResetError:
-                pass
+            except OSError:
+                pass                    # the client has heard enough
 
     threading.Thread(target=body, daemon=True).start()
     return listener.getsockname()[1]

@@ -50,8 +50,13 @@ def straced(pids, *arguments, log="/dev/null"):
     command = [tool("strace"), "-f", "-qq", "-o", str(log), *arguments]
     strace = subprocess.Popen(command + [word for pid in pids for word in ("-p", str(pid))], text=True,
                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    def held():
+        """All that are still there: a child that serves one connection may just be ending."""
+        return all(traced(pid, True) or not Path(f"/proc/{pid}").exists() for pid in pids)
+
     try:
-        until("the tracer", lambda: strace.poll() is not None or all(traced(pid, True) for pid in pids))
+        until("the tracer", lambda: strace.poll() is not None or held())
         if strace.poll() is not None:
             told = strace.stderr.read()
             assert "not permitted" in told, told
