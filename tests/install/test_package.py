@@ -49,6 +49,7 @@ def test_comes_up_with_the_machine(machine):
     """Which was installed before it was booted this time."""
     until("the service", lambda: is_active(machine))
     assert answers()
+    assert "can't" not in machine.journal(), "what the unit leaves it is not enough"
 
 
 def test_upgrade_keeps_edits_and_takes_what_is_new(older):
