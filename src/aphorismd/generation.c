@@ -181,7 +181,7 @@ static int free_row(const struct generation *generation)
 static bool fork_worker(struct generation *generation, uint64_t now_us)
 {
 	static struct log_limit limit;
-	struct scoreboard_totals before = { .seated = 0 };
+	uint64_t questions = 0, connections = 0;          /* of those before it */
 	pid_t supervisor = getpid(), pid;
 	int n = free_row(generation);
 
@@ -190,12 +190,14 @@ static bool fork_worker(struct generation *generation, uint64_t now_us)
 		            "no room for another worker: %d that died have children that serve on", SPARE_ROWS);
 		return false;
 	}
-	if ((uint32_t)n < generation->board->used)
-		scoreboard_sum_worker(generation->board, (uint32_t)n, &before);
+	if ((uint32_t)n < generation->board->used) {
+		questions = scoreboard_counted(generation->board, (uint32_t)n, COUNT_ANSWERED);
+		connections = scoreboard_counted(generation->board, (uint32_t)n, COUNT_CONNECTIONS);
+	}
 	atomic_store(&generation->board->row[n].state, WORKER_STARTING);
 	pid = fork();
 	if (pid == 0)
-		run(generation, (uint32_t)n, before.count[COUNT_ANSWERED], supervisor);
+		run(generation, (uint32_t)n, questions, supervisor);
 	if (pid < 0) {
 		log_limited(&limit, LOG_WARNING, "can't fork a worker: %s", strerror(errno));
 		generation_pause(generation, now_us);
@@ -205,8 +207,8 @@ static bool fork_worker(struct generation *generation, uint64_t now_us)
 	if ((uint32_t)n >= generation->board->used)
 		generation->board->used = (uint32_t)n + 1;
 	generation->members[n] = (struct member){ .pid = pid, .ready_by_us = now_us + START_US, .began_us = now_us };
-	generation->members[n].connections_before = before.count[COUNT_CONNECTIONS];
-	generation->members[n].questions_before = before.count[COUNT_ANSWERED];
+	generation->members[n].connections_before = connections;
+	generation->members[n].questions_before = questions;
 	if (generation->to_replace > 0) {
 		generation->to_replace--;
 		generation->tokens--;

@@ -15,13 +15,13 @@
 enum { LOADER_TEXT = 65536 };
 
 struct loader {
+	char text[LOADER_TEXT];           /* reports: lines of "error TEXT\n" and "notice TEXT\n" */
+	size_t len;
 	pid_t pid;                        /* 0: none runs */
 	int memfd, lines;                 /* the image; the end of a pipe to read reports from */
 	uint64_t began_us, deadline_us;
 	bool late, ended;                 /* it was stopped for being late; its exit status is known */
 	int status;                       /* sysexits */
-	size_t len;
-	char text[LOADER_TEXT];           /* reports: lines of "error TEXT\n" and "notice TEXT\n" */
 };
 
 /*

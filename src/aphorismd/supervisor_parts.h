@@ -68,8 +68,6 @@ struct supervisor {
 
 	enum step step;
 	bool again;                       /* another reload was asked for meanwhile */
-	bool look;                        /* a worker has ceased to listen: see worker_listens_no_more() */
-	uint64_t look_until_us;           /* and may seem to listen until then */
 	struct loader loader;
 	struct image image;               /* loaded, not yet a generation's */
 	struct generation *next, *current, *old;
@@ -77,7 +75,8 @@ struct supervisor {
 	size_t listener_count;
 	uint64_t bind_us, bind_until_us;  /* at a start: the next try of an address that is in use, and the last */
 	uint32_t generations, reloads, failed_reloads;
-	struct scoreboard_totals before;  /* of generations that have left */
+	bool look;                        /* a worker has ceased to listen: see worker_listens_no_more() */
+	uint64_t look_until_us;           /* and may seem to listen until then */
 
 	struct upgrade upgrade;
 	int elder, elder_control;         /* to whom we replace, until he has gone, or -1; his control socket */
@@ -95,6 +94,7 @@ struct supervisor {
 		bool renewed;             /* there has been a reload since it began */
 	} metrics;
 
+	struct scoreboard_totals before;  /* of generations that have left */
 	int stopping;                     /* how many times we were told, or STOP_AT_ONCE */
 	int status;                       /* to exit with */
 	int error;                        /* and the errno behind it, where there is one */

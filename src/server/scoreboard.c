@@ -182,29 +182,22 @@ static void add_latency(struct latency *to, const struct latency_shared *from)
 		to->buckets[i] += atomic_load_explicit(&from->buckets[i], memory_order_relaxed);
 }
 
-static uint64_t sum_tallies(const struct scoreboard *board, uint32_t worker, size_t what)
+uint64_t scoreboard_counted(const struct scoreboard *board, uint32_t worker, enum scoreboard_count what)
 {
 	const struct tally *tally = &board->tally[(size_t)worker * board->tallies];
 	uint64_t sum = 0;
 
+	if (what >= COUNT_TALLY)
+		return atomic_load_explicit(&board->row[worker].count[what - COUNT_TALLY], memory_order_relaxed);
 	for (uint32_t n = 0; n < board->tallies; n++)
 		sum += atomic_load_explicit(&tally[n].count[what], memory_order_relaxed);
 	return sum;
 }
 
-uint64_t scoreboard_answered(const struct scoreboard *board, uint32_t worker)
-{
-	return sum_tallies(board, worker, COUNT_ANSWERED);
-}
-
 void scoreboard_sum_worker(const struct scoreboard *board, uint32_t worker, struct scoreboard_totals *totals)
 {
-	const struct worker_row *row = &board->row[worker];
-
-	for (size_t i = COUNT_TALLY; i < COUNT_ALL; i++)
-		totals->count[i] += atomic_load_explicit(&row->count[i - COUNT_TALLY], memory_order_relaxed);
-	for (size_t i = 0; i < COUNT_TALLY; i++)
-		totals->count[i] += sum_tallies(board, worker, i);
+	for (int what = 0; what < COUNT_ALL; what++)
+		totals->count[what] += scoreboard_counted(board, worker, what);
 	for (uint32_t n = 0; n < board->tallies; n++) {
 		const struct tally *tally = &board->tally[(size_t)worker * board->tallies + n];
 

@@ -131,8 +131,8 @@ const char *scoreboard_peer(const struct seat *, char *to, size_t size);
 void scoreboard_sum(const struct scoreboard *, struct scoreboard_totals *);
 void scoreboard_sum_worker(const struct scoreboard *, uint32_t worker, struct scoreboard_totals *);
 
-/* Questions that were answered by a worker, and by those at its place before it.  For signal handlers, too. */
-uint64_t scoreboard_answered(const struct scoreboard *, uint32_t worker);
+/* One count of a worker and of those at its place before it.  For signal handlers, too. */
+uint64_t scoreboard_counted(const struct scoreboard *, uint32_t worker, enum scoreboard_count);
 
 /* How many connections ended by a time-out, of whatever kind; how many were refused. */
 uint64_t scoreboard_timeouts(const struct scoreboard_totals *);

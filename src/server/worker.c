@@ -110,7 +110,7 @@ static void show_state(struct worker *worker, bool busy)
 	static atomic_flag showing = ATOMIC_FLAG_INIT;
 	static const char words[] = " answered";
 	char text[48], *at = text + sizeof text - sizeof words;
-	uint64_t n = scoreboard_answered(worker->board, worker->number) - worker->answered_before;
+	uint64_t n = scoreboard_counted(worker->board, worker->number, COUNT_ANSWERED) - worker->answered_before;
 
 	if (atomic_flag_test_and_set(&showing))
 		return;           /* another thread is at it, with figures as good as ours */

@@ -59,7 +59,6 @@ struct worker {
 	struct scoreboard *board;
 	bool shares_tallies;              /* among the conversations that go on at once: see meter.h */
 	pid_t supervisor;                 /* to follow when it dies; 0: there is none */
-	struct worker_listener listeners[CONFIG_LISTENERS];
 	int listener_count;
 	int devnull;
 	_Atomic uint32_t hint;            /* the seat to try first: at first in a part of its own, then the one left last */
@@ -78,6 +77,8 @@ struct worker {
 	_Atomic int acceptor_count;
 	_Atomic bool wanted;              /* somebody waits for a vacancy: a seat, a descriptor */
 	sem_t vacancy;
+
+	struct worker_listener listeners[CONFIG_LISTENERS];   /* the caller's, too; last, for few of them are ever touched */
 };
 
 /* A connection that was taken: its descriptor, its seat, what is served there, and where that is counted. */
@@ -92,8 +93,8 @@ struct connection {
 
 /*
  * Makes ready to serve: buffers for so many conversations at once, signal handlers, the watch over several listeners.
- * The caller has filled in the members down to supervisor_told; acceptors is the number of threads that will call
- * worker_accept(), the caller's among them.  Returns 0, or a sysexits code after logging the reason.
+ * The caller has filled in the members down to supervisor_told, and the listeners; acceptors is the number of threads
+ * that will call worker_accept(), the caller's among them.  Returns 0, or a sysexits code after logging the reason.
  */
 int worker_open(struct worker *, uint32_t conversations, int acceptors, size_t longest_answer);
 
