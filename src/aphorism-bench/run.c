@@ -76,7 +76,7 @@ static int find(struct place *place, struct load *load, const struct options *op
 		fprintf(stderr, "aphorism-bench: %s: %s\n", text, reason);
 		return EX_USAGE;
 	}
-	fd = place_connect(place, load->timeout_us, why, &status);
+	fd = place_connect(place, load->timeout_us, -1, why, &status);
 	if (fd < 0) {
 		fprintf(stderr, "aphorism-bench: %s\n", why);
 		return status == EX_TEMPFAIL ? EX_UNAVAILABLE : status;

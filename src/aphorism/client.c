@@ -50,9 +50,11 @@ int client_connect(struct client *client)
 	if (client->deadline_us != 0)
 		limit_us = client->deadline_us > now_us ? client->deadline_us - now_us : 0;
 	client_close(client);
-	client->fd = place_connect(client->place, limit_us, client->reason, &status);
+	client->fd = place_connect(client->place, limit_us, client->cancel, client->reason, &status);
 	if (client->fd >= 0)
 		place_address(client->place, client->fd, client->server);
+	else if (errno == ECANCELED)
+		return CLIENT_CANCELLED;
 	return status;
 }
 

@@ -68,8 +68,8 @@ struct client {
 };
 
 /*
- * Connects to the first of the place's addresses that answers, in their order.  Returns 0, or an exit status with
- * the reason.  Blocks for timeout_us at most; the look-up of a name does not count.
+ * Connects to the first of the place's addresses that answers, in their order.  Returns 0, CLIENT_CANCELLED, or an exit
+ * status with the reason.  Blocks for timeout_us at most; the look-up of a name does not count.
  */
 int client_connect(struct client *);
 

@@ -295,7 +295,7 @@ static int ask(const struct wishes *wishes)
 	static struct reply reply;
 	bool stop = strcmp(wishes->command->name, "stop") == 0;
 	uint64_t deadline_us = clock_now_us() + (uint64_t)wishes->timeout_us;
-	int error, fd = dial_unix(wishes->socket, deadline_us);
+	int error, fd = dial_unix(wishes->socket, deadline_us, -1);
 	char limit[UNITS_TEXT], line[ARGUMENT + 64];
 
 	if (fd < 0)
@@ -317,7 +317,7 @@ static int ask(const struct wishes *wishes)
 /* Whoever is not there at all is told of as by the other commands. */
 static int watch(const struct wishes *wishes)
 {
-	int fd = dial_unix(wishes->socket, clock_now_us() + (uint64_t)wishes->timeout_us);
+	int fd = dial_unix(wishes->socket, clock_now_us() + (uint64_t)wishes->timeout_us, -1);
 
 	if (fd < 0)
 		return explain_connect(wishes, errno);

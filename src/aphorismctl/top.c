@@ -23,7 +23,7 @@ static struct reply status, statistics, workers;
 static int ask(const char *socket, const char *line, struct reply *reply)
 {
 	uint64_t deadline_us = clock_now_us() + ANSWER_US;
-	int fd = dial_unix(socket, deadline_us), error;
+	int fd = dial_unix(socket, deadline_us, -1), error;
 
 	if (fd < 0)
 		return errno;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -28,11 +29,18 @@ static uint64_t left_us(uint64_t deadline_us)
 	return now_us < deadline_us ? deadline_us - now_us : 0;
 }
 
+static bool is_cancelled(int cancel)
+{
+	struct pollfd polled = { .fd = cancel, .events = POLLIN };
+
+	return poll(&polled, 1, 0) > 0;
+}
+
 /*
  * A blocking connect under SO_SNDTIMEO, not a non-blocking one and poll: a UNIX socket whose backlog is
  * full answers the latter with EAGAIN, and there is nothing to poll for.
  */
-static int connect_until(int fd, const struct sockaddr *address, socklen_t len, uint64_t deadline_us)
+static int connect_until(int fd, const struct sockaddr *address, socklen_t len, uint64_t deadline_us, int cancel)
 {
 	for (;;) {
 		uint64_t us = left_us(deadline_us);
@@ -40,6 +48,10 @@ static int connect_until(int fd, const struct sockaddr *address, socklen_t len, 
 
 		if (us == 0)
 			break;
+		if (is_cancelled(cancel)) {
+			errno = ECANCELED;
+			return -1;
+		}
 		if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
 			return -1;
 		/* interrupted (a stop and a continue do it without any handler) it goes on, and may be done */
@@ -54,11 +66,11 @@ static int connect_until(int fd, const struct sockaddr *address, socklen_t len, 
 	return -1;
 }
 
-int dial_address(const struct sockaddr *address, socklen_t len, uint64_t deadline_us)
+static int dial_address(const struct sockaddr *address, socklen_t len, uint64_t deadline_us, int cancel)
 {
 	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fd >= 0 && connect_until(fd, address, len, deadline_us) < 0) {
+	if (fd >= 0 && connect_until(fd, address, len, deadline_us, cancel) < 0) {
 		int reason = errno;
 
 		close(fd);
@@ -68,7 +80,7 @@ int dial_address(const struct sockaddr *address, socklen_t len, uint64_t deadlin
 	return fd;
 }
 
-int dial_unix(const char *path, uint64_t deadline_us)
+int dial_unix(const char *path, uint64_t deadline_us, int cancel)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
@@ -77,10 +89,10 @@ int dial_unix(const char *path, uint64_t deadline_us)
 		return -1;
 	}
 	strcpy(address.sun_path, path);
-	return dial_address((const struct sockaddr *)&address, sizeof(address), deadline_us);
+	return dial_address((const struct sockaddr *)&address, sizeof(address), deadline_us, cancel);
 }
 
-int dial_first(const struct addrinfo *list, uint64_t deadline_us)
+int dial_first(const struct addrinfo *list, uint64_t deadline_us, int cancel)
 {
 	uint64_t count = 0;
 	int fd = -1;
@@ -90,7 +102,7 @@ int dial_first(const struct addrinfo *list, uint64_t deadline_us)
 	for (const struct addrinfo *a = list; a && fd < 0; a = a->ai_next, count--) {
 		uint64_t share_us = left_us(deadline_us) / count;
 
-		fd = dial_address(a->ai_addr, a->ai_addrlen, clock_now_us() + share_us);
+		fd = dial_address(a->ai_addr, a->ai_addrlen, clock_now_us() + share_us, cancel);
 	}
 	return fd;
 }

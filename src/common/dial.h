@@ -16,20 +16,19 @@
 void dial_init(void);
 
 /*
- * Connects to one address.  Returns a descriptor, non-blocking and close-on-exec, that the caller owns,
- * or -1 with errno; ETIMEDOUT when the deadline has passed.  Blocks, at most until then.
+ * Connects to a UNIX socket by its path.  Returns a descriptor, non-blocking and close-on-exec, that the caller owns, or
+ * -1 with errno: ETIMEDOUT when the deadline has passed, ENAMETOOLONG when no socket address can hold the path, ECANCELED
+ * when `cancel` (-1: none) can be read, which is looked at before each try and after a signal that is caught without
+ * SA_RESTART.  Blocks, at most until then.
  */
-int dial_address(const struct sockaddr *, socklen_t len, uint64_t deadline_us);
-
-/* The same for a UNIX socket by its path; ENAMETOOLONG when no socket address can hold it. */
-int dial_unix(const char *path, uint64_t deadline_us);
+int dial_unix(const char *path, uint64_t deadline_us, int cancel);
 
 /*
  * Tries the addresses of getaddrinfo(3) in their order until one answers; each gets its share of the
- * time that is left, so that one silent address leaves some to the others.  Returns as dial_address
- * does, errno being the last one's.
+ * time that is left, so that one silent address leaves some to the others.  Returns as dial_unix does,
+ * errno being the last one's.
  */
-int dial_first(const struct addrinfo *, uint64_t deadline_us);
+int dial_first(const struct addrinfo *, uint64_t deadline_us, int cancel);
 
 /*
  * poll(2) until a deadline (0: none), undisturbed by signals.  Returns as poll does: 0 when the deadline

@@ -60,7 +60,7 @@ const char *place_parse(struct place *place, const char *text, unsigned port)
 	return NULL;
 }
 
-static int connect_host(const struct place *place, uint64_t timeout_us, char *why, int *status)
+static int connect_host(const struct place *place, uint64_t timeout_us, int cancel, char *why, int *status)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
 	struct addrinfo *list;
@@ -70,24 +70,25 @@ static int connect_host(const struct place *place, uint64_t timeout_us, char *wh
 	if (reason != 0) {
 		snprintf(why, PLACE_REASON, "%s: no such host: %s", place->host, gai_strerror(reason));
 		*status = EX_NOHOST;
+		errno = 0;
 		return -1;
 	}
-	fd = dial_first(list, clock_now_us() + timeout_us);
+	fd = dial_first(list, clock_now_us() + timeout_us, cancel);
 	reason = errno;
 	freeaddrinfo(list);
 	errno = reason;
 	return fd;
 }
 
-int place_connect(const struct place *place, uint64_t timeout_us, char *reason, int *status)
+int place_connect(const struct place *place, uint64_t timeout_us, int cancel, char *reason, int *status)
 {
 	int fd;
 
 	*status = EX_OK;
 	if (place->port[0] == '\0')
-		fd = dial_unix(place->host, clock_now_us() + timeout_us);
+		fd = dial_unix(place->host, clock_now_us() + timeout_us, cancel);
 	else
-		fd = connect_host(place, timeout_us, reason, status);
+		fd = connect_host(place, timeout_us, cancel, reason, status);
 	if (fd < 0 && *status == EX_OK) {
 		*status = errno == ETIMEDOUT ? EX_TEMPFAIL : EX_UNAVAILABLE;
 		snprintf(reason, PLACE_REASON, "%s: %s", place->name, strerror(errno));

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import APHORISM, LIMIT, environment, port, run
+from harness import APHORISM, LIMIT, environment, port, run, until
 
 SIMPLE, UGLY = "Simple is better than?", "Beautiful is better than?"
 PROMPT = "aphorism> "
@@ -209,6 +209,33 @@ def test_ctrl_c_gives_up_a_question(place):
         asked[1].set()
         user.ask(SIMPLE, "Complex.")
         user.finish()
+
+
+def test_ctrl_c_gives_up_a_connection(place):
+    """The server has closed the first one and has no room for the next: nothing answers to that."""
+    def connecting():
+        return sum(line.split()[3] == "02" and line.split()[2].endswith(":%04X" % listener.getsockname()[1])
+                   for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+
+    def fill():
+        while connecting() == 0:
+            others.append(socket.socket())
+            others[-1].setblocking(False)
+            others[-1].connect_ex(listener.getsockname())
+
+    others = []
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        with Terminal(place, "127.0.0.1:%d" % listener.getsockname()[1], "-w", "10m") as user:
+            with listener.accept()[0]:
+                fill()
+            user.type(UGLY + "\r")
+            until("the client connects again", lambda: connecting() == 2)
+            user.type(CTRL_C)
+            user.expect(f"{UGLY}\r\n")
+            user.expect(PROMPT)
+            user.finish(75)
+        for one in others:
+            one.close()
 
 
 @needs_editor
