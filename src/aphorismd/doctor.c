@@ -20,7 +20,7 @@
 
 enum {
 	OWN_FILES = 16,                   /* descriptors of a worker beside listeners and connections */
-	OWN_TASKS = 4,                    /* supervisor, loader, and who writes the metrics; one to spare */
+	OWN_TASKS = 6,                    /* supervisor and starter, in an upgrade twice; loader; writer of metrics */
 	/* bytes, with what the kernel needs: about, on the safe side */
 	BASE = 4 << 20, PROCESS = 300 << 10, THREAD = 32 << 10, CONNECTION = 4 << 10,
 };
@@ -55,11 +55,14 @@ void doctor_learn(struct doctor_facts *facts)
 		.somaxconn = cgroup_number("/proc/sys/net/core", "somaxconn"),
 		.files = limit_of(RLIMIT_NOFILE),
 		.tasks = cgroup_least("pids", tasks_in),
+		.tasks_by = "TasksMax",
 		.memory = UINT64_MAX,
 		.cpus = cpus_usable(),
 	};
-	if (processes < facts->tasks)
+	if (processes < facts->tasks) {
 		facts->tasks = processes;
+		facts->tasks_by = "LimitNPROC";
+	}
 	if (sysinfo(&system) == 0)
 		facts->memory = (uint64_t)system.totalram * system.mem_unit;
 	if (group < facts->memory)
@@ -142,8 +145,8 @@ static void check_files(struct doctor *doctor, const struct doctor_facts *facts)
 	if (needed <= facts->files)
 		return;
 	mend_by(doctor, "LimitNOFILE=%" PRIu64 " in the unit, or before the start: ulimit -n %" PRIu64, needed, needed);
-	find(doctor, "descriptors", "a process of model %s may need %" PRIu64 " for max_connections, the limit is %" PRIu64,
-	     doctor->model->name, needed, facts->files);
+	find(doctor, "descriptors", "a process of model %s may need %" PRIu64 " for max_connections, the limit is %"
+	     PRIu64, doctor->model->name, needed, facts->files);
 }
 
 /* Of one generation. */
@@ -155,16 +158,16 @@ static uint64_t most_tasks(const struct doctor *doctor)
 	return plan->most_workers * each + (plan->makes & SANDBOX_PROCESSES ? plan->capacity : 0);
 }
 
-/* While a reload is under way there are two generations. */
+/* While a reload or an upgrade is under way there are two generations. */
 static void check_tasks(struct doctor *doctor, const struct doctor_facts *facts)
 {
 	uint64_t needed = 2 * most_tasks(doctor) + OWN_TASKS;
 
 	if (needed <= facts->tasks)
 		return;
-	mend_by(doctor, "TasksMax=%" PRIu64 " in the unit, or max_connections = %" PRIu64 ";", needed,
+	mend_by(doctor, "%s=%" PRIu64 " in the unit, or max_connections = %" PRIu64 ";", facts->tasks_by, needed,
 	        facts->tasks > OWN_TASKS + 4 ? (facts->tasks - OWN_TASKS) / 2 - 1 : 1);
-	find(doctor, "tasks", "model %s may need %" PRIu64 " processes and threads during a reload, the limit is %" PRIu64,
+	find(doctor, "tasks", "model %s may need %" PRIu64 " processes and threads in a reload, the limit is %" PRIu64,
 	     doctor->model->name, needed, facts->tasks);
 }
 
@@ -191,7 +194,8 @@ static void check_cpus(struct doctor *doctor, const struct doctor_facts *facts)
 	if (!doctor->model->nonblocking || doctor->plan.workers <= facts->cpus)
 		return;
 	mend_by(doctor, "%s = { workers = 0; };", doctor->model->name);
-	find(doctor, "cpus", "%u loops share %u usable CPUs, which serves nobody sooner", doctor->plan.workers, facts->cpus);
+	find(doctor, "cpus", "%u loops share %u usable CPUs, which serves nobody sooner", doctor->plan.workers,
+	     facts->cpus);
 }
 
 static void check_file(struct doctor *doctor, const char *about, const char *path, bool exposed)
@@ -267,13 +271,13 @@ void doctor_check_load(const struct config *config, const struct figures *figure
 
 	if (figures->queued > 0 && figures->connections_open >= doctor.plan.capacity) {
 		mend_room(&doctor, clients);
-		find(&doctor, "load", "%" PRIu64 " of %" PRIu64 " clients wait: %s serves %u at a time%s%s%s", figures->queued,
-		     clients, doctor.model->name, doctor.plan.capacity, fits ? "; " : "", fits ? better->name : "",
-		     fits ? " would serve all" : "");
+		find(&doctor, "load", "%" PRIu64 " of %" PRIu64 " clients wait: %s serves %u at a time%s%s%s",
+		     figures->queued, clients, doctor.model->name, doctor.plan.capacity, fits ? "; " : "",
+		     fits ? better->name : "", fits ? " would serve all" : "");
 	} else if (figures->totals.count[COUNT_ACCEPT_WAITS] > 0) {
 		mend_room(&doctor, doctor.plan.capacity);
-		find(&doctor, "load", "clients had to wait %" PRIu64 " times, for a seat, a descriptor, a process or a thread",
-		     figures->totals.count[COUNT_ACCEPT_WAITS]);
+		find(&doctor, "load", "clients had to wait %" PRIu64 " times, for a seat, a descriptor, a process or a "
+		     "thread", figures->totals.count[COUNT_ACCEPT_WAITS]);
 	}
 	if (figures->totals.count[COUNT_REFUSED_LIMIT] > 0) {
 		mend_room(&doctor, most);

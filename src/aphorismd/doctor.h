@@ -13,6 +13,7 @@
 /* What the system grants to this process and those that it starts; UINT64_MAX: no limit is known. */
 struct doctor_facts {
 	uint64_t somaxconn, files, tasks, memory;
+	const char *tasks_by;             /* what a unit sets the limit of tasks with */
 	uint32_t cpus;
 };
 

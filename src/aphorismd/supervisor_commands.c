@@ -191,6 +191,8 @@ static void say_finding(void *arg, const char *about, const char *what, const ch
 	char said_what[400], said_mend[400];
 
 	put_clean(said_what, sizeof said_what, what);
+	if (strlen(mend) >= sizeof said_mend)
+		mend = "(a line too long to be shown)";   /* half a command is not to be typed */
 	put_clean(said_mend, sizeof said_mend, mend);
 	control_say(*(const unsigned *)arg, "finding about=%s\twhat=%s\tmend=%s", about, said_what, said_mend);
 }

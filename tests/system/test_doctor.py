@@ -59,11 +59,12 @@ def test_descriptors(daemon):
     assert "descriptors: " not in tried(d, "-m", "prefork", under=["prlimit", "--nofile=80"])
 
 
-@pytest.mark.parametrize("name, needed", [("fork", 2 * 101 + 4), ("thread", 2 * 101 + 4), ("threadpool", 2 * 17 + 4),
-                                           ("event", 2 * 1 + 4)])
+@pytest.mark.parametrize("name, needed", [("fork", 2 * 101 + 6), ("thread", 2 * 101 + 6), ("threadpool", 2 * 17 + 6),
+                                           ("event", 2 * 1 + 6)])
 def test_tasks(daemon, name, needed):
     d = daemon("event", **WELL)
-    assert f"model {name} may need {needed} " in tried(d, "-m", name, under=["prlimit", f"--nproc={needed - 1}"])
+    said = tried(d, "-m", name, under=["prlimit", f"--nproc={needed - 1}"])
+    assert f"model {name} may need {needed} " in said and f"to mend it: LimitNPROC={needed} in the unit" in said
     assert "tasks: " not in tried(d, "-m", name, under=["prlimit", f"--nproc={needed}"])
 
 
@@ -94,6 +95,16 @@ def test_files_that_others_may_change(daemon):
     run("sh", "-c", found["aphorisms"][1])
     d.reloaded()
     assert not {"configuration", "aphorisms"} & set(findings(d))
+
+
+def test_a_line_that_is_too_long_is_not_cut(daemon, place):
+    """A command that ended inside a name would name another file."""
+    folder = place / ("x" * 200)
+    folder.mkdir()
+    (folder / "table").write_text("Simple is better than? Complex.\n")
+    (folder / "table").chmod(0o646)
+    d = daemon("event", aphorisms=str(folder / "table"), **WELL)
+    assert findings(d)["aphorisms"][1] == "(a line too long to be shown)"
 
 
 def test_without_a_sandbox(daemon):
