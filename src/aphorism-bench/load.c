@@ -44,8 +44,9 @@ static int raise_descriptors(const struct load *load, uint32_t threads)
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return 0;
 	if (connections + others > limit.rlim_max) {
-		fprintf(stderr, "aphorism-bench: %" PRIu64 " connections need %" PRIu64 " file descriptors, the hard limit "
-		        "is %" PRIu64 ": raise it (ulimit -Hn, as root), or ask for at most %" PRIu64 " connections\n",
+		fprintf(stderr, "aphorism-bench: %" PRIu64 " connections need %" PRIu64 " file descriptors, "
+		        "the hard limit is %" PRIu64 ": raise it (ulimit -Hn, as root), "
+		        "or ask for at most %" PRIu64 " connections\n",
 		        connections, connections + others, (uint64_t)limit.rlim_max,
 		        limit.rlim_max > others ? (uint64_t)limit.rlim_max - others : 0);
 		return -1;

@@ -38,7 +38,7 @@ struct crowd {
 	uint32_t pipeline;                /* questions in flight on each */
 	uint64_t per_connection;          /* questions before the client connects anew; 0: as many as it can */
 	uint64_t think_us;                /* pause between an answer and the next question */
-	bool drips;                       /* sends a question a byte at a time, a byte per think_us, and never ends it */
+	bool drips;                       /* sends a question byte by byte, one per think_us, and never ends it */
 	double rate;                      /* open loop: questions a second over all connections; 0: closed loop */
 	bool poisson;                     /* arrivals of the open loop; else at even distances */
 	uint32_t burst;                   /* open loop: so many questions arrive at once; 0 and 1: one by one */
@@ -57,8 +57,8 @@ struct load {
 	/* called about ten times a second from the calling thread, with the share done; may be NULL */
 	void (*progress)(void *arg, double share);
 	/*
-	 * called from the calling thread when the measured time begins, and when it has ended, while all connections are
-	 * still open (nothing is asked or counted meanwhile); may be NULL
+	 * called from the calling thread when the measured time begins, and when it has ended, while all connections
+	 * are still open (nothing is asked or counted meanwhile); may be NULL
 	 */
 	void (*window)(void *arg, bool ends);
 	void *arg;
@@ -67,8 +67,9 @@ struct load {
 /* What one crowd saw after the warm-up. */
 struct crowd_result {
 	/*
-	 * Response time in ns, from when the client wanted to ask: open loop the intended start; closed loop the sending, or
-	 * where it had to connect for the question the connecting.  Questions that never came count with their wait.
+	 * Response time in ns, from when the client wanted to ask: open loop the intended start; closed loop the
+	 * sending, or where it had to connect for the question the connecting.  Questions that never came count with
+	 * their wait.
 	 */
 	struct histogram response;
 	struct histogram service;         /* ns, from sending; answers only */

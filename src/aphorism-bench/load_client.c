@@ -318,7 +318,8 @@ void load_client_wake(struct load_thread *t, struct load_client *c)
 			open_connection(t, c);
 		/* those who think do not all begin at once */
 		if (crowd->think_us > 0 && !crowd->drips)
-			rest(c, t->now_ns + (uint64_t)(load_random_fraction(&t->random) * 1e3 * (double)crowd->think_us));
+			rest(c, t->now_ns + (uint64_t)(load_random_fraction(&t->random) * 1e3 *
+			                               (double)crowd->think_us));
 	}
 	go_on(t, c);
 }

@@ -47,7 +47,7 @@ struct load_client {
 	uint64_t served;                  /* answers ever */
 	uint64_t connecting_ns;           /* since when */
 	uint64_t rest_until_ns;           /* thinks, or waits before it connects anew */
-	uint64_t waiting_ns;              /* since when it has had no answer though it wanted one; 0: it does not wait */
+	uint64_t waiting_ns;              /* since when it has no answer though it wanted one; 0: it does not wait */
 };
 
 /* What the clients of one crowd saw in one thread. */

@@ -48,7 +48,8 @@ int main(int argc, char **argv)
 	setlocale(LC_CTYPE, "");
 	dial_init();
 	if (argc < 2) {
-		fputs("aphorism-bench: no command: run, compare, report or explain, see aphorism-bench --help\n", stderr);
+		fputs("aphorism-bench: no command: run, compare, report or explain, "
+		      "see aphorism-bench --help\n", stderr);
 		return EX_USAGE;
 	}
 	if (is_one_of(argv[1], "-h", "--help")) {

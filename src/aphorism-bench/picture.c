@@ -59,8 +59,8 @@ static int run_gnuplot(const char *option, FILE *script, FILE *drawn)
 	int status, error = start_gnuplot(option, script, drawn, &pid);
 
 	if (error == ENOENT) {
-		fputs("aphorism-bench: a report needs gnuplot, which is not installed (package gnuplot-nox or gnuplot)\n",
-		      stderr);
+		fputs("aphorism-bench: a report needs gnuplot, which is not installed "
+		      "(package gnuplot-nox or gnuplot)\n", stderr);
 		return EX_UNAVAILABLE;
 	}
 	if (error != 0)

@@ -12,7 +12,9 @@ enum { BAR = 30, BETWEEN_US = CLOCK_S / 10, SOON_US = CLOCK_S / 2 };
 
 void progress_start(struct progress *p, bool wanted)
 {
-	*p = (struct progress){ .wanted = wanted, .terminal = isatty(STDERR_FILENO) == 1, .started_us = clock_now_us() };
+	*p = (struct progress){
+		.wanted = wanted, .terminal = isatty(STDERR_FILENO) == 1, .started_us = clock_now_us(),
+	};
 }
 
 /* "1:05 left"; too little is done in the first moments to tell. */

@@ -15,7 +15,8 @@ static size_t kind_len(const struct line *line)
 
 static bool is_alike(const struct line *a, const struct line *b)
 {
-	return strcmp(b->key, "bucket") == 0 && kind_len(a) == kind_len(b) && memcmp(a->value, b->value, kind_len(a)) == 0;
+	return strcmp(b->key, "bucket") == 0 && kind_len(a) == kind_len(b) &&
+	       memcmp(a->value, b->value, kind_len(a)) == 0;
 }
 
 static void put_time(double ns)
@@ -39,7 +40,8 @@ static void draw(const struct line *lines, size_t count)
 		all += here;
 		most = here > most ? here : most;
 	}
-	printf("%.*s time of %.0f questions\n", name_len > 0 ? name_len : 0, name_len > 0 ? lines->value + strlen("of=") : "", all);
+	printf("%.*s time of %.0f questions\n", name_len > 0 ? name_len : 0,
+	       name_len > 0 ? lines->value + strlen("of=") : "", all);
 	for (size_t i = 0; i < count; i++) {
 		double here = rows_number(&lines[i], "count");
 		int bar = (int)(here / most * BAR);

@@ -17,7 +17,11 @@
 #include "common/log.h"
 #include "server/listener.h"
 
-enum { LINE = 256, FIRST_ANSWER = 1024, LONGEST_ANSWER = 1 << 20, COMMAND_US = 5 * CLOCK_S, RETRY_US = 100 * CLOCK_MS, GROUPS = 1024, BACKLOG = 128 };
+enum {
+	LINE = 256, FIRST_ANSWER = 1024, LONGEST_ANSWER = 1 << 20,
+	COMMAND_US = 5 * CLOCK_S, RETRY_US = 100 * CLOCK_MS,
+	GROUPS = 1024, BACKLOG = 128,
+};
 
 struct client {
 	int fd;                           /* 0: none */
@@ -134,8 +138,10 @@ int control_poll(struct pollfd *fds)
 		fds[count++] = (struct pollfd){ .fd = deaf || retry_us ? -1 : listener->fd, .events = POLLIN };
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)
 		if (clients[i].fd > 0)
-			fds[count++] = (struct pollfd){ .fd = clients[i].fd,
-				                        .events = clients[i].said ? POLLOUT : clients[i].silent ? 0 : POLLIN };
+			fds[count++] = (struct pollfd){
+				.fd = clients[i].fd,
+				.events = clients[i].said ? POLLOUT : clients[i].silent ? 0 : POLLIN,
+			};
 	return count;
 }
 

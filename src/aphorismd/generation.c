@@ -141,7 +141,8 @@ void generation_count(const struct generation *generation, int *all, int *idle)
 		if (!generation_is_alive(member) || member->retiring)
 			continue;
 		++*all;
-		*idle += generation_worker_state(generation, n) != WORKER_BUSY;  /* a new worker counts as idle from its fork on */
+		/* a new worker counts as idle from its fork on */
+		*idle += generation_worker_state(generation, n) != WORKER_BUSY;
 	}
 }
 
@@ -232,7 +233,8 @@ static bool may_fork(struct generation *generation, uint64_t now_us)
 		generation->tokens = fresh > TOKENS ? TOKENS : (uint32_t)fresh;
 		generation->refill_us = now_us;
 	}
-	return now_us >= generation->fork_us && has_token(generation) && count_starting(generation) < GENERATION_STARTING;
+	return now_us >= generation->fork_us && has_token(generation) &&
+	       count_starting(generation) < GENERATION_STARTING;
 }
 
 static int missing(const struct generation *generation, int all, int idle)
@@ -249,7 +251,8 @@ static void retire_one(struct generation *generation, uint64_t now_us)
 	for (uint32_t n = generation->board->workers; n-- > 0;) {
 		struct member *member = &generation->members[n];
 
-		if (!generation_is_alive(member) || member->retiring || generation_worker_state(generation, n) != WORKER_IDLE)
+		if (!generation_is_alive(member) || member->retiring ||
+		    generation_worker_state(generation, n) != WORKER_IDLE)
 			continue;
 		member->retiring = kill(member->pid, SIGNAL_RETIRE) == 0;
 		generation->retire_us = now_us + RETIRE_US;
@@ -279,7 +282,8 @@ static void see_who_is_ready(struct generation *generation, uint64_t now_us)
 	for (uint32_t n = 0; n < generation->board->workers; n++) {
 		struct member *member = &generation->members[n];
 
-		if (generation_is_alive(member) && !member->ready && generation_worker_state(generation, n) > WORKER_STARTING) {
+		if (generation_is_alive(member) && !member->ready &&
+		    generation_worker_state(generation, n) > WORKER_STARTING) {
 			member->ready = true;
 			generation->pause_us = generation->fork_us = 0;
 		} else if (generation_is_alive(member) && !member->ready && now_us >= member->ready_by_us) {
@@ -319,7 +323,8 @@ static void serve_the_queue(struct generation *generation, uint64_t now_us)
 
 void generation_tend(struct generation *generation, uint64_t now_us)
 {
-	atomic_store(&generation->board->shared->told, 0);        /* before we look: what is told from now on wakes us again */
+	/* before we look: what is told from now on wakes us again */
+	atomic_store(&generation->board->shared->told, 0);
 	if (generation->state == GENERATION_DRAINS && now_us >= generation->deadline_us) {
 		log_warning("generation %u: killed, it did not leave in time", generation->number);
 		generation_kill(generation, now_us);

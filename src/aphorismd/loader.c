@@ -55,8 +55,8 @@ static void advise(const struct config *config, const struct options *options, s
 
 	if (options->action == ACTION_TEST || (uint64_t)config->backlog <= somaxconn)
 		return;
-	snprintf(line, sizeof line, "backlog: %d is cut to %llu by the kernel (net.core.somaxconn)", (int)config->backlog,
-	         (unsigned long long)somaxconn);
+	snprintf(line, sizeof line, "backlog: %d is cut to %llu by the kernel (net.core.somaxconn)",
+	         (int)config->backlog, (unsigned long long)somaxconn);
 	report(reporting, false, line);
 }
 
@@ -66,8 +66,8 @@ static void list_inherited(struct config *config, const struct options *options,
 
 	if (inherited_list(config, unserved) || options->inetd)
 		return;           /* inetd's list of addresses is another one, and who runs it knows */
-	snprintf(line, sizeof line, "listen: %s is not served: sockets were inherited and are served in place of the list",
-	         unserved);
+	snprintf(line, sizeof line,
+	         "listen: %s is not served: sockets were inherited and are served in place of the list", unserved);
 	report(reporting, false, line);
 }
 
@@ -108,7 +108,7 @@ static int check_sandbox(const struct options *options, const char *lacking, str
 	return serves ? EX_OSERR : 0;
 }
 
-/* Answers go before a table that takes long to read; a small one is not to wait until a busy machine has nothing else. */
+/* Answers go before the reading of a large table; a small one is not to wait until a busy machine has nothing else. */
 static void be_considerate(const struct config *config)
 {
 	struct stat table;
@@ -249,7 +249,8 @@ void loader_ended(struct loader *loader, int wait_status)
 	loader->pid = 0;
 	loader->status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : EX_CONFIG;
 	if (loader->late) {
-		snprintf(text, sizeof text, "the configuration could not be loaded within %d s, or %d s with waits for a CPU",
+		snprintf(text, sizeof text,
+		         "the configuration could not be loaded within %d s, or %d s with waits for a CPU",
 		         LIMIT_S, LONGEST_S);
 		add_error(loader, text);
 	} else if (WIFSIGNALED(wait_status)) {

@@ -141,7 +141,7 @@ static void keep_capabilities(uint32_t kept)
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { .effective = 0 } };
 	struct __user_cap_data_struct all[_LINUX_CAPABILITY_U32S_3];
 
-	/* in a container we may have less than what we keep; without an answer we keep all, or no worker could be forked */
+	/* in a container we may have less than we keep; without an answer we keep all, or no worker could be forked */
 	data[0].effective = data[0].permitted = kept;
 	if (syscall(SYS_capget, &header, all) == 0) {
 		data[0].effective = all[0].effective & kept;

@@ -37,8 +37,8 @@ bool starter_open(struct starter *, const struct options *);
 bool starter_order(struct starter *, const int *fds, size_t count, const char *names);
 
 /*
- * What has become of the last order.  Returns the new process, which is or soon will be a child of the supervisor; 0 when
- * nothing is known yet; -1 with errno when there is none.  It is told before the process can end.  Never blocks.
+ * What has become of the last order.  Returns the new process, which is or soon will be a child of the supervisor; 0
+ * when nothing is known yet; -1 with errno when there is none.  It is told before the process can end.  Never blocks.
  */
 pid_t starter_answer(const struct starter *);
 

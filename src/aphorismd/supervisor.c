@@ -76,8 +76,9 @@ static void take_signals(struct supervisor *s)
 		switch (info.ssi_signo) {
 		case SIGTERM:
 		case SIGINT:
+			/* but once at the elder's word, which may come twice: see take_line() */
 			if (!s->stopping || s->elder < 0 || (pid_t)info.ssi_pid != s->elder_pid)
-				supervisor_stop(s, 1);    /* but once at the elder's word, which may come twice: see take_line() */
+				supervisor_stop(s, 1);
 			break;
 		case SIGQUIT:
 			supervisor_stop(s, STOP_AT_ONCE);
@@ -277,7 +278,7 @@ static void loop(struct supervisor *s)
 
 /* ---- beginning and end ---- */
 
-/* In a worker.  What it would keep mapped of other generations, their table above all, would live as long as it does. */
+/* In a worker.  What it kept mapped of other generations, their table above all, would live as long as it does. */
 static void forget(void *supervisor, const struct generation *generation)
 {
 	struct supervisor *s = supervisor;
@@ -311,7 +312,8 @@ static int open_signals(void)
 
 	sigemptyset(&set);
 	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
-		if (signal(wanted[i], SIG_DFL) == SIG_ERR)        /* an ignored one would never show in the descriptor */
+		/* an ignored one would never show in the descriptor */
+		if (signal(wanted[i], SIG_DFL) == SIG_ERR)
 			return -1;
 		sigaddset(&set, wanted[i]);
 	}

@@ -203,7 +203,8 @@ static void say_own_findings(const struct supervisor *s, unsigned client)
 	char what[PATH_MAX + 64];
 
 	if (s->unconfined[0] != '\0')
-		say_finding(&client, "process.sandbox", s->unconfined, "a kernel with Landlock and seccomp, a build with libseccomp");
+		say_finding(&client, "process.sandbox", s->unconfined,
+		            "a kernel with Landlock and seccomp, a build with libseccomp");
 	if (geteuid() == 0 && !s->privileges.drop)        /* at a start and by --test this is said already */
 		say_finding(&client, "process.user", "workers are root", "process = { user = \"aphorismd\"; };");
 	if (s->pidfile >= 0 && !pidfile_is_ours(s->pidfile_path, s->pidfile)) {

@@ -125,7 +125,8 @@ int supervisor_open_listeners(struct supervisor *s, const struct config *config,
 			continue;
 		listeners[i] = listener_open(&config->listen[i], (int)config->backlog, &status, reason);
 		if (!listeners[i]) {
-			const struct listener *ours = status == EX_UNAVAILABLE ? same_port(s, &config->listen[i]) : NULL;
+			const struct listener *ours = status == EX_UNAVAILABLE ? same_port(s, &config->listen[i])
+			                                                       : NULL;
 			size_t len = strlen(reason);
 
 			if (ours)

@@ -74,7 +74,8 @@ void supervisor_notify_ready(const struct supervisor *s, bool failed)
 	for (int64_t i = 0; i < current->image.config->listeners; i++) {
 		size_t len = strlen(listeners);
 
-		snprintf(listeners + len, sizeof listeners - len, "%s %s", i > 0 ? "," : "", current->listeners[i]->address);
+		snprintf(listeners + len, sizeof listeners - len, "%s %s", i > 0 ? "," : "",
+		         current->listeners[i]->address);
 	}
 	notify_say("READY=1\n", "model %s, generation %u, listening on%s", current->model->name, current->number,
 	           listeners);

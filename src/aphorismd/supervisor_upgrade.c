@@ -195,7 +195,7 @@ static void leave(struct supervisor *s, uint64_t now_us)
 	upgrade->deadline_us = now_us + LAST_WORDS_US;
 	leave_listeners(s, now_us);
 	control_leave(upgrade->takes_control);
-	pidfile_remove(s->pidfile_path, s->pidfile);      /* or let go of our lock: the heir may be restarted meanwhile */
+	pidfile_remove(s->pidfile_path, s->pidfile);      /* or our lock on it: the heir may be restarted meanwhile */
 	s->pidfile = -1;
 	log_notice("upgraded: process %d serves, this one finishes what it holds", (int)upgrade->heir);
 	if (s->again)

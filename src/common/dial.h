@@ -16,10 +16,10 @@
 void dial_init(void);
 
 /*
- * Connects to a UNIX socket by its path.  Returns a descriptor, non-blocking and close-on-exec, that the caller owns, or
- * -1 with errno: ETIMEDOUT when the deadline has passed, ENAMETOOLONG when no socket address can hold the path, ECANCELED
- * when `cancel` (-1: none) can be read, which is looked at before each try and after a signal that is caught without
- * SA_RESTART.  Blocks, at most until then.
+ * Connects to a UNIX socket by its path.  Returns a descriptor, non-blocking and close-on-exec, that the caller owns,
+ * or -1 with errno: ETIMEDOUT when the deadline has passed, ENAMETOOLONG when no socket address can hold the path,
+ * ECANCELED when `cancel` (-1: none) can be read, which is looked at before each try and after a signal that is
+ * caught without SA_RESTART.  Blocks, at most until then.
  */
 int dial_unix(const char *path, uint64_t deadline_us, int cancel);
 

@@ -13,7 +13,7 @@
 
 enum {
 	HISTOGRAM_BITS = 8,
-	HISTOGRAM_DOUBLINGS = 34,         /* buckets end at 2^42 - 1: in ns, 73 minutes; beyond it all falls into the last */
+	HISTOGRAM_DOUBLINGS = 34,         /* buckets end at 2^42 - 1: in ns, 73 minutes; the last takes all beyond */
 	HISTOGRAM_BUCKETS = (HISTOGRAM_DOUBLINGS + 1) << HISTOGRAM_BITS,
 };
 

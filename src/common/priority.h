@@ -8,8 +8,8 @@
 #include <sys/types.h>
 
 /*
- * From now on the calling thread takes only what others leave of CPU and disk, for good: without CAP_SYS_NICE there is no
- * way back.  Where that is denied, it goes on as before.
+ * From now on the calling thread takes only what others leave of CPU and disk, for good: without CAP_SYS_NICE there
+ * is no way back.  Where that is denied, it goes on as before.
  */
 void priority_yield(void);
 

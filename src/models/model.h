@@ -14,7 +14,7 @@ struct plan {
 	uint32_t most_workers;            /* and at most */
 	uint32_t conversations;           /* in one worker, at once, that need buffers of their own */
 	uint32_t acceptors;               /* threads of one worker that wait for connections */
-	uint32_t tallies;                 /* of counts in one worker: one to each conversation; 0: to each CPU, for all */
+	uint32_t tallies;                 /* of counts in a worker: one to each conversation; 0: to each CPU, for all */
 	uint32_t capacity;                /* connections that all workers together can serve at once */
 	int32_t least_idle, most_idle;    /* of an elastic pool: outside of these it is adjusted */
 	unsigned makes;                   /* what its workers need beside serving: see server/sandbox.h */
@@ -30,13 +30,13 @@ struct model {
 	/* of an elastic pool: how many workers to add (or, negative, to retire), by how many there are; else NULL */
 	int (*adjust)(const struct config *, int all, int idle);
 	/*
-	 * Opens what the sandbox will deny, in a worker that was made ready by worker_open().  Returns 0, or a sysexits code
-	 * after logging the reason.  May be NULL.
+	 * Opens what the sandbox will deny, in a worker that was made ready by worker_open().  Returns 0, or a
+	 * sysexits code after logging the reason.  May be NULL.
 	 */
 	int (*open)(struct worker *);
 	/*
-	 * Says worker_ready() when all that it needs is open, exits with EX_OSERR if that can't be; then serves until the
-	 * worker is told to stop.  Runs in a process of its own.
+	 * Says worker_ready() when all that it needs is open, exits with EX_OSERR if that can't be; then serves until
+	 * the worker is told to stop.  Runs in a process of its own.
 	 */
 	void (*serve)(struct worker *);
 };

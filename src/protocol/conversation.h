@@ -33,13 +33,13 @@ struct service {
 
 enum {
 	CONVERSATION_IN = 16384,          /* a pump's input buffer: at least this and max_question_length */
-	CONVERSATION_OUT = 16384,         /* its output buffer: this and the longest answer, so any fits; or less at first */
+	CONVERSATION_OUT = 16384,         /* its output buffer: this and the longest answer: any fits; less at first */
 };
 _Static_assert((int)PROXY_MOST < (int)CONVERSATION_IN, "a header fits, with room to read on");
 
 enum conversation_state {
 	CONVERSATION_READ,                /* all requests are answered: send what is in out, then read more */
-	CONVERSATION_FLUSH,               /* no room for the next answer: send out or lend more, call again; do not read */
+	CONVERSATION_FLUSH,               /* no room for an answer: send out or lend more, call again; do not read */
 	CONVERSATION_PAY,                 /* send out, let a cost pass, say conversation_paid(), call again */
 	CONVERSATION_MEET,                /* take the PROXY header with conversation_meet(), call again; or close */
 	CONVERSATION_LINGER,              /* send out, end the output, drop input to its end (bounded) */

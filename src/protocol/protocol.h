@@ -32,7 +32,7 @@ struct protocol {
 	struct span (*answer)(const void *data, struct span request);
 	/* the protocol's own last words before a connection is closed; empty: it is closed without a word */
 	struct span too_long, too_slow, too_busy;
-	/* what answers a request that it has no answer to: `answer` returns this very span then; empty: there is none */
+	/* what answers a request that it has no answer to: `answer` returns this very span then; empty: none */
 	struct span unknown;
 };
 

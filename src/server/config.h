@@ -58,7 +58,7 @@ struct config {
 		bool listen, aphorisms, user, pidfile, control, log_level;
 		bool file;                /* there was one */
 	} set;
-	struct {                          /* may be changed by others, as their modes and owners were when they were read */
+	struct {                          /* may be changed by others, as modes and owners were when they were read */
 		bool file, aphorisms;
 	} exposed;
 	_Alignas(8) unsigned char sections[CONFIG_SECTIONS];

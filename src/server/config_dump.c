@@ -139,8 +139,8 @@ void config_dump(const struct loader *loader, FILE *to)
 
 /* ---- from one configuration to the next ---- */
 
-static const void *value_at(const struct config *config, const struct config_schema *schema, const struct section *section,
-                            const struct key *key)
+static const void *value_at(const struct config *config, const struct config_schema *schema,
+                            const struct section *section, const struct key *key)
 {
 	const void *base = section ? config_section(config, schema, section->name) : config;
 
@@ -181,7 +181,8 @@ static void print_changed(const struct config *old, const struct config *new, co
 	}
 }
 
-void config_print_changes(const struct config *old, const struct config *new, const struct config_schema *schema, FILE *to)
+void config_print_changes(const struct config *old, const struct config *new, const struct config_schema *schema,
+                          FILE *to)
 {
 	print_changed(old, new, schema, NULL, config_keys, to);
 	for (const struct section *const *section = schema->sections; *section; section++)

@@ -134,7 +134,7 @@ static void unpark(struct event_pump *pump, struct event_connection *c)
 
 /* ---- the conversation goes on ---- */
 
-/* The output buffer was sent, n as send(2) says.  False when that is not all: it is parked, or the connection closed. */
+/* The output was sent, n as send(2) says.  False when that is not all: it is parked, or the connection closed. */
 static bool is_all_sent(struct event_pump *pump, uint32_t seat, ssize_t n)
 {
 	struct event_connection *c = &pump->at[seat];

@@ -58,7 +58,7 @@ struct event_engine {
 	/* A connection wants something else from now on.  False with errno when that can't be. */
 	bool (*want)(uint32_t seat, enum event_want before, enum event_want now);
 
-	/* As recv(2) without waiting, behind what pump->in holds; to be called when an event says that there is some. */
+	/* As recv(2) without waiting, behind what pump->in holds; to be called when an event says there is some. */
 	ssize_t (*receive)(uint32_t seat);
 
 	/*
@@ -76,7 +76,7 @@ struct event_engine {
 	 */
 	bool (*wait)(uint64_t until_us);
 
-	/* The next event; false when there is none.  One about a connection that was closed meanwhile may still come. */
+	/* The next event; false when there is none.  One about a connection closed meanwhile may still come. */
 	bool (*next)(struct event *);
 };
 

@@ -68,8 +68,9 @@ void event_ring_wait(struct event_ring *ring, uint64_t until_us)
 	if (left_us == 0)
 		rc = io_uring_submit_and_get_events(&ring->uring);
 	else
-		rc = io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, until_us == UINT64_MAX ? NULL : &left, NULL);
-	/* an outcome that the kernel had no memory to keep would be waited for in vain; it is told once, among others */
+		rc = io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, until_us == UINT64_MAX ? NULL : &left,
+		                                      NULL);
+	/* an outcome the kernel had no memory to keep would be waited for in vain; it is told once, among others */
 	if (rc == -EBADR) {
 		log_error("io_uring has lost events");
 		exit(EX_OSERR);

@@ -74,7 +74,8 @@ static const struct family {
 	{ "refused", "counter", NULL, "Connections beyond a limit." },
 	{ "denied", "counter", NULL, "Connections that the access lists turned away." },
 	{ "bad_headers", "counter", NULL, "Connections without a valid PROXY header where one was due." },
-	{ "accept_waits", "counter", NULL, "Times that clients waited for a seat, a descriptor, a process or a thread." },
+	{ "accept_waits", "counter", NULL,
+	  "Times that clients waited for a seat, a descriptor, a process or a thread." },
 	{ "reloads", "counter", NULL, "Reloads, by how they ended." },
 };
 
@@ -183,7 +184,8 @@ void figures_print_metrics(const struct figures *figures, FILE *to)
 	print_buckets(&figures->totals.wait, "question_wait_seconds",
 	              "Time from the kernel's word that a question is there until work on it begins.", to);
 	print_buckets(&figures->totals.service, "question_service_seconds",
-	              "Time from the beginning of the work on a question until its answer is handed to the kernel.", to);
+	              "Time from the beginning of the work on a question until its answer is handed to the kernel.",
+	              to);
 	fputs("# EOF\n", to);
 }
 

@@ -17,7 +17,7 @@ struct listener {
 	char address[CONFIG_ADDRESS];     /* as bound, with the real port */
 	dev_t device;                     /* of a UNIX socket's file: so that only our own is removed */
 	ino_t inode;
-	bool lent;                        /* whoever opened it goes on with it after us: its queue, its file, its backlog */
+	bool lent;                        /* whoever opened it goes on with it after us: queue, file and backlog */
 	bool theirs;                      /* of the process whose place we take, until that leaves it to us */
 };
 

@@ -19,13 +19,13 @@
 #include "common/log.h"
 #include "server/listener.h"
 
-enum { FIRST_OUT = 2048 };                /* bytes of the first output buffer: with a short question it fits in a page */
+enum { FIRST_OUT = 2048 };                /* bytes of the first output buffer: with a short question it fits a page */
 
 struct pump {
 	struct worker *worker;
 	struct connection *connection;
 	struct conversation conversation;
-	struct bytes in, out, wide_out;   /* wide_out: instead of the first one, when that is too small; else untouched */
+	struct bytes in, out, wide_out;   /* wide_out: instead of the first, when that is too small; else untouched */
 	uint64_t now_us;
 	uint64_t came_ns, begun_ns;       /* the last input; the work on what is answered next */
 	uint32_t unsent;                  /* questions that `out` answers */

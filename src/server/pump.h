@@ -9,7 +9,7 @@
 enum {
 	PUMP_LINGER_US = 1000000,         /* how long, and for how many bytes, the end waits for the client's own end */
 	PUMP_LINGER_BYTES = 65536,
-	PUMP_LATE_READS = 4,              /* what was received by a deadline still counts, but not white space for ever */
+	PUMP_LATE_READS = 4,              /* what came by a deadline still counts, but not white space for ever */
 };
 
 /*

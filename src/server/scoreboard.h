@@ -87,7 +87,7 @@ struct scoreboard_shared {
 /* Each process has its own of this: sizes and addresses are not where a worker could change them for the others. */
 struct scoreboard {
 	uint32_t seats, workers, tallies;         /* the last for each worker */
-	uint32_t used;                            /* workers that there have ever been: the rows from here on are not read */
+	uint32_t used;                            /* workers there have ever been: the rows from here on are not read */
 	int32_t least_idle, most_idle;            /* outside of these the supervisor wants to know */
 	struct scoreboard_shared *shared;
 	struct worker_row *row;

@@ -61,7 +61,7 @@ struct worker {
 	pid_t supervisor;                 /* to follow when it dies; 0: there is none */
 	int listener_count;
 	int devnull;
-	_Atomic uint32_t hint;            /* the seat to try first: at first in a part of its own, then the one left last */
+	_Atomic uint32_t hint;            /* the seat to try first: at first in its own part, then the one left last */
 	int supervisor_told;              /* an eventfd: the supervisor is to look at the scoreboard */
 
 	uint32_t in_size, out_size;       /* of the buffers that a conversation needs */
@@ -78,7 +78,7 @@ struct worker {
 	_Atomic bool wanted;              /* somebody waits for a vacancy: a seat, a descriptor */
 	sem_t vacancy;
 
-	struct worker_listener listeners[CONFIG_LISTENERS];   /* the caller's, too; last, for few of them are ever touched */
+	struct worker_listener listeners[CONFIG_LISTENERS];   /* the caller's, too; last, for few are ever touched */
 };
 
 /* A connection that was taken: its descriptor, its seat, what is served there, and where that is counted. */

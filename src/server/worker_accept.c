@@ -61,8 +61,8 @@ static bool wait_for_seat(struct worker *worker, struct connection *connection)
 		if (take_seat(worker, connection))
 			return true;      /* it was left before we said that we want one */
 		if (phase == PHASE_SERVES)
-			log_limited(limit(worker, LIMIT_SEATS), LOG_WARNING, "max_connections (%u) reached: clients wait",
-			            worker->board->seats);
+			log_limited(limit(worker, LIMIT_SEATS), LOG_WARNING,
+			            "max_connections (%u) reached: clients wait", worker->board->seats);
 		if (!again)
 			scoreboard_count(worker->board, worker->number, COUNT_ACCEPT_WAITS);
 		worker_wait_for_vacancy(worker);
@@ -77,7 +77,8 @@ static bool wait_for_seat(struct worker *worker, struct connection *connection)
 static bool is_passing(int error)
 {
 	static const int passing[] = { EINTR, EAGAIN, ECONNABORTED, ECONNRESET, EPROTO, ENOPROTOOPT, EHOSTDOWN, ENONET,
-		                       EHOSTUNREACH, ENETDOWN, ENETUNREACH, EOPNOTSUPP, ETIMEDOUT, EPERM, ENOTSOCK, EINVAL };
+		                       EHOSTUNREACH, ENETDOWN, ENETUNREACH, EOPNOTSUPP, ETIMEDOUT, EPERM, ENOTSOCK,
+		                       EINVAL };
 
 	for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
 		if (passing[i] == error)
@@ -87,7 +88,8 @@ static bool is_passing(int error)
 
 static void note_shortage(struct worker *worker, int error)
 {
-	log_limited(limit(worker, LIMIT_SHORTAGE), LOG_WARNING, "can't accept connections: %s; trying on", strerror(error));
+	log_limited(limit(worker, LIMIT_SHORTAGE), LOG_WARNING, "can't accept connections: %s; trying on",
+	            strerror(error));
 	scoreboard_count(worker->board, worker->number, COUNT_ACCEPT_WAITS);
 }
 
@@ -190,8 +192,8 @@ static bool admit(struct worker *worker, struct worker_listener *listener, struc
 		return false;
 	}
 	if (connection->seat == WORKER_NO_SEAT && !take_seat(worker, connection)) {
-		log_limited(limit(worker, LIMIT_SEATS), LOG_WARNING, "max_connections (%u) reached: clients are refused",
-		            worker->board->seats);
+		log_limited(limit(worker, LIMIT_SEATS), LOG_WARNING,
+		            "max_connections (%u) reached: clients are refused", worker->board->seats);
 		refuse(worker, connection->fd, connection->service, COUNT_REFUSED_LIMIT);
 		close(connection->fd);
 		return false;
@@ -383,8 +385,8 @@ int worker_accept_now(struct worker *worker, int number, struct connection *conn
 	connection->seat = WORKER_NO_SEAT;
 	for (;;) {
 		if (connection->seat == WORKER_NO_SEAT && !refuses && !take_seat(worker, connection)) {
-			log_limited(limit(worker, LIMIT_SEATS), LOG_WARNING, "max_connections (%u) reached: clients wait",
-			            worker->board->seats);
+			log_limited(limit(worker, LIMIT_SEATS), LOG_WARNING,
+			            "max_connections (%u) reached: clients wait", worker->board->seats);
 			scoreboard_count(worker->board, worker->number, COUNT_ACCEPT_WAITS);
 			return -1;
 		}

@@ -104,7 +104,8 @@ static void on_orphan(int signal, siginfo_t *info, void *context)
 	int error = errno;
 
 	(void)context;
-	if (self->supervisor > 0 && getppid() != self->supervisor && (leads || info->si_pid == getpgrp()) && !orphaned) {
+	if (self->supervisor > 0 && getppid() != self->supervisor && (leads || info->si_pid == getpgrp()) &&
+	    !orphaned) {
 		orphaned = true;
 		limit_drain(self->config->drain_us < ORPHAN_DRAIN_US ? self->config->drain_us : ORPHAN_DRAIN_US);
 		rise_to(PHASE_STOPS);

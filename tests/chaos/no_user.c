@@ -1,6 +1,6 @@
 /*
- * no_user.c - loaded into the daemon by the tests of failing starts: while the file that EXIT_FILE names is there, whoever
- * changes its user ends with the exit status that it holds.
+ * no_user.c - loaded into the daemon by the tests of failing starts: while the file that EXIT_FILE names is there,
+ * whoever changes its user ends with the exit status that it holds.
  */
 #include <fcntl.h>
 #include <stdlib.h>

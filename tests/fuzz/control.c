@@ -18,7 +18,10 @@
 #include "common/log.h"
 #include "fuzz.h"
 
-enum { PEERS = CONTROL_CLIENTS + 4, LONGEST_COMMAND = 255, LONGEST_SPEECH = 1 << 16, RECEIVED = 1 << 20, LONG_ANSWER = 2000 };
+enum {
+	PEERS = CONTROL_CLIENTS + 4, LONGEST_COMMAND = 255, LONGEST_SPEECH = 1 << 16,
+	RECEIVED = 1 << 20, LONG_ANSWER = 2000,
+};
 
 static char folder[] = "/dev/shm/aphorismd-fuzz-XXXXXX";
 static struct sockaddr_un address = { .sun_family = AF_UNIX };

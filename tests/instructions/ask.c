@@ -1,7 +1,8 @@
 /*
  * ask.c - asks a conversation and a table the same questions each time, under callgrind: see tests/check-instructions.
  *
- * usage: ask COUNT     so many questions of each kind; at the end of each kind callgrind's counts are dumped under its name
+ * usage: ask COUNT     so many questions of each kind; at the end of each kind callgrind's counts are dumped under
+ *                      its name
  *        ask           says what the counts depend on
  */
 #include <stdio.h>
@@ -22,7 +23,9 @@
 
 enum { AHEAD = 16, LONG = 1000, LONGEST = 4096, ROOM = 65536 };
 
-static const char *const three[] = { "Beautiful is better than?", "Explicit is better than?", "Simple is better than?" };
+static const char *const three[] = {
+	"Beautiful is better than?", "Explicit is better than?", "Simple is better than?",
+};
 static char in[ROOM], out[ROOM];
 
 static void begin(void)
@@ -131,7 +134,8 @@ static void ask_tables(const struct table *small, int count)
 	for (int i = 0; i < count; i++) {
 		number = number * 1664525 + 1013904223;
 		any[i].at = at;
-		at += any[i].len = (size_t)sprintf(at, "What is better than %u?", 3 + (number >> 8) % (unsigned)(count - 3));
+		at += any[i].len = (size_t)sprintf(at, "What is better than %u?",
+		                                   3 + (number >> 8) % (unsigned)(count - 3));
 	}
 	look_up("table-of-three", small, same, 3, count);
 	look_up("same-three-of-many", large, same, 3, count);

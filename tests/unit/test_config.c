@@ -191,8 +191,10 @@ START_TEST(values)
 	const struct pool *pool = config_section(&config, &schema, "pool");
 
 	ck_assert_int_eq(load("model = \"event\"; backlog : 0x10, max_connections = 7L\n"
-	                      "listen = ( \"[::1]:1060\",\n { address = \"unix:/run/x\"; mode = \"0600\"; proxy = false; },\n"
-	                      " { protocol = \"echo\"; address = \"*:7\"; proxy = true }, \"127.0.0.1:0\", \"127.0.0.1:0\" );\n"
+	                      "listen = ( \"[::1]:1060\",\n"
+	                      " { address = \"unix:/run/x\"; mode = \"0600\"; proxy = false; },\n"
+	                      " { protocol = \"echo\"; address = \"*:7\"; proxy = true },"
+	                      " \"127.0.0.1:0\", \"127.0.0.1:0\" );\n"
 	                      "aphorisms = \"mine/a\" \"phorisms\"; max_question_length = \"16k\";\n"
 	                      "over_limit = \"refuse\";\n"
 	                      "timeouts = { question = 5; idle = \"1500ms\"; drain = \"24h\"; }\n"
@@ -380,7 +382,8 @@ START_TEST(all_errors_in_one_run)
 		"a.conf:1: model: \"x\" is no model (prefork, fork, event)\n"
 		"b.conf:2: backlog: out of range, must be 1 to 65535\n"
 		"a.conf:4: timeouts.idle: out of range, must be 1ms to 24h\n"
-		"environment: APHORISMD_LOG_LEVEL: \"loud\" is no value of this key (error, warning, notice, info, debug)\n"
+		"environment: APHORISMD_LOG_LEVEL: \"loud\" is no value of this key "
+		"(error, warning, notice, info, debug)\n"
 		"option: backlog: out of range, must be 1 to 65535\n"
 		"option: timeout.idle: unknown key, did you mean \"timeouts.idle\"?\n"
 		"option: model: no value: write model=VALUE\n");
