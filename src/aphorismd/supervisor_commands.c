@@ -102,17 +102,17 @@ static const char *state_name(const struct generation *generation, uint32_t n)
 static void say_worker(unsigned client, const struct generation *generation, uint32_t n, const struct holding *held)
 {
 	const struct member *member = &generation->members[n];
-	struct scoreboard_totals totals = { .seated = 0 };
+	uint64_t connections = scoreboard_counted(generation->board, n, COUNT_CONNECTIONS);
+	uint64_t questions = scoreboard_counted(generation->board, n, COUNT_ANSWERED);
 	char peer[CONFIG_ADDRESS] = "-";
 
-	scoreboard_sum_worker(generation->board, n, &totals);
 	if (held->count > 0)
 		scoreboard_peer(&generation->board->seat[held->seat], peer, sizeof peer);
 	control_say(client, "worker number=%u\tpid=%d\tgeneration=%u\tstate=%s\tage_seconds=%llu\topen=%u\t"
 	            "connections=%llu\tquestions=%llu\tclient=%s", n, (int)member->pid, generation->number,
 	            state_name(generation, n), (unsigned long long)(clock_now_us() - member->began_us) / CLOCK_S,
-	            held->count, (unsigned long long)(totals.count[COUNT_CONNECTIONS] - member->connections_before),
-	            (unsigned long long)(totals.count[COUNT_ANSWERED] - member->questions_before), peer);
+	            held->count, (unsigned long long)(connections - member->connections_before),
+	            (unsigned long long)(questions - member->questions_before), peer);
 }
 
 static void say_workers_of(unsigned client, const struct generation *generation, int *said)

@@ -194,7 +194,7 @@ uint64_t scoreboard_counted(const struct scoreboard *board, uint32_t worker, enu
 	return sum;
 }
 
-void scoreboard_sum_worker(const struct scoreboard *board, uint32_t worker, struct scoreboard_totals *totals)
+static void sum_worker(const struct scoreboard *board, uint32_t worker, struct scoreboard_totals *totals)
 {
 	for (int what = 0; what < COUNT_ALL; what++)
 		totals->count[what] += scoreboard_counted(board, worker, what);
@@ -211,7 +211,7 @@ void scoreboard_sum(const struct scoreboard *board, struct scoreboard_totals *to
 	for (uint32_t n = 0; n < board->seats; n++)
 		totals->seated += atomic_load_explicit(&board->seat[n].family, memory_order_relaxed) != 0;
 	for (uint32_t n = 0; n < board->used; n++)
-		scoreboard_sum_worker(board, n, totals);
+		sum_worker(board, n, totals);
 }
 
 uint64_t scoreboard_timeouts(const struct scoreboard_totals *totals)

@@ -127,9 +127,8 @@ struct sockaddr_in6 scoreboard_sockaddr(const struct seat *);
 /* "127.0.0.1:4711", "[::1]:4711" or "unix:" of who sits there; the text is in `to`. */
 const char *scoreboard_peer(const struct seat *, char *to, size_t size);
 
-/* Sums over all workers, added to *totals (seated too); or of one worker, without `seated`. */
+/* Sums over all workers, added to *totals. */
 void scoreboard_sum(const struct scoreboard *, struct scoreboard_totals *);
-void scoreboard_sum_worker(const struct scoreboard *, uint32_t worker, struct scoreboard_totals *);
 
 /* One count of a worker and of those at its place before it.  For signal handlers, too. */
 uint64_t scoreboard_counted(const struct scoreboard *, uint32_t worker, enum scoreboard_count);
