@@ -46,7 +46,7 @@ static const char *const worker_calls[] = {
 
 static const char *const loader_calls[] = {
 	"read", "readv", "pread64", "lseek", "_llseek", "fstat", "fstat64", "newfstatat", "fstatat64", "statx",
-	"ftruncate", "ftruncate64", NULL,
+	"ftruncate", "ftruncate64", "geteuid", "geteuid32", NULL,
 };
 
 static const char *const process_calls[] = { "fork", "wait4", "waitpid", "set_robust_list", "set_tid_address", NULL };

@@ -1,6 +1,10 @@
 """aphorismctl doctor and aphorismd --test: what will hurt, and the line that mends it."""
 
+import grp
 import json
+import os
+import pwd
+import shutil
 
 import pytest
 
@@ -95,6 +99,30 @@ def test_files_that_others_may_change(daemon):
     run("sh", "-c", found["aphorisms"][1])
     d.reloaded()
     assert not {"configuration", "aphorisms"} & set(findings(d))
+
+
+@pytest.mark.skipif(not ROOT, reason="only root gives files away")
+def test_files_of_a_group_or_of_another_user(daemon):
+    """The loader tells from within its sandbox who it is."""
+    d = daemon("event", **WELL)
+    d.config.chmod(0o664)
+    assert "configuration: " not in tried(d)
+    os.chown(d.config, 0, grp.getgrnam("nogroup").gr_gid)
+    assert f"configuration: {d.config} may be changed by others" in tried(d)
+    os.chown(d.config, pwd.getpwnam("nobody").pw_uid, 0)
+    assert "configuration: " in tried(d)
+
+
+@pytest.mark.skipif(not ROOT, reason="only root becomes another user")
+def test_files_of_an_ordinary_user(daemon):
+    """Who starts the daemon may change them."""
+    d, nobody = daemon("event", **WELL), ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+    for path in (d.config, d.table):
+        shutil.chown(path, "nobody")
+    said = tried(d, "-o", "process.user=", under=nobody)
+    assert "configuration: " not in said and "aphorisms: " not in said
+    d.table.chmod(0o646)
+    assert "aphorisms: " in tried(d, "-o", "process.user=", under=nobody)
 
 
 def test_a_line_that_is_too_long_is_not_cut(daemon, place):
