@@ -326,6 +326,11 @@ static void read_command(unsigned i, control_command *command, void *arg)
 	client->silent = n == 0 && client->waits != CONTROL_NOTHING && !has_gone(client->fd);
 	if (client->silent)
 		return;
+	if (n == 0 && client->waits == CONTROL_NOTHING && client->len > 0) {
+		control_say(i, "error the command does not end in a newline");
+		control_end(i, EX_USAGE);
+		return;
+	}
 	if (n <= 0) {
 		drop(client);
 		return;

@@ -3,6 +3,7 @@
  *
  * Whatever comes from a scoreboard may be a worker's lie: it is shown, and nothing else is done about it.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,7 +214,8 @@ static void say_own_findings(const struct supervisor *s, unsigned client)
 	}
 	if (s->metrics.error != 0) {
 		snprintf(what, sizeof what, "it can't be written: %s", strerror(s->metrics.error));
-		say_finding(&client, "metrics.file", what, "a folder that whoever starts the daemon may write to");
+		say_finding(&client, "metrics.file", what, s->metrics.error == ENOSPC || s->metrics.error == EDQUOT
+		            ? "room in its file system" : "a folder that whoever starts the daemon may write to");
 	}
 }
 

@@ -165,6 +165,8 @@ def test_odd_command_lines(daemon, data):
     assert b"end 0" not in got
     if data == b"pign\n":
         assert b"end 64\n" in got
+    if data == b"ping":
+        assert got == b"error the command does not end in a newline\nend 64\n"
     assert d.ctl("ping").returncode == 0 and d.ask() == b"Ugly."
 
 

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from fixtures import TRACED, check_uring
-from harness import LIMIT, ROOT, open_files, parse, until
+from harness import LIMIT, ROOT, open_files, parse, process, until
 from tracing import straced, under_strace
 
 QUESTION, ANSWER = b"Simple is better than?", b"Complex."
@@ -75,10 +75,19 @@ def test_connections_are_spread_evenly(daemon, engine, come):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+def await_sleep(pids):
+    """It is microseconds away: so this looks again at once."""
+    end = time.monotonic() + LIMIT
+    while any(process(pid).state != "S" for pid in pids):
+        assert time.monotonic() < end, "the workers never sleep"
+
+
 def test_those_who_do_not_stay_are_spread_evenly(daemon, engine):
-    """Nobody holds more than the other, and still each has its turn."""
+    """Nobody holds more than the other, and still each has its turn: with all asleep, the kernel alone says whose it is."""
     d = daemon("event", event__engine=engine, event__workers=2, log__level="notice")
+    workers = [p.pid for p in d.workers()]
     for _ in range(320):
+        await_sleep(workers)
         assert d.ask_once(QUESTION) == ANSWER
 
     def answered():

@@ -369,6 +369,7 @@ def test_metrics_on_a_full_disk(daemon, place):
         assert sorted(os.listdir(folder)) == ["a.prom", "full"]
         assert value(parsed((folder / "a.prom").read_text()), "questions") == 0
         assert d.ask(QUESTION) == ANSWER
+        assert "\troom in its file system\n" in d.ctl("doctor").stdout
         (folder / "full").unlink()
         until("the next", lambda: value(parsed((folder / "a.prom").read_text()), "questions") == 1)
         d.stop()
