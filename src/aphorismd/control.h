@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct listener;
+
 enum { CONTROL_CLIENTS = 16, CONTROL_REASON = 320 };
 
 /* What a client may wait for. */
@@ -27,8 +29,8 @@ int control_open(const char *path, int inherited, gid_t group, char *reason);
 /* From now on the socket is ours. */
 void control_own(void);
 
-/* The socket, to be passed on; -1 when there is none. */
-int control_fd(void);
+/* The socket, to be passed on; NULL when there is none. */
+const struct listener *control_listener(void);
 
 /* Was it inherited, and is it still theirs? */
 bool control_is_theirs(void);

@@ -75,8 +75,8 @@ uint64_t supervisor_taken_listeners(const struct supervisor *s)
 void supervisor_own_listeners(struct supervisor *s)
 {
 	for (size_t i = 0; i < s->listener_count; i++) {
-		if (s->listeners[i]->theirs && is_listed(s->current, s->listeners[i]))
-			listener_own(s->listeners[i]);
+		if (s->listeners[i]->theirs && !is_listed(s->current, s->listeners[i]))
+			s->listeners[i]->inode = 0;       /* its file is the elder's to remove */
 		s->listeners[i]->theirs = false;
 	}
 	supervisor_close_unlisted(s);
