@@ -44,7 +44,7 @@ static uint64_t served_us;                /* when clients were last looked at */
 static bool deaf;                         /* somebody else still takes the clients */
 static uint64_t retry_us;                 /* 0, or when to take clients again after a shortage */
 
-/* The inherited socket, if it is the one that is wanted. */
+/* The inherited socket, if it is the one that is wanted and still to be found. */
 static struct listener *adopt(const struct config_listen *at, int inherited)
 {
 	struct listener *adopted = inherited >= 0 ? listener_adopt(inherited, at->address, false) : NULL;
@@ -52,7 +52,7 @@ static struct listener *adopt(const struct config_listen *at, int inherited)
 	if (adopted) {
 		adopted->theirs = true;
 		inherited_note_file(adopted);
-		if (strcmp(adopted->address, at->address) == 0)
+		if (strcmp(adopted->address, at->address) == 0 && !listener_is_lost(adopted))
 			return adopted;
 		listener_close(adopted);
 	} else if (inherited >= 0)

@@ -21,8 +21,8 @@ enum control_wait { CONTROL_NOTHING, CONTROL_RELOAD, CONTROL_UPGRADE, CONTROL_EX
 
 /*
  * Opens the socket at that path for root, ourselves and the members of that group.  inherited: -1, or the socket of the
- * process whose place we take, which is used if it is the one at that path, and closed if not; clients are taken from
- * control_own() on then.  Returns 0, or EX_CANTCREAT or EX_OSERR with the reason.
+ * process whose place we take, which is used if it is the one at that path, and closed if not, or if its file was
+ * removed; clients are taken from control_own() on then.  Returns 0, or EX_CANTCREAT or EX_OSERR with the reason.
  */
 int control_open(const char *path, int inherited, gid_t group, char *reason);
 

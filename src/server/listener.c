@@ -224,6 +224,11 @@ bool listener_has_file(const struct listener *listener)
 	       st.st_dev == listener->device && st.st_ino == listener->inode;
 }
 
+bool listener_is_lost(const struct listener *listener)
+{
+	return listener->family == AF_UNIX && !listener->lent && !listener_has_file(listener) && errno == ENOENT;
+}
+
 void listener_forget(struct listener *listener)
 {
 	if (listener->fd >= 0)

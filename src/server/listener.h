@@ -46,6 +46,9 @@ struct listener *listener_adopt(int fd, const char *asked, bool lent);
  */
 bool listener_has_file(const struct listener *);
 
+/* Has its file been removed, so that nobody finds it any more?  Not if it is lent: its path is not ours to fill. */
+bool listener_is_lost(const struct listener *);
+
 /* What a TCP connection inherits from a listener of ours beside time-outs.  False with errno when that is not done. */
 bool listener_set_tcp(int fd);
 

@@ -721,6 +721,22 @@ def test_the_files_of_another_daemon_at_the_same_paths(start, place, program, ki
         other.finish()
 
 
+def test_files_that_were_removed(start, place):
+    """An upgrade makes them anew; who had connected before is served."""
+    paths = place / "s", place / "control"
+    d = start("thread", listen=("127.0.0.1:0", f"unix:{paths[0]}"))
+    with Client(f"unix:{paths[0]}") as client:
+        for path in paths:
+            path.unlink()
+        followed(d, place)
+        assert client.everything() == b""
+    is_whole(d, place)
+    assert d.ask() == talk(f"unix:{paths[0]}", [b"Beautiful is better than?"]) == b"Ugly."
+    assert [stat.S_IMODE(path.stat().st_mode) for path in paths] == [0o666, 0o660]
+    d.stop()
+    assert not {"s", "control", "pid"} & set(os.listdir(place))
+
+
 def test_signals_to_all_processes(start, place):
     """What a service manager signals to all is for the supervisor, the starter has an ear for it alone."""
     d = start()
