@@ -13,6 +13,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "aphorismd/inherited.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "server/listener.h"
@@ -43,18 +44,18 @@ static uint64_t served_us;                /* when clients were last looked at */
 static bool deaf;                         /* somebody else still takes the clients */
 static uint64_t retry_us;                 /* 0, or when to take clients again after a shortage */
 
-/* The inherited socket, if it is the one that is wanted. */
+/* The inherited socket, if it is the one that is wanted and still to be found. */
 static struct listener *adopt(const struct config_listen *at, int inherited)
 {
 	struct listener *adopted = inherited >= 0 ? listener_adopt(inherited, at->address, false) : NULL;
 
-	if (adopted && strcmp(adopted->address, at->address) == 0) {
+	if (adopted) {
 		adopted->theirs = true;
-		return adopted;
-	}
-	if (adopted)
+		inherited_note_file(adopted);
+		if (strcmp(adopted->address, at->address) == 0 && !listener_is_lost(adopted))
+			return adopted;
 		listener_close(adopted);
-	else if (inherited >= 0)
+	} else if (inherited >= 0)
 		close(inherited);
 	return NULL;
 }
@@ -72,7 +73,7 @@ int control_open(const char *path, int inherited, gid_t group, char *reason)
 		return EX_CANTCREAT;
 	}
 	allowed_group = group;
-	if (group != getegid() && lchown(path, (uid_t)-1, group) < 0)
+	if (group != getegid() && (!listener_has_file(listener) || lchown(path, (uid_t)-1, group) < 0))
 		log_warning("can't give %s to the daemon's group: %s", path, strerror(errno));
 	if (!listener_nonblocking(listener->fd, true)) {
 		snprintf(reason, CONTROL_REASON, "control socket: %s", strerror(errno));
@@ -85,12 +86,12 @@ void control_own(void)
 {
 	deaf = false;
 	if (listener)
-		listener_own(listener);
+		listener->theirs = false;
 }
 
-int control_fd(void)
+const struct listener *control_listener(void)
 {
-	return listener ? listener->fd : -1;
+	return listener;
 }
 
 bool control_is_theirs(void)

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct listener;
+
 enum { CONTROL_CLIENTS = 16, CONTROL_REASON = 320 };
 
 /* What a client may wait for. */
@@ -19,16 +21,16 @@ enum control_wait { CONTROL_NOTHING, CONTROL_RELOAD, CONTROL_UPGRADE, CONTROL_EX
 
 /*
  * Opens the socket at that path for root, ourselves and the members of that group.  inherited: -1, or the socket of the
- * process whose place we take, which is used if it is the one at that path, and closed if not; clients are taken from
- * control_own() on then.  Returns 0, or EX_CANTCREAT or EX_OSERR with the reason.
+ * process whose place we take, which is used if it is the one at that path, and closed if not, or if its file was
+ * removed; clients are taken from control_own() on then.  Returns 0, or EX_CANTCREAT or EX_OSERR with the reason.
  */
 int control_open(const char *path, int inherited, gid_t group, char *reason);
 
 /* From now on the socket is ours. */
 void control_own(void);
 
-/* The socket, to be passed on; -1 when there is none. */
-int control_fd(void);
+/* The socket, to be passed on; NULL when there is none. */
+const struct listener *control_listener(void);
 
 /* Was it inherited, and is it still theirs? */
 bool control_is_theirs(void);

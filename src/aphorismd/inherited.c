@@ -22,6 +22,7 @@ enum { MOST = CONFIG_LISTENERS + 2 };             /* the latter of an upgrade */
 struct inherited {
 	char name[CONFIG_ADDRESS];
 	char address[CONFIG_ADDRESS];
+	unsigned long long device, inode;         /* 0: not told */
 };
 
 static const char own_mark = '=', control_name[] = "=control", elder_name[] = "=upgrade";
@@ -30,12 +31,19 @@ static int count;
 static int elder = -1, control = -1;
 static char wrong[INHERITED_REASON];
 
+static const char *next(const char *names)
+{
+	names = strchr(names, ':');
+	return names ? names + 1 : NULL;
+}
+
 static void take_names(const char *names)
 {
-	for (int i = 0; i < count && names; i++) {
+	for (int i = 0; i < count && names; i++, names = next(names))
 		snprintf(all[i].name, sizeof all[i].name, "%.*s", (int)strcspn(names, ":"), names);
-		names = strchr(names, ':') ? strchr(names, ':') + 1 : NULL;
-	}
+	for (int i = 0; i < count && names; i++, names = next(names))
+		if (sscanf(names, "%llx-%llx", &all[i].device, &all[i].inode) != 2)
+			all[i].device = all[i].inode = 0;
 }
 
 /* Now, since what is not open now may become one of ours. */
@@ -90,8 +98,22 @@ int inherited_elder(int *its_control)
 	return elder;
 }
 
+void inherited_note_file(struct listener *listener)
+{
+	const struct inherited *one = &all[listener->fd - INHERITED_FIRST];
+
+	listener->device = (dev_t)one->device;
+	listener->inode = (ino_t)one->inode;
+}
+
+static size_t print_file(char *to, size_t size, const struct listener *listener)
+{
+	return (size_t)snprintf(to, size, ":%llx-%llx", (unsigned long long)listener->device,
+	                        (unsigned long long)listener->inode);
+}
+
 void inherited_name(char *names, size_t size, struct listener *const *listeners, size_t listener_count,
-                    bool with_control)
+                    const struct listener *its_control)
 {
 	size_t len = 0;
 
@@ -107,8 +129,12 @@ void inherited_name(char *names, size_t size, struct listener *const *listeners,
 		for (char *at = from; (at = strchr(at, ':')) < names + len - 1;)
 			*at = '|';
 	}
-	snprintf(names + len, size - len, "%s%s%s", with_control ? control_name : "", with_control ? ":" : "",
-	         elder_name);
+	len += (size_t)snprintf(names + len, size - len, "%s%s%s", its_control ? control_name : "",
+	                        its_control ? ":" : "", elder_name);
+	for (size_t i = 0; i < listener_count; i++)
+		len += print_file(names + len, size - len, listeners[i]);
+	if (its_control)
+		print_file(names + len, size - len, its_control);
 }
 
 void inherited_set(bool is_connection)
@@ -136,6 +162,8 @@ bool inherited_adopt(struct listener **listeners, size_t *listener_count, char *
 			return false;
 		}
 		listener->theirs = elder >= 0;
+		if (own)
+			inherited_note_file(listener);
 		memcpy(all[i].address, listener->address, sizeof all[i].address);
 		listeners[(*listener_count)++] = listener;
 		lent += listener->lent;

@@ -6,6 +6,8 @@
  *
  * An upgrade takes the same road.  Then there are two descriptors more, and names that say so: a listener of the daemon
  * itself is "=ADDRESS", as the configuration had it; it is kept if the configuration still has it, like at a reload.
+ * Behind the names there is for each but the last, in the same order, DEVICE-INODE of the file that it is bound to:
+ * that can't be seen at the socket, and at its path there may be somebody else's by now.
  */
 #ifndef APHORISMD_INHERITED_H
 #define APHORISMD_INHERITED_H
@@ -24,14 +26,21 @@ enum { INHERITED_FIRST = 3, INHERITED_REASON = 256 };
  */
 int inherited_take(void);
 
-/* Puts together the LISTEN_FDNAMES of an upgrade, of STARTER_NAMES bytes; the descriptors go in the same order. */
-void inherited_name(char *names, size_t size, struct listener *const *, size_t count, bool control);
+/*
+ * Puts together the LISTEN_FDNAMES of an upgrade, of STARTER_NAMES bytes; the descriptors go in the same order.
+ * control: NULL if there is none.
+ */
+void inherited_name(char *names, size_t size, struct listener *const *, size_t count,
+                    const struct listener *control);
 
 /*
  * After inherited_take(): the socket to the process whose place this one is to take, or -1.  *control is then its
  * control socket, or -1.  Both are the caller's.
  */
 int inherited_elder(int *control);
+
+/* Notes in a listener, made of a descriptor that came in an upgrade, which file it is bound to, if that was told. */
+void inherited_note_file(struct listener *);
 
 /*
  * In place of that: INHERITED_FIRST is the only one, a listening socket, or a connection, of which the configuration is

@@ -15,7 +15,10 @@
 
 #include "aphorismd/options.h"
 
-enum { STARTER_FDS = CONFIG_LISTENERS + 2, STARTER_NAMES = CONFIG_LISTENERS * (CONFIG_ADDRESS + 2) };
+enum {
+	STARTER_FDS = CONFIG_LISTENERS + 2,
+	STARTER_NAMES = STARTER_FDS * (CONFIG_ADDRESS + 36),      /* of each its name, and its file in two numbers */
+};
 
 struct starter {
 	pid_t pid;                        /* 0: there is none */

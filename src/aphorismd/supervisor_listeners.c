@@ -75,8 +75,8 @@ uint64_t supervisor_taken_listeners(const struct supervisor *s)
 void supervisor_own_listeners(struct supervisor *s)
 {
 	for (size_t i = 0; i < s->listener_count; i++) {
-		if (s->listeners[i]->theirs && is_listed(s->current, s->listeners[i]))
-			listener_own(s->listeners[i]);
+		if (s->listeners[i]->theirs && !is_listed(s->current, s->listeners[i]))
+			s->listeners[i]->inode = 0;       /* its file is the elder's to remove */
 		s->listeners[i]->theirs = false;
 	}
 	supervisor_close_unlisted(s);
@@ -89,11 +89,12 @@ void supervisor_forget_unlisted(struct supervisor *s, const struct generation *g
 			close(s->listeners[i]->fd);
 }
 
+/* Not one of an elder's whose file was removed: it serves the queue to its end, and we open the address anew. */
 static struct listener *find_listener(struct supervisor *s, const struct config_listen *at,
                                       struct listener *const *taken, int64_t count)
 {
 	for (size_t i = 0; i < s->listener_count; i++) {
-		bool is_taken = false;
+		bool is_taken = s->listeners[i]->theirs && listener_is_lost(s->listeners[i]);
 
 		for (int64_t k = 0; k < count; k++)
 			is_taken |= taken[k] == s->listeners[i];

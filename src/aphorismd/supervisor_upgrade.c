@@ -212,15 +212,16 @@ static void leave(struct supervisor *s, uint64_t now_us)
 static bool order(struct supervisor *s, int end)
 {
 	char names[STARTER_NAMES];
-	int fds[STARTER_FDS], control = control_fd();
+	int fds[STARTER_FDS];
+	const struct listener *control = control_listener();
 	size_t count = 0;
 
 	for (size_t i = 0; i < s->listener_count; i++)
 		fds[count++] = s->listeners[i]->fd;
-	if (control >= 0)
-		fds[count++] = control;
+	if (control)
+		fds[count++] = control->fd;
 	fds[count++] = end;
-	inherited_name(names, sizeof names, s->listeners, s->listener_count, control >= 0);
+	inherited_name(names, sizeof names, s->listeners, s->listener_count, control);
 	return starter_order(&s->upgrade.starter, fds, count, names);
 }
 

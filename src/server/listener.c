@@ -215,15 +215,18 @@ struct listener *listener_adopt(int fd, const char *asked, bool lent)
 	return NULL;
 }
 
-void listener_own(struct listener *listener)
+bool listener_has_file(const struct listener *listener)
 {
 	struct stat st;
 
-	listener->theirs = false;
-	if (listener->lent || listener->family != AF_UNIX || lstat(listener->address + strlen("unix:"), &st) < 0)
-		return;
-	listener->device = st.st_dev;
-	listener->inode = st.st_ino;
+	errno = EADDRINUSE;
+	return listener->family == AF_UNIX && lstat(listener->address + strlen("unix:"), &st) == 0 &&
+	       st.st_dev == listener->device && st.st_ino == listener->inode;
+}
+
+bool listener_is_lost(const struct listener *listener)
+{
+	return listener->family == AF_UNIX && !listener->lent && !listener_has_file(listener) && errno == ENOENT;
 }
 
 void listener_forget(struct listener *listener)
@@ -235,10 +238,7 @@ void listener_forget(struct listener *listener)
 
 void listener_end(struct listener *listener)
 {
-	struct stat st;
-
-	if (listener->inode && lstat(listener->address + strlen("unix:"), &st) == 0 && st.st_dev == listener->device &&
-	    st.st_ino == listener->inode)
+	if (!listener->theirs && listener_has_file(listener))
 		unlink(listener->address + strlen("unix:"));
 	listener->inode = 0;
 	if (listener->fd >= 0)
@@ -277,7 +277,8 @@ bool listener_tune(const struct listener *listener, const struct config *config,
 {
 	if (listener->lent)
 		return listener_set_timeouts(listener->fd, config);
-	if (listener->family == AF_UNIX && chmod(listener->address + strlen("unix:"), (mode_t)listen_at->mode) < 0)
+	if (listener->family == AF_UNIX && (!listener_has_file(listener) ||
+	                                    chmod(listener->address + strlen("unix:"), (mode_t)listen_at->mode) < 0))
 		log_warning("can't change the mode of %s: %s", listener->address, strerror(errno));
 	/* listen() again: only the backlog changes */
 	return listen(listener->fd, (int)config->backlog) == 0 && listener_set_timeouts(listener->fd, config);

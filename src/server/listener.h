@@ -15,7 +15,7 @@ struct listener {
 	int family;
 	char asked[CONFIG_ADDRESS];       /* as the configuration says it; of a lent one its name */
 	char address[CONFIG_ADDRESS];     /* as bound, with the real port */
-	dev_t device;                     /* of a UNIX socket's file: so that only our own is removed */
+	dev_t device;                     /* of a UNIX socket's file: so that no other is touched */
 	ino_t inode;
 	bool lent;                        /* whoever opened it goes on with it after us: queue, file and backlog */
 	bool theirs;                      /* of the process whose place we take, until that leaves it to us */
@@ -40,13 +40,19 @@ struct listener *listener_open(const struct config_listen *, int backlog, int *s
  */
 struct listener *listener_adopt(int fd, const char *asked, bool lent);
 
-/* Makes one that was theirs our own, which we remove in the end. */
-void listener_own(struct listener *);
+/*
+ * Is the file at a UNIX socket's path the one that this listener is bound to?  False with errno ENOENT when there is
+ * none, EADDRINUSE when it is somebody else's.
+ */
+bool listener_has_file(const struct listener *);
+
+/* Has its file been removed, so that nobody finds it any more?  Not if it is lent: its path is not ours to fill. */
+bool listener_is_lost(const struct listener *);
 
 /* What a TCP connection inherits from a listener of ours beside time-outs.  False with errno when that is not done. */
 bool listener_set_tcp(int fd);
 
-/* Closes, and removes a UNIX socket's file if it is still ours.  listener_end() leaves what is known of it. */
+/* Closes, and removes a UNIX socket's file if it is ours, not `theirs`.  listener_end() leaves what is known of it. */
 void listener_end(struct listener *);
 void listener_close(struct listener *);
 

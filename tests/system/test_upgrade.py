@@ -672,6 +672,71 @@ def test_the_old_one_is_killed_meanwhile(start, place, program):
     assert not {"s", "control", "pid"} & set(os.listdir(place))
 
 
+def owned(path):
+    """What no other daemon may change."""
+    st = os.lstat(path)
+    return st.st_dev, st.st_ino, st.st_mode, st.st_uid, st.st_gid
+
+
+def followed(d, place):
+    """The heir, when nobody can ask for it at the control socket."""
+    old = d.pid
+    d.signal(signal.SIGUSR2)
+    d.follow(until("the new process", lambda: pidfile(place) if pidfile(place) != old else None))
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["upgraded", "killed"])
+def test_the_files_of_another_daemon_at_the_same_paths(start, place, program, killed):
+    """They have been put in the place of ours: neither changed nor removed."""
+    paths = place / "s", place / "control"
+    d = start("thread", listen=("127.0.0.1:0", f"unix:{paths[0]}"))
+    for path in paths:
+        path.unlink()
+    (place / "other").mkdir()
+    other = Daemon(place / "other", listen=(f"unix:{paths[0]}",), control__socket=paths[1]).start()
+    try:
+        paths[0].chmod(0o640)
+        if ROOT:
+            os.chown(paths[1], 0, 0)
+        before = [owned(path) for path in paths]
+        if killed:
+            program.become(SLOW)
+            old = d.pid
+            d.signal(signal.SIGUSR2)
+            until("the new process", lambda: any(p.name == "sleep" for p in strays()))
+            os.kill(old, signal.SIGKILL)
+            d.wait()
+            d.process = Heir(until("the pidfile", lambda: pidfile(place) if pidfile(place) != old else None))
+        else:
+            followed(d, place)
+            followed(d, place)    # what the first heir has passed on
+        assert d.ask() == b"Ugly."
+        d.stop()
+        assert [owned(path) for path in paths] == before
+        assert talk(f"unix:{paths[0]}", [QUESTION]) == ANSWER
+        assert f"\npid {other.pid}\n" in d.ctl("status").stdout
+        other.stop()
+        assert not [path for path in paths if path.exists()]
+    finally:
+        other.finish()
+
+
+def test_files_that_were_removed(start, place):
+    """An upgrade makes them anew; who had connected before is served."""
+    paths = place / "s", place / "control"
+    d = start("thread", listen=("127.0.0.1:0", f"unix:{paths[0]}"))
+    with Client(f"unix:{paths[0]}") as client:
+        for path in paths:
+            path.unlink()
+        followed(d, place)
+        assert client.everything() == b""
+    is_whole(d, place)
+    assert d.ask() == talk(f"unix:{paths[0]}", [b"Beautiful is better than?"]) == b"Ugly."
+    assert [stat.S_IMODE(path.stat().st_mode) for path in paths] == [0o666, 0o660]
+    d.stop()
+    assert not {"s", "control", "pid"} & set(os.listdir(place))
+
+
 def test_signals_to_all_processes(start, place):
     """What a service manager signals to all is for the supervisor, the starter has an ear for it alone."""
     d = start()
