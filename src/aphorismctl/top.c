@@ -29,16 +29,24 @@ static int ask(const char *socket, const char *line, struct reply *reply)
 		return errno;
 	error = control_ask(fd, line, reply, deadline_us);
 	close(fd);
-	return error == 0 && reply->status != 0 ? EPERM : error;
+	return error;
 }
 
-static int look(const char *socket)
+int top_look(const char *socket, const struct reply **refusal)
 {
-	int error = ask(socket, "status\n", &status);
+	static const struct {
+		const char *line;
+		struct reply *reply;
+	} asked[] = { { "status\n", &status }, { "stats\n", &statistics }, { "workers\n", &workers } };
+	int error = 0;
 
-	if (error == 0)
-		error = ask(socket, "stats\n", &statistics);
-	return error == 0 ? ask(socket, "workers\n", &workers) : error;
+	*refusal = NULL;
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]) && error == 0 && !*refusal; i++) {
+		error = ask(socket, asked[i].line, asked[i].reply);
+		if (error == 0 && asked[i].reply->status != 0)
+			*refusal = asked[i].reply;
+	}
+	return error;
 }
 
 /* ---- for programs ---- */
@@ -60,16 +68,19 @@ int top_stream(const char *socket)
 	char reason[CONTROL_PATH + 64];
 
 	for (;;) {
+		const struct reply *refusal;
 		uint64_t now_us = clock_now_us();
-		int error = look(socket);
+		int error = top_look(socket, &refusal);
 
-		if (error == 0) {
-			put_look(past_us ? (double)(now_us - past_us) / CLOCK_S : 0);
-		} else {
+		if (error != 0) {
 			snprintf(reason, sizeof reason, "%s: %s", socket, strerror(error));
 			json_failure(EX_UNAVAILABLE, reason);
+		} else if (refusal) {
+			json_reply(refusal, NULL);
+		} else {
+			put_look(past_us ? (double)(now_us - past_us) / CLOCK_S : 0);
 		}
-		past_us = error == 0 ? now_us : 0;
+		past_us = error == 0 && !refusal ? now_us : 0;
 		if (fflush(stdout) != 0)
 			return EX_IOERR;
 		dial_wait(NULL, 0, now_us + TICK_MS * CLOCK_MS);
@@ -217,9 +228,20 @@ static void draw_workers(double seconds)
 		put(LINES - 1, 0, "q ends");
 }
 
+static void draw_refusal(const char *socket, const struct reply *refusal)
+{
+	int row = 0;
+
+	put(row++, 0, "%s: aphorismd refuses (status %d); q ends", socket, refusal->status);
+	for (size_t i = 0; i < refusal->count && row < LINES; i++)
+		if (strcmp(refusal->lines[i].key, "error") == 0)
+			put(row++, 0, "%s", refusal->lines[i].value);
+}
+
 static void draw(const char *socket)
 {
-	int error = look(socket);
+	const struct reply *refusal;
+	int error = top_look(socket, &refusal);
 	uint64_t now_us = clock_now_us();
 	double seconds = past_us ? (double)(now_us - past_us) / CLOCK_S : 0;
 
@@ -227,6 +249,9 @@ static void draw(const char *socket)
 	if (error != 0) {
 		put(0, 0, "%s: %s", socket, strerror(error));
 		put(1, 0, "waiting for aphorismd; q ends");
+		past_us = 0;
+	} else if (refusal) {
+		draw_refusal(socket, refusal);
 		past_us = 0;
 	} else {
 		draw_head(seconds);
