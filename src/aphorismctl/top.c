@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -105,6 +106,8 @@ static struct past past[REPLY_LINES];
 static size_t past_count;
 static double past_questions;             /* of all */
 static uint64_t past_us;
+
+static volatile sig_atomic_t ended;
 
 static const char *value(const struct reply *reply, const char *key)
 {
@@ -266,8 +269,15 @@ const char *top_lacks(void)
 	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) ? NULL : "needs a terminal";
 }
 
+static void on_end(int signal)
+{
+	(void)signal;
+	ended = 1;
+}
+
 int top_run(const char *socket)
 {
+	static const struct sigaction end = { .sa_handler = on_end };
 	SCREEN *screen = NULL;
 	const char *terminal = getenv("TERM");
 	int key;
@@ -279,13 +289,16 @@ int top_run(const char *socket)
 		fprintf(stderr, "aphorismctl: top: this terminal can't be drawn on: is TERM right?\n");
 		return EX_UNAVAILABLE;
 	}
+	/* in place of the curses' own, which exit with 1; a signal just before getch sleeps is noticed a tick later */
+	sigaction(SIGINT, &end, NULL);
+	sigaction(SIGTERM, &end, NULL);
 	cbreak();
 	noecho();
 	curs_set(0);
 	timeout(TICK_MS);
 	do
 		draw(socket);
-	while ((key = getch()) != 'q' && key != 'Q' && (key != ERR || isatty(STDIN_FILENO)));
+	while ((key = getch()) != 'q' && key != 'Q' && !ended && (key != ERR || isatty(STDIN_FILENO)));
 	endwin();
 	delscreen(screen);
 	return EX_OK;

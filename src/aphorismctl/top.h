@@ -16,8 +16,8 @@ const char *top_lacks(void);
 int top_look(const char *socket, const struct reply **refusal);
 
 /*
- * Asks that socket once a second and draws the answers, until q is typed; a daemon that is away for a while, or
- * refuses, is waited for.  Returns an exit status.  Blocks.
+ * Asks that socket once a second and draws the answers, until q is typed or SIGINT or SIGTERM comes; a daemon that
+ * is away for a while, or refuses, is waited for.  Returns an exit status.  Blocks.
  */
 int top_run(const char *socket);
 

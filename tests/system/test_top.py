@@ -170,6 +170,25 @@ def test_a_daemon_that_goes_and_comes_back(daemon, place, top):
 
 
 @needs_ncurses
+@pytest.mark.parametrize("end", ["q", "\x03", signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("there", [True, False])
+def test_the_end(daemon, top, end, there):
+    """By a key or by a signal it is the same: the terminal is as it was before, and nothing has failed."""
+    d = daemon()
+    with top(d) as screen:
+        screen.expect("generation 1")
+        if not there:
+            d.stop()
+            screen.expect("waiting for aphorismd")
+        if isinstance(end, str):
+            screen.type(end)
+        else:
+            screen.process.send_signal(end)
+        assert screen.process.wait(LIMIT) == 0
+        assert termios.tcgetattr(screen.fd)[3] & termios.ECHO
+
+
+@needs_ncurses
 def test_a_terminal_that_can_not_be_drawn_on(daemon, top):
     with top(daemon(), term="no-such-terminal") as screen:
         screen.expect("TERM")
