@@ -90,18 +90,9 @@ static char *trimmed(const char *line)
 	return strndup(line, len);
 }
 
-/* Asks the questions of a line, and returns the status. */
-static int ask(struct client *client, struct questions *questions, const char *line)
+/* Tells what ended an attempt, unless the answers have, and returns the exit status. */
+static int tell(const struct client *client, int status)
 {
-	size_t len = strlen(line);
-	int status;
-
-	if (line[len - 1] != '?')
-		return show_failure(EX_USAGE, "a question ends in '?'");
-	if (len > QUESTIONS_SIZE / 2)
-		return show_failure(EX_USAGE, "the line is too long");
-	questions_set(questions, &line, 1, 1);
-	status = client_ask(client, questions);
 	if (status == CLIENT_CANCELLED) {
 		putchar('\n');            /* behind the ^C */
 		return EX_TEMPFAIL;
@@ -109,15 +100,31 @@ static int ask(struct client *client, struct questions *questions, const char *l
 	return status > CLIENT_UNKNOWN ? show_failure(status, client->reason) : status;
 }
 
+/* Asks the questions of a line, and returns the status. */
+static int ask(struct client *client, struct questions *questions, const char *line)
+{
+	size_t len = strlen(line);
+
+	if (line[len - 1] != '?')
+		return show_failure(EX_USAGE, "a question ends in '?'");
+	if (len > QUESTIONS_SIZE / 2)
+		return show_failure(EX_USAGE, "the line is too long");
+	questions_set(questions, &line, 1, 1);
+	return tell(client, client_ask(client, questions));
+}
+
 int interactive_run(struct client *client, struct questions *questions)
 {
 	bool terminal = isatty(STDIN_FILENO), edits;
 	const char *line;
-	int status = EX_OK;
+	int status;
 
 	if (terminal)
 		catch_interrupts();
 	client->cancel = interrupt_fd;
+	status = tell(client, client_connect(client));
+	fflush(stdout);
+	forget_interrupts();
 	edits = editor_open(prompt);
 	while ((line = edits ? editor_read() : read_plain(terminal && isatty(STDOUT_FILENO)))) {
 		char *copy = trimmed(line);

@@ -8,9 +8,10 @@
 #include "aphorism/questions.h"
 
 /*
- * Reads lines from standard input, at a terminal behind a prompt, asks the questions in each and has the answers told.
- * At a terminal SIGINT gives up a line, or a question that waits for its answer.  A failure is shown and ends nothing.
- * Returns the status of the last line when the input ends.  Blocks.
+ * Connects, reads lines from standard input, at a terminal behind a prompt, asks the questions in each and has the
+ * answers told.  At a terminal SIGINT gives up a line, or what waits for a connection or an answer.  A failure is shown
+ * and ends nothing, the first connection's neither.  Returns the status of the last line when the input ends, without
+ * one that of the connection.  Blocks.
  */
 int interactive_run(struct client *, struct questions *);
 

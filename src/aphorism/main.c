@@ -151,14 +151,15 @@ static int ask_half(struct client *client, const struct questions *questions)
 /* Asks what was wished for.  Returns the exit status. */
 static int ask(struct client *client, struct questions *questions, const struct wishes *wishes)
 {
-	int status = client_connect(client);
+	int status;
 
+	if (wishes->interactive)
+		return interactive_run(client, questions);
+	status = client_connect(client);
 	if (status != EX_OK)
 		return show_failure(status, client->reason);
 	if (wishes->half)
 		return ask_half(client, questions);
-	if (wishes->interactive)
-		return interactive_run(client, questions);
 	status = client_ask(client, questions);
 	return status > CLIENT_UNKNOWN ? show_failure(status, client->reason) : status;
 }

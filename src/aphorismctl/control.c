@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "common/dial.h"
@@ -72,6 +73,15 @@ static int take_line(struct reply *reply, char *line)
 	return end > taken->value && *end == '\0' && reply->status >= 0 && reply->status <= 255 ? -1 : EPROTO;
 }
 
+/* What this program asks for, a daemon of its own version knows. */
+static void explain_unknown(struct reply *reply)
+{
+	for (size_t i = 0; i < reply->count; i++)
+		if (strcmp(reply->lines[i].key, "error") == 0 && strcmp(reply->lines[i].value, "unknown command") == 0)
+			reply->lines[i].value = "unknown to this daemon, which is of another version than aphorismctl "
+			                        PACKAGE_VERSION;
+}
+
 int control_ask(int fd, const char *line, struct reply *reply, uint64_t deadline_us)
 {
 	char *begin = reply->text, *const limit = reply->text + sizeof(reply->text), *filled = begin;
@@ -95,6 +105,8 @@ int control_ask(int fd, const char *line, struct reply *reply, uint64_t deadline
 			begin = end + 1;
 		}
 	}
+	if (error < 0 && reply->status == EX_USAGE)
+		explain_unknown(reply);
 	return error < 0 ? 0 : error;
 }
 

@@ -33,6 +33,7 @@ const char *control_default_path(char *to);
 /*
  * Sends a line, which ends with a newline, and reads the answer to it.  Returns 0, or an errno:
  * ETIMEDOUT, EPROTO for what is no answer, ECONNRESET when the daemon went away before the end of it.
+ * Where another version's daemon does not know the command, the error in the answer says so.
  * Blocks until deadline_us at most.
  */
 int control_ask(int fd, const char *line, struct reply *, uint64_t deadline_us);

@@ -256,15 +256,6 @@ static size_t print_lines(const struct wishes *wishes, const struct line *line, 
 	return 1;
 }
 
-/* What this program asks for, a daemon of its own version knows. */
-static void explain_unknown(struct reply *reply)
-{
-	for (size_t i = 0; i < reply->count; i++)
-		if (strcmp(reply->lines[i].key, "error") == 0 && strcmp(reply->lines[i].value, "unknown command") == 0)
-			reply->lines[i].value = "unknown to this daemon, which is of another version than aphorismctl "
-			                        PACKAGE_VERSION;
-}
-
 /* What the daemon said.  A failure that it gave no reason for is told at least by its status. */
 static int show(const struct wishes *wishes, const struct reply *reply)
 {
@@ -309,19 +300,20 @@ static int ask(const struct wishes *wishes)
 		return fail(wishes, EX_TEMPFAIL, "stop: aphorismd is still stopping after %s",
 		            units_format_duration(limit, wishes->timeout_us));
 	close(fd);
-	if (reply.status == EX_USAGE)
-		explain_unknown(&reply);
 	return show(wishes, &reply);
 }
 
-/* Whoever is not there at all is told of as by the other commands. */
+/* Whoever is not there at all, or refuses, is told of as by the other commands. */
 static int watch(const struct wishes *wishes)
 {
+	const struct reply *refusal;
 	int fd = dial_unix(wishes->socket, clock_now_us() + (uint64_t)wishes->timeout_us, -1);
 
 	if (fd < 0)
 		return explain_connect(wishes, errno);
 	close(fd);
+	if (top_look(wishes->socket, &refusal) == 0 && refusal)
+		return show(wishes, refusal);
 	return wishes->json ? top_stream(wishes->socket) : top_run(wishes->socket);
 }
 

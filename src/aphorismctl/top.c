@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -29,16 +30,24 @@ static int ask(const char *socket, const char *line, struct reply *reply)
 		return errno;
 	error = control_ask(fd, line, reply, deadline_us);
 	close(fd);
-	return error == 0 && reply->status != 0 ? EPERM : error;
+	return error;
 }
 
-static int look(const char *socket)
+int top_look(const char *socket, const struct reply **refusal)
 {
-	int error = ask(socket, "status\n", &status);
+	static const struct {
+		const char *line;
+		struct reply *reply;
+	} asked[] = { { "status\n", &status }, { "stats\n", &statistics }, { "workers\n", &workers } };
+	int error = 0;
 
-	if (error == 0)
-		error = ask(socket, "stats\n", &statistics);
-	return error == 0 ? ask(socket, "workers\n", &workers) : error;
+	*refusal = NULL;
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]) && error == 0 && !*refusal; i++) {
+		error = ask(socket, asked[i].line, asked[i].reply);
+		if (error == 0 && asked[i].reply->status != 0)
+			*refusal = asked[i].reply;
+	}
+	return error;
 }
 
 /* ---- for programs ---- */
@@ -60,16 +69,19 @@ int top_stream(const char *socket)
 	char reason[CONTROL_PATH + 64];
 
 	for (;;) {
+		const struct reply *refusal;
 		uint64_t now_us = clock_now_us();
-		int error = look(socket);
+		int error = top_look(socket, &refusal);
 
-		if (error == 0) {
-			put_look(past_us ? (double)(now_us - past_us) / CLOCK_S : 0);
-		} else {
+		if (error != 0) {
 			snprintf(reason, sizeof reason, "%s: %s", socket, strerror(error));
 			json_failure(EX_UNAVAILABLE, reason);
+		} else if (refusal) {
+			json_reply(refusal, NULL);
+		} else {
+			put_look(past_us ? (double)(now_us - past_us) / CLOCK_S : 0);
 		}
-		past_us = error == 0 ? now_us : 0;
+		past_us = error == 0 && !refusal ? now_us : 0;
 		if (fflush(stdout) != 0)
 			return EX_IOERR;
 		dial_wait(NULL, 0, now_us + TICK_MS * CLOCK_MS);
@@ -94,6 +106,8 @@ static struct past past[REPLY_LINES];
 static size_t past_count;
 static double past_questions;             /* of all */
 static uint64_t past_us;
+
+static volatile sig_atomic_t ended;
 
 static const char *value(const struct reply *reply, const char *key)
 {
@@ -217,9 +231,20 @@ static void draw_workers(double seconds)
 		put(LINES - 1, 0, "q ends");
 }
 
+static void draw_refusal(const char *socket, const struct reply *refusal)
+{
+	int row = 0;
+
+	put(row++, 0, "%s: aphorismd refuses (status %d); q ends", socket, refusal->status);
+	for (size_t i = 0; i < refusal->count && row < LINES; i++)
+		if (strcmp(refusal->lines[i].key, "error") == 0)
+			put(row++, 0, "%s", refusal->lines[i].value);
+}
+
 static void draw(const char *socket)
 {
-	int error = look(socket);
+	const struct reply *refusal;
+	int error = top_look(socket, &refusal);
 	uint64_t now_us = clock_now_us();
 	double seconds = past_us ? (double)(now_us - past_us) / CLOCK_S : 0;
 
@@ -227,6 +252,9 @@ static void draw(const char *socket)
 	if (error != 0) {
 		put(0, 0, "%s: %s", socket, strerror(error));
 		put(1, 0, "waiting for aphorismd; q ends");
+		past_us = 0;
+	} else if (refusal) {
+		draw_refusal(socket, refusal);
 		past_us = 0;
 	} else {
 		draw_head(seconds);
@@ -241,8 +269,15 @@ const char *top_lacks(void)
 	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) ? NULL : "needs a terminal";
 }
 
+static void on_end(int signal)
+{
+	(void)signal;
+	ended = 1;
+}
+
 int top_run(const char *socket)
 {
+	static const struct sigaction end = { .sa_handler = on_end };
 	SCREEN *screen = NULL;
 	const char *terminal = getenv("TERM");
 	int key;
@@ -254,13 +289,16 @@ int top_run(const char *socket)
 		fprintf(stderr, "aphorismctl: top: this terminal can't be drawn on: is TERM right?\n");
 		return EX_UNAVAILABLE;
 	}
+	/* in place of the curses' own, which exit with 1; a signal just before getch sleeps is noticed a tick later */
+	sigaction(SIGINT, &end, NULL);
+	sigaction(SIGTERM, &end, NULL);
 	cbreak();
 	noecho();
 	curs_set(0);
 	timeout(TICK_MS);
 	do
 		draw(socket);
-	while ((key = getch()) != 'q' && key != 'Q' && (key != ERR || isatty(STDIN_FILENO)));
+	while ((key = getch()) != 'q' && key != 'Q' && !ended && (key != ERR || isatty(STDIN_FILENO)));
 	endwin();
 	delscreen(screen);
 	return EX_OK;

@@ -10,14 +10,20 @@
 const char *top_lacks(void);
 
 /*
- * Asks that socket once a second and draws the answers, until q is typed; a daemon that is away for a while is waited
- * for.  Returns an exit status.  Blocks.
+ * Asks that socket once for all that is shown.  Returns 0, with the answer that refuses it or NULL in *refusal, which
+ * holds until the next look; or an errno.  Blocks.
+ */
+int top_look(const char *socket, const struct reply **refusal);
+
+/*
+ * Asks that socket once a second and draws the answers, until q is typed or SIGINT or SIGTERM comes; a daemon that
+ * is away for a while, or refuses, is waited for.  Returns an exit status.  Blocks.
  */
 int top_run(const char *socket);
 
 /*
- * Asks as often, and prints an object a line: the answers, or that there is none, and the seconds since the line
- * before, 0 where that had no answers.  Returns EX_IOERR when nobody takes them any more.  Blocks.
+ * Asks as often, and prints an object a line: the answers, or the refusal, or that there is none, and the seconds
+ * since the line before, 0 where that had no answers.  Returns EX_IOERR when nobody takes them any more.  Blocks.
  */
 int top_stream(const char *socket);
 

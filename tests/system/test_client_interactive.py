@@ -141,11 +141,30 @@ def test_json_at_a_prompt(daemon, place):
         user.finish()
 
 
-def test_no_server_ends_it_at_once(place):
+def test_no_server_and_no_question(place):
     with socket.create_server(("127.0.0.1", 0)) as once:
         free = once.getsockname()[1]
     result = run(APHORISM, "-i", "-p", free, "127.0.0.1")
     assert result.returncode == 69 and "refused" in result.stderr
+
+
+def test_a_server_that_is_not_there_yet(place):
+    """It is told, and the prompt comes all the same: a question is answered as soon as there is a server."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        with Terminal(place, "127.0.0.1:%d" % listener.getsockname()[1]) as user:
+            assert "Connection refused" in user.text
+            listener.listen()
+
+            def serve():
+                with listener.accept()[0] as one:
+                    one.recv(4096)
+                    one.sendall(b"Complex.")
+                    one.recv(4096)
+
+            threading.Thread(target=serve, daemon=True).start()
+            user.ask(SIMPLE, "Complex.")
+            user.finish()
 
 
 def test_a_server_that_has_gone_ends_nothing(daemon, place):

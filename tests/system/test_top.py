@@ -6,10 +6,14 @@ import os
 import re
 import select
 import signal
+import socket
 import struct
 import subprocess
 import termios
+import threading
 import time
+from contextlib import contextmanager
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
@@ -166,6 +170,25 @@ def test_a_daemon_that_goes_and_comes_back(daemon, place, top):
 
 
 @needs_ncurses
+@pytest.mark.parametrize("end", ["q", "\x03", signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("there", [True, False])
+def test_the_end(daemon, top, end, there):
+    """By a key or by a signal it is the same: the terminal is as it was before, and nothing has failed."""
+    d = daemon()
+    with top(d) as screen:
+        screen.expect("generation 1")
+        if not there:
+            d.stop()
+            screen.expect("waiting for aphorismd")
+        if isinstance(end, str):
+            screen.type(end)
+        else:
+            screen.process.send_signal(end)
+        assert screen.process.wait(LIMIT) == 0
+        assert termios.tcgetattr(screen.fd)[3] & termios.ECHO
+
+
+@needs_ncurses
 def test_a_terminal_that_can_not_be_drawn_on(daemon, top):
     with top(daemon(), term="no-such-terminal") as screen:
         screen.expect("TERM")
@@ -214,6 +237,82 @@ def test_for_programs(daemon, model):
         assert last["exit"] == 69 and str(d.control) in last["error"][0]
         stream.stdout.close()
         assert stream.wait(LIMIT) == -signal.SIGPIPE
+
+
+REFUSALS = {
+    "no rights": (b"error permission denied\nend 77\n", 77, "permission denied"),
+    "no reason": (b"end 77\n", 77, "77"),
+    "another version": (b"error unknown command\nend 64\n", 64, "unknown to this daemon, which is of another version"),
+}
+
+
+@contextmanager
+def answering(place, *answers):
+    """A control socket that gives these answers, one a connection, the last ever after; None closes at once."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(place / "fake"))
+        server.listen()
+
+        def serve():
+            for answer in chain(answers, repeat(answers[-1])):
+                try:
+                    with server.accept()[0] as one:
+                        if answer and one.recv(1000):
+                            one.sendall(answer)
+                except BrokenPipeError:
+                    pass                  # nobody asked
+                except OSError:
+                    return                # closed
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield place / "fake"
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(LIMIT)
+
+
+@needs_ncurses
+@pytest.mark.parametrize("which", REFUSALS)
+def test_refused_from_the_start(place, which):
+    answer, status, reason = REFUSALS[which]
+    with answering(place, answer) as path, Screen(APHORISMCTL, "-s", path, "top") as screen:
+        screen.expect(rf"^aphorismctl: top: .*{reason}")
+        assert screen.process.wait(LIMIT) == status
+
+
+@pytest.mark.parametrize("which", REFUSALS)
+def test_refused_from_the_start_for_programs(place, which):
+    answer, status, reason = REFUSALS[which]
+    with answering(place, answer) as path:
+        result = run(APHORISMCTL, "-s", path, "--json", "top")
+    assert result.returncode == status and json.loads(result.stdout)["exit"] == status
+    assert result.stderr.startswith("aphorismctl: top: ") and reason in result.stderr
+
+
+# One that is there, three answers to the first look, and the refusals.
+THEN_REFUSED = [None, b"end 0\n", b"end 0\n", b"end 0\n"]
+
+
+@needs_ncurses
+@pytest.mark.parametrize("which", REFUSALS)
+def test_refused_later(place, which):
+    answer, status, reason = REFUSALS[which]
+    with answering(place, *THEN_REFUSED, answer) as path, Screen(APHORISMCTL, "-s", path, "top") as screen:
+        screen.expect(rf"^{path}: aphorismd refuses \(status {status}\)")
+        screen.expect(reason)
+        screen.type("q")
+        assert screen.process.wait(LIMIT) == 0
+
+
+@pytest.mark.parametrize("which", REFUSALS)
+def test_refused_later_for_programs(place, which):
+    answer, status, reason = REFUSALS[which]
+    with answering(place, *THEN_REFUSED, answer) as path, \
+         subprocess.Popen([APHORISMCTL, "-s", path, "--json", "top"], stdout=subprocess.PIPE) as stream:
+        look = json.loads(stream.stdout.readline())
+        stream.stdout.close()
+        assert stream.wait(LIMIT) == -signal.SIGPIPE
+    assert look["exit"] == status and look["ok"] is False and reason in f"{look}"
 
 
 def test_without_a_terminal(daemon):
