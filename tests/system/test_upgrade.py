@@ -312,6 +312,14 @@ def test_a_notice_is_no_error(start, program):
         "aphorismctl: upgrade: the new process ended with status 3 before it was ready\n")
 
 
+def test_what_a_new_program_says_moves_no_cursor(start, program):
+    """It is shown to operators, and to whoever reads the log."""
+    d = start()
+    program.become("printf 'error \\033[2Jgone\\007' >&5; exit 3\n")
+    assert d.upgrade().stderr == "aphorismctl: upgrade: ?[2Jgone?\n"
+    d.wait_for(r"upgrade failed: \?\[2Jgone\? \(status 3\)")
+
+
 def test_a_program_that_can_not_be_executed(start, place, program):
     d = start(log__level="notice")
     load = Load(d.address, 4)
