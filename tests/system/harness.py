@@ -171,8 +171,11 @@ def strike(pid, number):
 
 
 def nothing_left(keep=()):
-    """Fails when something still runs after a while."""
-    until("the end of all processes", lambda: not strays())
+    """Fails when something still runs after a while, and says what."""
+    try:
+        until("the end of all processes", lambda: not strays())
+    except AssertionError as late:
+        raise AssertionError(f"{late}: {[(p, p.ppid, p.title()) for p in strays()]}") from None
     reap(keep)
 
 
@@ -427,8 +430,8 @@ class Daemon:
 
     def follow(self, pid):
         """The old process must end as it should."""
-        assert self.wait() == 0
-        self.process = Heir(pid)
+        old, self.process = self.process, Heir(pid)
+        assert old.wait(LIMIT) == 0
 
     def settled(self):
         """Waits until the last worker of the generation before has gone: until then any of the two may answer."""
