@@ -6,6 +6,7 @@ TEST_STEP_CLOCK=1 in the environment: everything else that runs there would jump
 """
 
 import os
+import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from deaths import children
-from harness import ROOT, SLACK, until
+from harness import ROOT, SLACK, strike, until
 from oracle import TOO_SLOW
 from shortage import served
 from tracing import tool
@@ -88,7 +89,7 @@ def live(d, clock, steps):
     d.reloaded()
     clock.step(-1)
     for pid in children(d.pid):
-        os.kill(pid, 9)
+        strike(pid, signal.SIGKILL)          # old ones may just be leaving
     until("a new worker", lambda: served(d), 5)
     status = dict(line.split(" ", 1) for line in d.ctl("status").stdout.splitlines() if " " in line)
     assert int(status["uptime_seconds"]) <= time.monotonic() - started + 2
