@@ -182,9 +182,7 @@ static void say_connections(struct supervisor *s, unsigned client)
 static void put_clean(char *to, size_t size, const char *from)
 {
 	snprintf(to, size, "%s", from);
-	for (char *at = to; *at; at++)
-		if ((unsigned char)*at < ' ' || *at == 0x7f)
-			*at = '?';
+	log_clean(to);
 }
 
 static void say_finding(void *arg, const char *about, const char *what, const char *mend)

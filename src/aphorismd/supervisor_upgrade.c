@@ -304,11 +304,8 @@ static void hear_heir(struct supervisor *s, bool alive, uint64_t now_us)
 
 	while (upgrade->channel >= 0 && (n = recv(upgrade->channel, text, sizeof text - 1, MSG_DONTWAIT)) > 0) {
 		text[n] = '\0';
-		for (char *at = text; *at; at++)          /* it goes to logs and terminals */
-			if ((unsigned char)*at < ' ' && *at != '\n')
-				*at = '?';
 		for (rest = text; (line = strsep(&rest, "\n")) != NULL;)
-			take_line(s, line, alive, now_us);
+			take_line(s, log_clean(line), alive, now_us);
 		if (alive)
 			break;
 	}

@@ -288,3 +288,11 @@ const char *log_escape(char *to, size_t size, const void *bytes, size_t len)
 	strcpy(to + at, byte < end ? cut : "\"");
 	return to;
 }
+
+char *log_clean(char *text)
+{
+	for (char *at = text; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			*at = '?';
+	return text;
+}

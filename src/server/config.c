@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "common/log.h"
 #include "common/nearest.h"
 
 static const char variable_prefix[] = "APHORISMD_";
@@ -34,11 +35,8 @@ bool config_path(const struct loader *loader, char *to, size_t size, const char 
 /* Names of files and variables are somebody's choice, too: a line is printable. */
 static void report(struct loader *loader, bool error, char *line)
 {
-	for (char *at = line; *at; at++)
-		if ((unsigned char)*at < ' ' || *at == 0x7f)
-			*at = '?';
 	loader->errors += error;
-	loader->report(loader->arg, error, line);
+	loader->report(loader->arg, error, log_clean(line));
 }
 
 void config_error(struct loader *loader, const struct origin *origin, const char *key,
