@@ -56,6 +56,7 @@ struct upgrade {
 
 enum { STOP_AT_ONCE = 2, SUPERVISOR_POLLS = 3 };
 
+/* What is written between two forks lies together: a worker pays for a copy of each page of that. */
 struct supervisor {
 	const struct options *options;
 	int launcher, devnull, signals, told, pidfile;
