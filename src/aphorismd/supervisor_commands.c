@@ -196,6 +196,26 @@ static void say_finding(void *arg, const char *about, const char *what, const ch
 	control_say(*(const unsigned *)arg, "finding about=%s\twhat=%s\tmend=%s", about, said_what, said_mend);
 }
 
+/* UNIX sockets that nobody finds at their paths any more. */
+static void say_lost_sockets(const struct supervisor *s, unsigned client)
+{
+	char what[CONFIG_ADDRESS + 64], mend[CONFIG_ADDRESS + 64];
+
+	for (size_t i = 0; i < s->listener_count; i++) {
+		const struct listener *listener = s->listeners[i];
+		const char *address = listener->address;
+
+		if (listener_is_lost(listener)) {
+			snprintf(what, sizeof what, "%s has been removed: nobody finds it", address);
+			say_finding(&client, "listen", what, "aphorismctl upgrade");
+		} else if (listener->family == AF_UNIX && !listener->lent && !listener_has_file(listener)) {
+			snprintf(what, sizeof what, "%s is not the socket of this daemon any more", address);
+			snprintf(mend, sizeof mend, "rm %s; aphorismctl upgrade", address + strlen("unix:"));
+			say_finding(&client, "listen", what, mend);
+		}
+	}
+}
+
 /* What only this process knows of itself. */
 static void say_own_findings(const struct supervisor *s, unsigned client)
 {
@@ -223,6 +243,7 @@ static void say_findings(struct supervisor *s, unsigned client)
 	struct figures figures;
 
 	say_own_findings(s, client);
+	say_lost_sockets(s, client);
 	if (!s->current)
 		return;
 	doctor_learn(&facts);

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from harness import APHORISMD, ROOT, run, until
+from harness import APHORISMD, ROOT, run, talk, until
 
 QUESTION, ANSWER = b"Simple is better than?", b"Complex."
 WELL = {"max_connections": 100, "event__workers": 1}      # nothing is wrong with this
@@ -156,6 +156,25 @@ def test_a_pidfile_that_is_another(daemon, place):
     (place / "pid").write_text("4711\n")
     assert "not the file of this daemon" in findings(d)["process.pidfile"][0]
     assert f"process.pidfile: {place}/pid was left by a daemon that is gone" in tried(d)
+
+
+def test_a_socket_file_that_is_gone_or_another(daemon, place):
+    """What it names makes them anew."""
+    path = place / "s"
+    d = daemon("event", listen=("127.0.0.1:0", f"unix:{path}"), **WELL)
+    assert "listen" not in findings(d)
+    for what, other in (("has been removed: nobody finds it", False),
+                        ("is not the socket of this daemon any more", True)):
+        path.unlink()
+        if other:
+            path.write_text("a file")
+        found = findings(d)["listen"]
+        assert found[0] == f"unix:{path} {what}"
+        assert found[1].endswith("aphorismctl upgrade")
+        run("sh", "-c", found[1].replace("aphorismctl upgrade", "true"))
+        d.upgraded()
+        assert "listen" not in findings(d)
+        assert talk(f"unix:{path}", [QUESTION]) == ANSWER
 
 
 def test_metrics_that_can_not_be_written(daemon, place):
