@@ -64,7 +64,8 @@ class Haproxy:
         return [one for one in (dict(zip(head, line)) for line in lines) if one["type"] == "2"]
 
     def servers_up(self):
-        return sum(one["status"] == "UP" and one["check_status"] == "L4OK" for one in self.servers())
+        """Of the last check; the star before it says that the next one is on its way."""
+        return sum(one["status"] == "UP" and one["check_status"].lstrip("* ") == "L4OK" for one in self.servers())
 
     def end(self):
         self.process.terminate()
