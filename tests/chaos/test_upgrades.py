@@ -95,7 +95,7 @@ def test_the_new_one_is_killed(daemon, rng, some):
             load.thread.join()
             assert d.wait() in (0, 69)
             for pid in supervisors():       # it was too late to find it
-                os.kill(pid, signal.SIGTERM)
+                strike(pid, signal.SIGTERM)
         nothing_left()
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import harness
 from harness import (APHORISMD, ETC, LIMIT, ROOT, Daemon, Raw, environment, is_starter, libconfig, nobody,
-                     process, run, strays, talk, until)
+                     process, run, strays, strike, talk, until)
 from protocol_model import THREE
 
 QUESTION = [b"Simple is better than?"]
@@ -38,7 +38,7 @@ def launched(place):
         for stray in strays():
             parent = process(stray.pid)
             if parent and parent.ppid == os.getpid():
-                os.kill(stray.pid, signal.SIGTERM)
+                strike(stray.pid, signal.SIGTERM)
         harness.nothing_left()
     finally:
         harness.end_all()
@@ -102,7 +102,8 @@ def test_fifty_start_at_once_and_one_runs(launched, place):
     assert {r.returncode for r in results} <= {0, 69, 73}
     assert all(r.stderr.strip() for r in results if r.returncode)
     main = int((place / "pid").read_text())
-    assert [p.pid for p in strays() if p.ppid == os.getpid()] == [main]
+    # who lost has told its launcher why, and then ends
+    until("the end of all others", lambda: [p.pid for p in strays() if p.ppid == os.getpid()] == [main])
     for address in (f"127.0.0.1:{port}", f"unix:{place}/s"):
         assert talk(address, QUESTION) == b"Complex."
 

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from harness import LIMIT, ROOT, holds, process, run, until
+from harness import LIMIT, ROOT, holds, process, run, strike, until
 from tracing import straced
 
 WAITS = ("fork", "thread", "event")     # with one seat; the others make no worker that would have to wait for another
@@ -47,7 +47,7 @@ def kill_workers(d):
     """Until the last has gone: a client that one of them takes meanwhile is lost with it."""
     killed = d.workers()
     for worker in killed:
-        os.kill(worker.pid, signal.SIGKILL)
+        strike(worker.pid, signal.SIGKILL)
     until("their ends", lambda: not any(process(worker.pid) for worker in killed))
 
 

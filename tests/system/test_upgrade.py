@@ -395,7 +395,7 @@ def test_a_program_that_never_says_ready(start, place, program, text):
     d.reloaded()
     for p in strays():
         if p.name == "sleep":
-            os.kill(p.pid, signal.SIGKILL)       # of the shell's, not ours
+            harness.strike(p.pid, signal.SIGKILL)       # of the shell's, not ours
     until("the end of the other program", lambda: "sh" not in [p.name for p in strays()])
     d.upgraded()
     load.finish()
