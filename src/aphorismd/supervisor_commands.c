@@ -205,10 +205,12 @@ static void say_lost_sockets(const struct supervisor *s, unsigned client)
 		const struct listener *listener = s->listeners[i];
 		const char *address = listener->address;
 
-		if (listener_is_lost(listener)) {
+		if (listener->family != AF_UNIX || listener->lent || listener_has_file(listener))
+			continue;
+		if (errno == ENOENT) {
 			snprintf(what, sizeof what, "%s has been removed: nobody finds it", address);
 			say_finding(&client, "listen", what, "aphorismctl upgrade");
-		} else if (listener->family == AF_UNIX && !listener->lent && !listener_has_file(listener)) {
+		} else if (errno == EADDRINUSE) {
 			snprintf(what, sizeof what, "%s is not the socket of this daemon any more", address);
 			snprintf(mend, sizeof mend, "rm %s; aphorismctl upgrade", address + strlen("unix:"));
 			say_finding(&client, "listen", what, mend);

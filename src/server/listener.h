@@ -42,7 +42,7 @@ struct listener *listener_adopt(int fd, const char *asked, bool lent);
 
 /*
  * Is the file at a UNIX socket's path the one that this listener is bound to?  False with errno ENOENT when there is
- * none, EADDRINUSE when it is somebody else's.
+ * none, EADDRINUSE when it is somebody else's, or why the path can't be looked at.
  */
 bool listener_has_file(const struct listener *);
 
