@@ -106,7 +106,7 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	worker.answered_before = answered_before;
 	worker.shares_tallies = generation->plan.tallies == 0;
 	/* workers that sit next to each other would all touch the same pages of what they keep by seat */
-	worker.hint = number % parts * (worker.board->seats / parts);
+	worker.first_seat = number % parts * (worker.board->seats / parts);
 	worker.supervisor = supervisor;
 	worker.devnull = generation->surroundings->devnull;
 	worker.supervisor_told = generation->surroundings->told;

@@ -79,7 +79,7 @@ static struct holding *count_held(const struct scoreboard *board)
 {
 	struct holding *held = calloc(board->workers, sizeof *held);
 
-	for (uint32_t n = 0; held && n < board->seats; n++) {
+	for (uint32_t n = scoreboard_next(board, 0); held && n < board->seats; n = scoreboard_next(board, n + 1)) {
 		uint32_t owner = atomic_load_explicit(&board->seat[n].owner, memory_order_relaxed);
 
 		if (owner == 0 || owner > board->workers ||
@@ -157,7 +157,7 @@ static void say_connections_of(unsigned client, const struct generation *generat
 	const struct scoreboard *board = generation->board;
 	char peer[CONFIG_ADDRESS];
 
-	for (uint32_t n = 0; n < board->seats; n++) {
+	for (uint32_t n = scoreboard_next(board, 0); n < board->seats; n = scoreboard_next(board, n + 1)) {
 		const struct seat *seat = &board->seat[n];
 		uint32_t owner = atomic_load_explicit(&seat->owner, memory_order_relaxed);
 

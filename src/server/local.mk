@@ -28,6 +28,7 @@ libserver_a_SOURCES = \
 	%D%/sandbox_parts.h \
 	%D%/sandbox_seccomp.c \
 	%D%/scoreboard.c %D%/scoreboard.h \
+	%D%/scoreboard_sum.c \
 	%D%/worker.c %D%/worker.h \
 	%D%/worker_accept.c %D%/worker_parts.h \
 	%D%/worker_stop.c

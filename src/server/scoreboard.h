@@ -23,8 +23,8 @@ enum worker_state { WORKER_GONE, WORKER_STARTING, WORKER_IDLE, WORKER_BUSY };
 
 struct seat {
 	_Alignas(64) _Atomic uint32_t owner;      /* 0: free, else the worker's number + 1 */
-	_Atomic uint32_t turn;                    /* the order in which the seats of one source were taken */
-	_Atomic uint64_t source;                  /* an IPv4 address or an IPv6 /64 as a number; 0: none */
+	uint32_t scope;                           /* of a link-local address: its interface */
+	_Atomic uint64_t source;                  /* the name of who is counted for it; 0: nobody */
 	uint8_t address[16];                      /* of the peer; IPv4 in its IPv6-mapped form */
 	uint16_t port;
 	_Atomic uint16_t family;                  /* of the peer; 0: nobody sits here yet */
@@ -76,7 +76,6 @@ enum scoreboard_limit { LIMIT_SEATS, LIMIT_SOURCE, LIMIT_SHORTAGE, LIMIT_HEADER,
 struct scoreboard_shared {
 	_Atomic int32_t idle;                     /* a hint: the supervisor recounts */
 	_Atomic uint32_t told;                    /* the supervisor has been told and has not looked yet */
-	_Atomic uint32_t turns;
 	_Atomic int phase;                        /* of a worker: the least that the supervisor has told all to be in */
 	_Atomic int has_heir;                     /* another process has the queues, too, even if we are killed */
 	_Atomic uint64_t removed;                 /* bit i: listener i has no heir, its queue is taken at a drain */
@@ -84,15 +83,55 @@ struct scoreboard_shared {
 	struct log_limit limits[LIMIT_COUNT];
 };
 
+/*
+ * How many connections each source holds, over all workers.  A source is an IPv4 address or an IPv6 /64; where a prefix
+ * does not tell clients apart it is a whole address: a link-local one, with its interface, and one that a translator has
+ * made of an IPv4 address (RFC 6052).
+ *
+ * A hash table in shared memory, without locks.  An entry is one word, a fingerprint and a count, so that one
+ * compare-and-swap enters a source, counts, or leaves; where the count is 0 it is free.  A source belongs into one set
+ * of 16 entries, and who looks for it looks at all of them, so nothing need mark where an entry has been.  Should two
+ * workers enter the same source at once in two places, the sum of both counts.
+ *
+ * The table has levels, each four times as large as the one before, and a level is used from when a set of the one
+ * before is full: so its memory goes by the sources that are there, and the time to look by the logarithm of how many
+ * there were at the most.  The last level alone has four entries for each seat, and the hash has a key that no client
+ * knows: that a source finds no room in it does not happen.  If it did the source would come in and not be counted:
+ * better a limit that fails than an innocent who is refused.
+ *
+ * It may err on one side alone.  A seat notes its source before it is counted and forgets it after it is counted no
+ * more, so a process that dies between the two leaves a source that counts too little, until its other connections have
+ * gone; never one that is refused for ever.  A worker that was taken over can write any count here, and no more: where
+ * an entry lies follows from the hash and from sizes that each process has to itself.
+ */
+enum { SOURCES_COUNT_BITS = 24, SOURCES_COUNT = (1 << SOURCES_COUNT_BITS) - 1 };
+
+struct source {
+	_Atomic uint64_t held;            /* 40 bits of the hash, 24 bits of how many connections */
+	_Atomic uint64_t bucket;          /* a place for a rate of the source's own; nothing uses it yet */
+};
+
+struct sources {
+	uint8_t key[16];
+	uint32_t levels;
+	_Atomic uint32_t *deeper;         /* shared: how many levels beyond the first have ever been used */
+	struct source *entry;             /* shared: level after level */
+};
+
 /* Each process has its own of this: sizes and addresses are not where a worker could change them for the others. */
 struct scoreboard {
 	uint32_t seats, workers, tallies;         /* the last for each worker */
+	uint32_t pages;                           /* of seats */
 	uint32_t used;                            /* workers there have ever been: the rows from here on are not read */
 	int32_t least_idle, most_idle;            /* outside of these the supervisor wants to know */
 	struct scoreboard_shared *shared;
 	struct worker_row *row;
 	struct tally *tally;
 	struct seat *seat;
+	_Atomic uint64_t *taken;                  /* a word per page of seats, a bit per seat: a hint */
+	_Atomic uint64_t *full;                   /* a bit per page of seats: a hint */
+	_Atomic uint64_t *touched;                /* a bit per page: somebody has had a seat there */
+	struct sources sources;
 };
 
 struct scoreboard_totals {
@@ -108,16 +147,26 @@ struct scoreboard_totals {
 struct scoreboard *scoreboard_new(uint32_t seats, uint32_t workers, uint32_t tallies);
 void scoreboard_free(struct scoreboard *);
 
-/* Takes a free seat for a worker, searching from `hint` on; -1 when all are taken.  Lock-free, never blocks. */
-int scoreboard_take(struct scoreboard *, uint32_t worker, uint32_t hint);
+/*
+ * Takes the first free seat from that one on for a worker, or else one before it; -1 when all are taken.  So what is
+ * held at a time lies close together, and who walks over it has little to walk.  Lock-free, never blocks; it looks at a
+ * bit for each page of seats that is full, and at none of its seats.
+ */
+int scoreboard_take(struct scoreboard *, uint32_t worker, uint32_t from);
 void scoreboard_leave(struct scoreboard *, uint32_t seat);
 
 /* Frees all seats of a worker that is gone; returns how many there were. */
 uint32_t scoreboard_evict(struct scoreboard *, uint32_t worker);
 
 /*
- * Notes who sits there.  Returns false when, with limit > 0, the peer's source (an IPv4 address or an IPv6 /64)
- * already holds that many seats; the caller then leaves the seat.  UNIX peers have no source.
+ * For who walks over all seats: the first from that one on that may ever have been taken; the number of seats where
+ * there is none.  To look at another would cost memory.
+ */
+uint32_t scoreboard_next(const struct scoreboard *, uint32_t seat);
+
+/*
+ * Notes who sits there.  Returns false when, with limit > 0, the peer's source (see struct sources) already holds that many
+ * seats; the caller then leaves the seat.  UNIX peers have no source.
  */
 bool scoreboard_seat_peer(struct scoreboard *, uint32_t seat, const struct sockaddr *, uint32_t limit);
 

@@ -201,7 +201,6 @@ void worker_wait_for_vacancy(struct worker *worker)
 void worker_free_seat(struct worker *worker, uint32_t seat)
 {
 	scoreboard_leave(worker->board, seat);
-	atomic_store_explicit(&worker->hint, seat, memory_order_relaxed);
 	if (atomic_exchange(&worker->wanted, false))
 		sem_post(&worker->vacancy);
 }

@@ -61,7 +61,7 @@ struct worker {
 	pid_t supervisor;                 /* to follow when it dies; 0: there is none */
 	int listener_count;
 	int devnull;
-	_Atomic uint32_t hint;            /* the seat to try first: at first in its own part, then the one left last */
+	uint32_t first_seat;              /* of the part that it takes seats from as long as there are free ones */
 	int supervisor_told;              /* an eventfd: the supervisor is to look at the scoreboard */
 
 	uint32_t in_size, out_size;       /* of the buffers that a conversation needs */

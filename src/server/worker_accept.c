@@ -31,13 +31,11 @@ static struct log_limit *limit(struct worker *worker, enum scoreboard_limit whic
 
 static bool take_seat(struct worker *worker, struct connection *connection)
 {
-	uint32_t hint = atomic_load_explicit(&worker->hint, memory_order_relaxed);
-	int n = scoreboard_take(worker->board, worker->number, hint);
+	int n = scoreboard_take(worker->board, worker->number, worker->first_seat);
 
 	if (n < 0)
 		return false;
 	connection->seat = (uint32_t)n;
-	atomic_store_explicit(&worker->hint, (uint32_t)n + 1, memory_order_relaxed);
 	return true;
 }
 

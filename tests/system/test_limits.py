@@ -1,12 +1,15 @@
 """How many may come, from where, and what an answer costs."""
 
 import socket
+import sys
 import time
 
 import pytest
 
-from harness import HOLDS, LIMIT, SLACK, Client, holds, open_files, owners, parse, talk, unread, until
+from harness import (HOLDS, LIMIT, ROOT, SLACK, Client, holds, open_files, owners, parse, process, run, talk, unread,
+                     until)
 from protocol_model import TOO_BUSY
+from tracing import tool, without_sanitizers
 
 ABSENCE = 0.5      # how long to look for something that must not come
 
@@ -170,6 +173,50 @@ def test_the_limit_for_each_source_counts_mapped_addresses_as_ipv4(daemon, model
             assert extra.everything() == TOO_BUSY
         with d.connect(1, source="127.0.0.3") as other:
             assert other.ask(b"Simple is better than?") == b"Complex."
+
+
+def test_a_limit_for_each_source_looks_at_nobody_else(daemon, model):
+    """Nor does whoever shows the status: a look at each of a million seats would cost their memory, 64 MB."""
+    without_sanitizers()
+    d = daemon(model, max_connections=1000000, max_connections_per_source=1000000)
+    before = d.memory() + process(d.pid).memory()
+    for number in range(50):
+        assert d.ask(source=f"127.0.1.{number + 1}") == b"Ugly."
+    assert "connections 50\n" in d.ctl("status").stdout
+    assert d.ctl("connections").returncode == d.ctl("workers").returncode == 0
+    grown = d.memory() + process(d.pid).memory() - before
+    assert grown < 16 << 20, f"{grown} bytes more"
+
+
+LINKS = ("ip link set lo up && ip link add left type veth peer name right && for link in left right; do "
+         "ip link set $link up && for n in 1 2 3; do ip -6 addr add fe80::$n/64 dev $link nodad || exit; done; done && "
+         "exec \"$@\"")
+LINK_CLIENTS = """
+import ctypes, socket, sys
+with open(f"/proc/{sys.argv[1]}/ns/net") as ns:
+    assert ctypes.CDLL(None, use_errno=True).setns(ns.fileno(), 0) == 0
+clients = []
+for link, number in ("left", 1), ("left", 2), ("right", 1), ("right", 2), ("left", 1):
+    scope = socket.if_nametoindex(link)
+    client = socket.socket(socket.AF_INET6)
+    client.settimeout(10)
+    client.bind((f"fe80::{number}", 0, 0, scope))
+    client.connect(("fe80::3", int(sys.argv[2]), 0, scope))
+    clients.append(client)
+    if len(clients) < 5:          # the last is refused without a question
+        client.send(b"Simple is better than?")
+    print(client.recv(99).decode())
+"""
+
+
+@pytest.mark.parametrize("name", ["thread", "event"])
+def test_link_local_clients_are_told_apart(daemon, name):
+    """By the whole address and the interface: on a link all of them have the same prefix."""
+    if not ROOT or run(tool("unshare"), "-n", "sh", "-c", LINKS, "sh", "true").returncode:
+        pytest.skip("no network namespaces, or not root")
+    d = daemon(name, max_connections_per_source=1, listen=("*:0",), under=("unshare", "-n", "sh", "-c", LINKS, "sh"))
+    said = run(sys.executable, "-c", LINK_CLIENTS, str(d.pid), str(parse(d.address)[1][1]))
+    assert said.stdout == "Complex.\n" * 4 + "Error: too busy.\n", said
 
 
 def test_unix_peers_are_exempt_from_the_limit_for_each_source(daemon, model, place):

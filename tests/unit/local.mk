@@ -10,6 +10,7 @@ unit_tests = \
 	%D%/test_proctitle \
 	%D%/test_proxy \
 	%D%/test_sandbox \
+	%D%/test_scoreboard \
 	%D%/test_table \
 	%D%/test_units \
 	%D%/test_uring \
