@@ -16,12 +16,13 @@ AM_TESTS_FD_REDIRECT = 9>&2
 test_scripts = \
 	%D%/check-system \
 	%D%/check-bench \
+	%D%/check-big-endian \
 	%D%/check-instructions \
 	%D%/check-layers \
 	%D%/check-models \
 	%D%/check-manual
 TESTS += $(test_scripts)
-EXTRA_DIST += $(test_scripts) %D%/run-pytest %D%/instructions %D%/system %D%/bench
+EXTRA_DIST += $(test_scripts) %D%/run-pytest %D%/big-endian %D%/instructions %D%/system %D%/bench
 
 # What hurts: an hour of deaths, overload, shortage and faults, then fuzzing and valgrind.  SEED=N repeats a run.
 chaos_scripts = %D%/check-chaos %D%/check-fuzz %D%/check-valgrind
