@@ -217,6 +217,8 @@ def many_sources(told, netns, address, count, seed):
         one.connect(to)
         open_ones.append(one)
         if len(open_ones) == 64:
+            one.send(b"Simple is better than?")
+            assert one.recv(99) == b"Complex."       # the daemon has kept up: else memory would go by its lag
             for one in open_ones:
                 one.close()
             open_ones.clear()
