@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -108,6 +109,27 @@ def test_modes_at_reloads(daemon, theirs, roots):
     for number in range(2):
         d.reloaded(listen=listen[number])
         assert mode(theirs / "s") == (0o666, 0o606)[number]
+
+
+def test_what_begins_and_ends_at_reloads(daemon, theirs, roots):
+    """Sockets are made and removed, their modes set, while the folder is now theirs and now a link to root's."""
+    given(theirs / "sub")
+    link(theirs / "l", roots)
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(roots / "s"))
+        before = os.lstat(roots / "s")
+        os.chmod(roots / "s", 0o600)
+    d = daemon("iterative", listen=("127.0.0.1:0",))
+    outcomes = set()
+    with exchanging(theirs, "sub", "l"):
+        for number in range(60):
+            listen = ("127.0.0.1:0", {"address": f"unix:{theirs}/sub/s", "mode": ("0666", "0606")[number % 2]})
+            outcomes.add(d.reload(listen=listen[:1 + number % 3]).returncode)
+    assert outcomes <= {0, 69, 77}
+    after = os.lstat(roots / "s")
+    assert (after.st_ino, after.st_mode & 0o777) == (before.st_ino, 0o600)
+    (roots / "s").unlink()
+    assert unharmed(roots)
 
 
 @pytest.mark.parametrize("what, status", [("listen", 77), ("control__socket", 73), ("process__pidfile", 73)])
