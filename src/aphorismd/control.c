@@ -44,6 +44,15 @@ static uint64_t served_us;                /* when clients were last looked at */
 static bool deaf;                         /* somebody else still takes the clients */
 static uint64_t retry_us;                 /* 0, or when to take clients again after a shortage */
 
+/* Has the inherited socket this address?  Of one that knows its name alone, its file tells. */
+static bool is_at(struct listener *adopted, const char *address)
+{
+	if (!adopted->inside)
+		return strcmp(adopted->address, address) == 0 && !listener_is_lost(adopted);
+	snprintf(adopted->address, sizeof adopted->address, "%s", address);
+	return listener_has_file(adopted);
+}
+
 /* The inherited socket, if it is the one that is wanted and still to be found. */
 static struct listener *adopt(const struct config_listen *at, int inherited)
 {
@@ -52,7 +61,7 @@ static struct listener *adopt(const struct config_listen *at, int inherited)
 	if (adopted) {
 		adopted->theirs = true;
 		inherited_note_file(adopted);
-		if (strcmp(adopted->address, at->address) == 0 && !listener_is_lost(adopted))
+		if (is_at(adopted, at->address))
 			return adopted;
 		listener_close(adopted);
 	} else if (inherited >= 0)
@@ -73,7 +82,7 @@ int control_open(const char *path, int inherited, gid_t group, char *reason)
 		return EX_CANTCREAT;
 	}
 	allowed_group = group;
-	if (group != getegid() && (!listener_has_file(listener) || lchown(path, (uid_t)-1, group) < 0))
+	if (group != getegid() && !listener_set_group(listener, group))
 		log_warning("can't give %s to the daemon's group: %s", path, strerror(errno));
 	if (!listener_nonblocking(listener->fd, true)) {
 		snprintf(reason, CONTROL_REASON, "control socket: %s", strerror(errno));

@@ -14,8 +14,10 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "aphorismd/pidfile.h"
 #include "common/cgroup.h"
 #include "common/cpus.h"
+#include "common/folder.h"
 #include "models/model.h"
 
 enum {
@@ -298,22 +300,45 @@ bool doctor_is_exposed(const char *path)
 	       (geteuid() == 0 && st.st_mode & S_IWGRP && st.st_gid != 0);
 }
 
-void doctor_check_pidfile(const struct config *config, doctor_report *report, void *arg)
+/* A daemon that runs has it locked. */
+static bool was_left(const struct folder *folder)
 {
-	struct doctor doctor = doctor_for(config, report, arg);
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	struct stat st;
-	int fd;
+	int fd = openat(folder->fd, folder->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	bool left = fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
 
-	if (config->pidfile[0] == '\0' || (geteuid() != 0 && !config->set.pidfile))
+	if (fd >= 0)
+		close(fd);
+	return left;
+}
+
+void doctor_check_pidfile(const char *path, int held, doctor_report *report, void *arg)
+{
+	struct doctor doctor = { .report = report, .arg = arg };
+	const char *refused = NULL;
+	struct folder folder;
+	struct stat st;
+
+	if (held >= 0 && !pidfile_is_ours(path, held)) {
+		mend_by(&doctor, "rm %s, and restart the daemon", path);
+		find(&doctor, "process.pidfile", "%s is not the file of this daemon any more", path);
 		return;
-	fd = open(config->pidfile, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_UNLCK) {
-		mend_by(&doctor, "rm %s", config->pidfile);
-		find(&doctor, "process.pidfile", "%s was left by a daemon that is gone; the next one replaces it",
-		     config->pidfile);
 	}
-	close(fd);
+	if (!folder_open(&folder, path))
+		return;
+	if (fstatat(folder.fd, folder.name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		refused = pidfile_refuses(&st);
+	if (refused) {
+		mend_by(&doctor, held < 0 ? "rm %s" : "rm %s, and restart the daemon", path);
+		find(&doctor, "process.pidfile", "%s: %s; a start or an upgrade refuses that", path, refused);
+	} else if (held < 0 && was_left(&folder)) {
+		mend_by(&doctor, "rm %s", path);
+		find(&doctor, "process.pidfile", "%s was left by a daemon that is gone; the next one replaces it",
+		     path);
+	}
+	if (!folder.fixed || !folder.kept) {
+		mend_by(&doctor, "a folder that only who starts the daemon may write to");
+		find(&doctor, "process.pidfile", "%s may be replaced by others than who starts the daemon", path);
+	}
+	folder_close(&folder);
 }

@@ -30,8 +30,11 @@ void doctor_check(const struct config *, size_t image_size, const struct options
 /* What is known of one that has served for a while. */
 void doctor_check_load(const struct config *, const struct figures *, doctor_report *, void *arg);
 
-/* Before a start: whether the pidfile is one that a daemon has left.  May block as any look at a file may. */
-void doctor_check_pidfile(const struct config *, doctor_report *, void *arg);
+/*
+ * The pidfile at that path: of the daemon that holds its descriptor, or before a start (held: -1) of one that has left
+ * it.  May block as any look at a file may.
+ */
+void doctor_check_pidfile(const char *path, int held, doctor_report *, void *arg);
 
 /* Whether others than root, or whoever starts the daemon, may write to that file: for the loader, which reads it. */
 bool doctor_is_exposed(const char *path);

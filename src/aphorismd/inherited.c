@@ -164,6 +164,8 @@ bool inherited_adopt(struct listener **listeners, size_t *listener_count, char *
 		listener->theirs = elder >= 0;
 		if (own)
 			inherited_note_file(listener);
+		if (own && listener->inside)
+			memcpy(listener->address, listener->asked, sizeof listener->address);
 		memcpy(all[i].address, listener->address, sizeof all[i].address);
 		listeners[(*listener_count)++] = listener;
 		lent += listener->lent;

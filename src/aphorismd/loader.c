@@ -388,11 +388,14 @@ static void print_finding(void *to, const char *about, const char *what, const c
 
 static void print_findings(const struct options *options, const struct image *image)
 {
+	const struct config *config = image->config;
 	struct doctor_facts facts;
 
 	doctor_learn(&facts);
-	doctor_check(image->config, image->size, options, &facts, print_finding, stderr);
-	doctor_check_pidfile(image->config, print_finding, stderr);
+	doctor_check(config, image->size, options, &facts, print_finding, stderr);
+	/* a daemon that somebody else starts may have no pidfile, and another folder for it */
+	if (config->pidfile[0] && (config->set.pidfile || (geteuid() == 0 && access(config->pidfile, F_OK) == 0)))
+		doctor_check_pidfile(config->pidfile, -1, print_finding, stderr);
 }
 
 int loader_try(const struct options *options)

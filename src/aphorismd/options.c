@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -99,20 +100,30 @@ static bool name_file(char *to, const char *file)
 	return len > 0 && len < PATH_MAX;
 }
 
+static bool is_same_file(const char *one, const char *other)
+{
+	struct stat a, b;
+
+	return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 /*
  * By the name that it was called by, if that leads to it: a link there may lead to a newer version one day.  Else by
- * the file's own.
+ * the name that the kernel found it by, which is from PATH where there was no slash; else by the file's own.  "" when
+ * there is none.  Without /proc the kernel's word is all there is.
  */
 static void name_program(char *to, const char *called)
 {
-	static const char self[] = "/proc/self/exe";
-	struct stat own, named;
+	const char *found = (const char *)getauxval(AT_EXECFN), *self = "/proc/self/exe";
 	ssize_t len;
 
-	if (strchr(called, '/') && name_file(to, called) && stat(self, &own) == 0 && stat(to, &named) == 0 &&
-	    own.st_dev == named.st_dev && own.st_ino == named.st_ino)
+	if (access(self, F_OK) < 0 && found)
+		self = found;
+	if (strchr(called, '/') && name_file(to, called) && is_same_file(to, self))
 		return;
-	len = readlink(self, to, PATH_MAX - 1);
+	if (found && name_file(to, found) && is_same_file(to, self))
+		return;
+	len = readlink("/proc/self/exe", to, PATH_MAX - 1);
 	to[len > 0 ? len : 0] = '\0';
 }
 

@@ -14,14 +14,30 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/folder.h"
+
 enum { TRIES = 100 };
 
 bool pidfile_is_ours(const char *path, int fd)
 {
 	struct stat there, ours;
+	struct folder folder;
+	bool is_ours;
 
-	return lstat(path, &there) == 0 && fstat(fd, &ours) == 0 && there.st_dev == ours.st_dev &&
-	       there.st_ino == ours.st_ino;
+	if (!folder_open(&folder, path))
+		return false;
+	is_ours = fstatat(folder.fd, folder.name, &there, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &ours) == 0 &&
+	          there.st_dev == ours.st_dev && there.st_ino == ours.st_ino;
+	folder_close(&folder);
+	return is_ours;
+}
+
+const char *pidfile_refuses(const struct stat *file)
+{
+	return !S_ISREG(file->st_mode) ? "not a regular file" :
+	       file->st_nlink > 1 ? "it has another name as well, a hard link" :
+	       file->st_uid != 0 && file->st_uid != geteuid() ? "it belongs to another user" :
+	       file->st_mode & (S_IWGRP | S_IWOTH) ? "others may write to it" : NULL;
 }
 
 static int fail(char *reason, const char *path, const char *why, int fd)
@@ -84,17 +100,35 @@ static bool lock_alone(int fd)
 	return set_lock(fd, F_WRLCK, 0, 0) && set_lock(fd, F_UNLCK, 1, 0);
 }
 
+/* The file that is there, or a new one. */
+static int open_file(const char *path)
+{
+	struct folder folder;
+	int fd;
+
+	if (!folder_open(&folder, path))
+		return -1;
+	fd = openat(folder.fd, folder.name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		fd = openat(folder.fd, folder.name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	folder_close(&folder);
+	return fd;
+}
+
 int pidfile_lock(const char *path, pid_t elder, char *reason)
 {
+	const char *refused;
 	struct stat st;
 
 	for (int i = 0; i < TRIES; i++) {
-		int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+		int fd = open_file(path);
 
-		if (fd < 0)
+		if (fd < 0 && errno == EEXIST)
+			continue;         /* somebody else made it after we had looked */
+		if (fd < 0 || fstat(fd, &st) < 0)
 			return fail(reason, path, strerror(errno), fd);
-		if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-			return fail(reason, path, "not a regular file", fd);
+		if ((refused = pidfile_refuses(&st)) != NULL)
+			return fail(reason, path, refused, fd);
 		if (elder ? !lock_beside(fd, elder) : !lock_alone(fd)) {
 			char why[64] = "locked by another process";
 			pid_t owner = other_owner(fd, 0, 0);
@@ -112,9 +146,14 @@ int pidfile_lock(const char *path, pid_t elder, char *reason)
 
 void pidfile_remove(const char *path, int fd)
 {
+	struct folder folder;
+	struct stat ours;
+
 	if (fd < 0)
 		return;
-	if (pidfile_is_ours(path, fd) && other_owner(fd, 0, 0) == 0)
-		unlink(path);
+	if (other_owner(fd, 0, 0) == 0 && fstat(fd, &ours) == 0 && folder_open(&folder, path)) {
+		folder_remove(&folder, ours.st_dev, ours.st_ino);
+		folder_close(&folder);
+	}
 	close(fd);
 }

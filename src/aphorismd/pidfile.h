@@ -5,6 +5,7 @@
 #define APHORISMD_PIDFILE_H
 
 #include <stdbool.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 enum { PIDFILE_REASON = 256 };
@@ -12,9 +13,14 @@ enum { PIDFILE_REASON = 256 };
 /*
  * Creates and locks the pidfile, and unless we take somebody's place writes it; to be called after the last fork, since
  * the lock belongs to the process.  elder: 0, or the process whose place we take: then the file may be its, which keeps
- * its lock.  Returns a descriptor to keep open for life, or -1 with the reason.
+ * its lock.  Returns a descriptor to keep open for life, or -1 with the reason; then what is there is as it was.
  */
 int pidfile_lock(const char *path, pid_t elder, char *reason);
+
+/*
+ * Why a file must not be taken for the pidfile, as it may be somebody else's, or his in part; NULL when it may be.
+ */
+const char *pidfile_refuses(const struct stat *);
 
 /* Writes our number.  False with errno. */
 bool pidfile_write(int fd);

@@ -12,7 +12,6 @@
 
 #include "aphorismd/control.h"
 #include "aphorismd/doctor.h"
-#include "aphorismd/pidfile.h"
 #include "aphorismd/supervisor_parts.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -228,10 +227,8 @@ static void say_own_findings(const struct supervisor *s, unsigned client)
 		            "a kernel with Landlock and seccomp, a build with libseccomp");
 	if (geteuid() == 0 && !s->privileges.drop)        /* at a start and by --test this is said already */
 		say_finding(&client, "process.user", "workers are root", "process = { user = \"aphorismd\"; };");
-	if (s->pidfile >= 0 && !pidfile_is_ours(s->pidfile_path, s->pidfile)) {
-		snprintf(what, sizeof what, "%s is not the file of this daemon any more", s->pidfile_path);
-		say_finding(&client, "process.pidfile", what, "restart the daemon");
-	}
+	if (s->pidfile >= 0)
+		doctor_check_pidfile(s->pidfile_path, s->pidfile, say_finding, &client);
 	if (s->metrics.error != 0) {
 		snprintf(what, sizeof what, "it can't be written: %s", strerror(s->metrics.error));
 		say_finding(&client, "metrics.file", what, s->metrics.error == ENOSPC || s->metrics.error == EDQUOT

@@ -14,6 +14,7 @@
 #include "aphorismd/supervisor_parts.h"
 #include "common/clock.h"
 #include "common/compat.h"
+#include "common/folder.h"
 #include "common/log.h"
 
 enum { WRITE_US = 10 * CLOCK_S };
@@ -25,23 +26,31 @@ static const char *path_of(const struct supervisor *s)
 	                                                                        : NULL;
 }
 
-/* Whoever reads the file sees all of the old one or all of the new one.  Returns 0, or an errno. */
+/*
+ * Whoever reads the file sees all of the old one or all of the new one.  Returns 0, or an errno; in a process that ends
+ * with that.
+ */
 static int replace(const char *path, const char *text, size_t len)
 {
 	char next[PATH_MAX + 8];
+	struct folder folder;
 	ssize_t n;
 	int fd, error;
 
-	snprintf(next, sizeof next, "%s.tmp", path);
-	unlink(next);             /* of one that was killed, or a link of somebody's: this one is to be our own */
-	fd = open(next, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (!folder_open(&folder, path))
+		return errno;
+	snprintf(next, sizeof next, "%s.tmp", folder.name);
+	/* of one that was killed, or a link of somebody's: this one is to be our own */
+	unlinkat(folder.fd, next, 0);
+	fd = openat(folder.fd, next, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return errno;
 	n = write(fd, text, len);
-	if (n == (ssize_t)len && fchmod(fd, 0644) == 0 && close(fd) == 0 && rename(next, path) == 0)
+	if (n == (ssize_t)len && fchmod(fd, 0644) == 0 && close(fd) == 0 &&
+	    renameat(folder.fd, next, folder.fd, folder.name) == 0)
 		return 0;
 	error = n >= 0 && n < (ssize_t)len ? ENOSPC : errno;
-	unlink(next);
+	unlinkat(folder.fd, next, 0);
 	return error;
 }
 

@@ -43,6 +43,7 @@ const char *supervisor_ask_upgrade(struct supervisor *s)
 		upgrade->step == UPGRADE_DONE ? "this process leaves, another one serves" :
 		upgrade->step == UPGRADE_STARTS || upgrade->wanted ? "one is under way already" :
 		s->options->inetd ? "under inetd, the next daemon that it starts is the new program" :
+		s->options->program[0] == '\0' ? "the name of the program is not known, only a restart helps" :
 		getpid() == 1 ? "process 1 can't leave its place to another one" :
 		upgrade->starter.pid == 0 ? "the process that starts programs has gone, only a restart helps" : NULL;
 

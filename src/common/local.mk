@@ -5,6 +5,7 @@ libcommon_a_SOURCES = \
 	%D%/compat.c %D%/compat.h \
 	%D%/cpus.c %D%/cpus.h \
 	%D%/dial.c %D%/dial.h \
+	%D%/folder.c %D%/folder.h \
 	%D%/histogram.c %D%/histogram.h \
 	%D%/json.c %D%/json.h \
 	%D%/latency.c %D%/latency.h \

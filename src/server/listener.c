@@ -1,7 +1,7 @@
 /*
  * listener.c - binding, and what connections inherit.
  */
-#include "server/listener.h"
+#include "server/listener_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,14 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "server/address.h"
 
 enum { UNSENT_BYTES = 65536 };
 
@@ -37,57 +34,6 @@ static int status_of(int error)
 	default:
 		return EX_OSERR;
 	}
-}
-
-static const char *unix_path(const struct address *address)
-{
-	return ((const struct sockaddr_un *)(const void *)&address->sockaddr)->sun_path;
-}
-
-/* A socket file that refuses connections was left by a crash; one that answers, or is no socket, is in use. */
-static bool remove_stale(const struct address *address)
-{
-	struct stat st;
-	int fd, refused;
-
-	if (lstat(unix_path(address), &st) < 0)
-		return errno == ENOENT;
-	if (!S_ISSOCK(st.st_mode) || (fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0) {
-		errno = EADDRINUSE;
-		return false;
-	}
-	refused = connect(fd, (const struct sockaddr *)&address->sockaddr, address->len) < 0 && errno == ECONNREFUSED;
-	close(fd);
-	if (!refused) {
-		errno = EADDRINUSE;
-		return false;
-	}
-	return unlink(unix_path(address)) == 0 || errno == ENOENT;
-}
-
-static int bind_unix(struct listener *listener, const struct address *address, mode_t mode)
-{
-	struct stat st;
-	mode_t mask;
-	int rc;
-
-	if (!remove_stale(address))
-		return -1;
-	mask = umask(0777);           /* nobody connects before the mode is what was asked for */
-	rc = bind(listener->fd, (const struct sockaddr *)&address->sockaddr, address->len);
-	umask(mask);
-	if (rc < 0)
-		return -1;
-	if (chmod(unix_path(address), mode) < 0 || lstat(unix_path(address), &st) < 0) {
-		int error = errno;
-
-		unlink(unix_path(address));
-		errno = error;
-		return -1;
-	}
-	listener->device = st.st_dev;
-	listener->inode = st.st_ino;
-	return 0;
 }
 
 /*
@@ -159,10 +105,12 @@ static int open_and_bind(struct listener *listener, const struct config_listen *
 	if ((listener->fd = open_socket(&address)) < 0)
 		return -1;
 	listener->family = address.sockaddr.ss_family;
-	if (listener->family == AF_UNIX ? bind_unix(listener, &address, (mode_t)listen_at->mode) < 0
-	                                : bind_inet(listener, &address) < 0)
+	if (listener->family == AF_UNIX)
+		return listener_bind_file(listener, &address, (mode_t)listen_at->mode) ? listen(listener->fd, backlog)
+		                                                                       : -1;
+	if (bind_inet(listener, &address) < 0 || listen(listener->fd, backlog) < 0)
 		return -1;
-	return listen(listener->fd, backlog) < 0 ? -1 : note_address(listener, address.any);
+	return note_address(listener, address.any);
 }
 
 struct listener *listener_open(const struct config_listen *listen_at, int backlog, int *status, char *reason)
@@ -209,24 +157,12 @@ struct listener *listener_adopt(int fd, const char *asked, bool lent)
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &listener->family, &len) == 0 &&
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 &&
 	    (listener->family == AF_UNIX || listener_set_tcp(fd)) &&
-	    note_address(listener, takes_ipv4_too(fd)) == 0)
+	    note_address(listener, takes_ipv4_too(fd)) == 0) {
+		listener->inside = !lent && listener->family == AF_UNIX && listener->address[strlen("unix:")] != '/';
 		return listener;
+	}
 	free(listener);
 	return NULL;
-}
-
-bool listener_has_file(const struct listener *listener)
-{
-	struct stat st;
-
-	errno = EADDRINUSE;
-	return listener->family == AF_UNIX && lstat(listener->address + strlen("unix:"), &st) == 0 &&
-	       st.st_dev == listener->device && st.st_ino == listener->inode;
-}
-
-bool listener_is_lost(const struct listener *listener)
-{
-	return listener->family == AF_UNIX && !listener->lent && !listener_has_file(listener) && errno == ENOENT;
 }
 
 void listener_forget(struct listener *listener)
@@ -238,8 +174,8 @@ void listener_forget(struct listener *listener)
 
 void listener_end(struct listener *listener)
 {
-	if (!listener->theirs && listener_has_file(listener))
-		unlink(listener->address + strlen("unix:"));
+	if (!listener->theirs)
+		listener_remove_file(listener);
 	listener->inode = 0;
 	if (listener->fd >= 0)
 		close(listener->fd);
@@ -277,8 +213,7 @@ bool listener_tune(const struct listener *listener, const struct config *config,
 {
 	if (listener->lent)
 		return listener_set_timeouts(listener->fd, config);
-	if (listener->family == AF_UNIX && (!listener_has_file(listener) ||
-	                                    chmod(listener->address + strlen("unix:"), (mode_t)listen_at->mode) < 0))
+	if (listener->family == AF_UNIX && !listener_set_mode(listener, (mode_t)listen_at->mode))
 		log_warning("can't change the mode of %s: %s", listener->address, strerror(errno));
 	/* listen() again: only the backlog changes */
 	return listen(listener->fd, (int)config->backlog) == 0 && listener_set_timeouts(listener->fd, config);

@@ -17,6 +17,7 @@ struct listener {
 	char address[CONFIG_ADDRESS];     /* as bound, with the real port */
 	dev_t device;                     /* of a UNIX socket's file: so that no other is touched */
 	ino_t inode;
+	bool inside;                      /* bound by its name in its folder: the path may come to lead elsewhere */
 	bool lent;                        /* whoever opened it goes on with it after us: queue, file and backlog */
 	bool theirs;                      /* of the process whose place we take, until that leaves it to us */
 };
@@ -29,14 +30,14 @@ enum {
 /*
  * Binds and listens.  Returns a listener, to be closed by listener_close(); or NULL with errno, a sysexits code in
  * *status and the address and the reason in reason[LISTENER_REASON].  A UNIX socket that nobody answers on is
- * replaced.  Never blocks.
+ * replaced.  Never blocks.  For a UNIX socket the working directory becomes /.
  */
 struct listener *listener_open(const struct config_listen *, int backlog, int *status, char *reason);
 
 /*
  * Takes a descriptor that is a listening socket (descriptor.h) and that somebody else has opened, for connections that
- * are served like those of our own.  It is lent, or `theirs` if the caller says so.  NULL with errno when that can't
- * be; the descriptor is the caller's again.
+ * are served like those of our own.  It is lent, or `theirs` if the caller says so; of one that is bound inside its
+ * folder the caller knows the address.  NULL with errno when that can't be; the descriptor is the caller's again.
  */
 struct listener *listener_adopt(int fd, const char *asked, bool lent);
 
@@ -48,6 +49,9 @@ bool listener_has_file(const struct listener *);
 
 /* Has its file been removed, so that nobody finds it any more?  Not if it is lent: its path is not ours to fill. */
 bool listener_is_lost(const struct listener *);
+
+/* Gives its file to that group, if it is still there and its own.  False with errno. */
+bool listener_set_group(const struct listener *, gid_t);
 
 /* What a TCP connection inherits from a listener of ours beside time-outs.  False with errno when that is not done. */
 bool listener_set_tcp(int fd);

@@ -20,7 +20,7 @@ libserver_a_SOURCES = \
 	%D%/event_uring.c %D%/event_uring_parts.h \
 	%D%/event_uring_input.c \
 	%D%/figures.c %D%/figures.h \
-	%D%/listener.c %D%/listener.h \
+	%D%/listener.c %D%/listener_file.c %D%/listener.h %D%/listener_parts.h \
 	%D%/meter.h \
 	%D%/pump.c %D%/pump.h \
 	%D%/sandbox.c %D%/sandbox.h \

@@ -259,7 +259,7 @@ def test_a_client_that_says_no_more(daemon, command, answer):
 
 def test_when_a_stop_is_told_nothing_is_in_the_way_of_a_start(daemon, place):
     d = daemon(process__pidfile=place / "pid")
-    with straced([d.pid], "-e", "trace=unlink", "-e", "inject=unlink:delay_enter=300000"):
+    with straced([d.pid], "-e", "trace=/^unlink", "-e", "inject=/^unlink:delay_enter=300000"):
         assert b"end 0\n" in say(d, b"stop\n")
         assert not (place / "pid").exists() and not d.control.exists()
 

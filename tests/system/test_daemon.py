@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -174,6 +175,30 @@ class TestFailures:
         (place / "pid").symlink_to(place / "precious")
         self.fails(place, foreground, 73, str(place / "pid"))
         assert (place / "precious").read_text() == "precious"
+
+    @pytest.mark.parametrize("what", ["a hard link", "another user's", "others may write", "a FIFO"])
+    def test_pidfile_that_is_not_the_daemons_alone(self, place, foreground, what):
+        """It may be any file that somebody has put there: it stays as it is."""
+        if what == "another user's" and not ROOT:
+            pytest.skip("only root gives files away")
+        if what == "a FIFO":
+            os.mkfifo(place / "pid")
+        else:
+            (place / "precious").write_text("precious")
+            os.link(place / "precious", place / "pid")
+            if what != "a hard link":
+                (place / "precious").unlink()
+        if what == "another user's":
+            shutil.chown(place / "pid", "nobody")
+        if what == "others may write":
+            (place / "pid").chmod(0o662)
+        before = os.stat(place / "pid")
+        reason = {"a hard link": "it has another name as well", "another user's": "it belongs to another user",
+                  "others may write": "others may write to it", "a FIFO": "not a regular file"}[what]
+        told = self.fails(place, foreground, 73, f"pidfile {place}/pid: {reason}")
+        assert told.count("\n") == 1
+        after = os.stat(place / "pid")
+        assert (after.st_ino, after.st_mtime_ns, after.st_size) == (before.st_ino, before.st_mtime_ns, before.st_size)
 
     def test_control_socket_that_can_not_be_made(self, place, foreground):
         (place / "file").touch()

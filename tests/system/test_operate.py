@@ -345,7 +345,7 @@ def test_a_reload_while_metrics_are_written(daemon, place):
     """They go elsewhere at once, not at the end of an interval that has just begun."""
     d = daemon("event", metrics__file="a.prom", metrics__interval="1s")
     until("the file", (place / "a.prom").exists)
-    with straced([d.pid], "-e", "trace=rename", "-e", "inject=rename:delay_enter=1000000"):
+    with straced([d.pid], "-e", "trace=/^rename", "-e", "inject=/^rename:delay_enter=1000000"):
         until("another", (place / "a.prom.tmp").exists)
         d.reloaded(metrics__file="b.prom", metrics__interval="1h")
         until("the other file", (place / "b.prom").exists)

@@ -19,11 +19,11 @@ def tool(name):
     return shutil.which(name) or pytest.skip(f"no program {name}")
 
 
-def without_sanitizers():
+def without_sanitizers(why="a sanitizer's own memory, calls and threads would be counted"):
     """For what counts bytes, calls or wake-ups: a sanitizer has its own."""
     program = Path(harness.APHORISMD).read_bytes()
     if any(word in program for word in (b"__asan_init", b"__tsan_init", b"__ubsan_handle")):
-        pytest.skip("a sanitizer's own memory, calls and threads would be counted")
+        pytest.skip(why)
 
 
 def compiled(place, source):

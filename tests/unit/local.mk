@@ -4,6 +4,7 @@ unit_tests = \
 	%D%/test_config \
 	%D%/test_conversation \
 	%D%/test_figures \
+	%D%/test_folder \
 	%D%/test_histogram \
 	%D%/test_log \
 	%D%/test_nearest \
