@@ -56,7 +56,7 @@ struct record {
 	uint64_t memory_bytes, seed;
 	char date[CELL_NAME];             /* ISO 8601, UTC */
 	char command[512];
-	bool complete;                    /* false: interrupted */
+	bool complete;                    /* false: interrupted, or the server has gone */
 	struct cell *cells;
 	size_t cell_count;
 };

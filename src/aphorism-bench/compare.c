@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sysexits.h>
 
+#include "aphorism-bench/interrupt.h"
 #include "aphorism-bench/last.h"
 #include "aphorism-bench/progress.h"
 #include "aphorism-bench/publish.h"
@@ -49,25 +50,6 @@ struct comparison {
 	char label[64];
 	int status;                       /* of what went wrong */
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void interrupt(int signal)
-{
-	(void)signal;
-	interrupted = 1;
-}
-
-/* Each is only noted: the way out is the same as ever, and bounded. */
-static void catch_signals(void)
-{
-	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = interrupt };
-
-	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
-		sigaction(ends[i], &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
-}
 
 /* ---- what is to be compared ---- */
 
@@ -369,7 +351,6 @@ static void release(struct comparison *c)
 		for (size_t i = 0; i < c->model_count; i++)
 			tally_free(c->matches[m].tallies[i]);
 	free(c->matches);
-	program_forget(&c->program);
 }
 
 static int list_scenarios(void)
@@ -391,15 +372,19 @@ int compare_main(const struct options *options)
 	if (status != EX_OK)
 		return status;
 	c.options = options;
-	catch_signals();
+	interrupt_catch();
+	signal(SIGPIPE, SIG_IGN);
 	status = program_find(&c.program, options->aphorismd);
 	if (status == EX_OK)
 		status = plan(&c);
 	if (status == EX_OK) {
 		plan_time(&c);
 		run_rounds(&c);
-		status = finish(&c);
 	}
+	program_forget(&c.program);
+	interrupt_release();
+	if (status == EX_OK)
+		status = finish(&c);
 	release(&c);
 	return status;
 }

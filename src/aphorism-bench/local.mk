@@ -10,6 +10,7 @@ aphorism_bench_SOURCES = \
 	%D%/explain.c %D%/explain.h \
 	%D%/fields.c %D%/fields.h \
 	%D%/html.c %D%/html.h \
+	%D%/interrupt.c %D%/interrupt.h \
 	%D%/json.c %D%/json.h \
 	%D%/last.c %D%/last.h \
 	%D%/load.c %D%/load.h %D%/load_parts.h \

@@ -216,7 +216,28 @@ def test_a_server_that_restarts(stub):
     assert found["answers"] > 100 and found["never_served"] == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_that_has_gone(stub, place):
+    """Closed loop by count and by time, open loop, a connection for each question; TCP and UNIX."""
+    runs = []
+    for options, where in ((["-n", 10**8], []), (["-d", "1h"], ["--unix", place / "a"]), (["-R", 400, "-d", "1h"], []),
+                           (["-n", 10**8, "--per-connection", 1, "-t", 2], ["--unix", place / "b"])):
+        server = stub("none", *where)
+        runs.append((server, start("run", "--no-progress", "--json", "-", "-c", 8, "--warmup", "0s", *options, server.address)))
+    for server, _ in runs:
+        server.wait_for("answered")
+    since = time.monotonic()
+    for server, _ in runs:
+        server.kill()
+    for server, run in runs:
+        said, table = run.communicate(timeout=harness.LIMIT)
+        assert 4.5 < time.monotonic() - since < 5 + harness.SLACK
+        assert run.returncode == 69
+        assert f"aphorism-bench: {server.address}: nobody has listened there for 5 s" in table.splitlines()
+        assert json.loads(said)["complete"] is False
+        assert cell(said)["answers"] > 90 and cell(said)["errors"]["refused"] > 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted(stub, number):
     server = stub()
     run = start("run", "--no-progress", "--json", "-", "-c", 4, "-d", "60s", "--warmup", "0s", server.address)
@@ -253,6 +274,32 @@ def test_a_generator_that_is_late_itself(stub, options):
     assert "generator saturated, figures void" in table
     # and what it was late by is in its figures all the same
     assert cell(said)["max_us"] > 450e3
+
+
+@pytest.mark.parametrize("options", [
+    ["-c", 40], ["-c", 2, "--pipeline", 400], ["-c", 40, "--per-connection", 1], ["-c", 40, "-R", 400],
+], ids=["one question", "many questions", "connections", "open loop"])
+@pytest.mark.parametrize("duration", ["2s", "500ms"])
+def test_what_came_while_the_generator_was_stopped_is_not_late(stub, options, duration):
+    """Nor has anybody gone unserved when it is stopped until after the end."""
+    server = stub()
+    run = start("run", "--no-progress", "--json", "-", "--warmup", "0s", "-d", duration, "--timeout", "400ms", *options,
+                server.address)
+    server.wait_for("answered")
+    run.send_signal(signal.SIGSTOP)
+    time.sleep(0.8)                     # twice the time-out
+    run.send_signal(signal.SIGCONT)
+    said, table = run.communicate(timeout=harness.LIMIT)
+    found = cell(said)
+    assert not errors(found) and found["never_served"] == 0
+    assert found["saturated"] is True and "generator saturated, figures void" in table
+    assert run.returncode == 0
+
+
+def test_late_among_many_that_are_not(stub):
+    """More clients than are looked at in one turn, and all but the silent ones always have something to say."""
+    found = measured(stub("silent").address, "-c", 64, "-n", 640, "--timeout", "500ms", status=1)
+    assert errors(found) == {"late": 64} and found["answers"] == 576
 
 
 def test_progress_is_shown_and_can_be_left_out(stub):
