@@ -11,6 +11,7 @@
 #include "aphorism-bench/progress.h"
 #include "aphorism-bench/publish.h"
 #include "aphorism-bench/tally.h"
+#include "aphorism-bench/view.h"
 #include "common/clock.h"
 #include "common/place.h"
 
@@ -92,6 +93,7 @@ static int publish(const struct load *load, const struct load_result *result, co
 	tally_add(tally, result, NULL);
 	tally_fill(tally, &cell);
 	tally_free(tally);
+	view_arrange(&record);
 	publish_conditions(&record, options);
 	snprintf(record.server, sizeof(record.server), "%.*s", (int)sizeof(record.server) - 1, place->name);
 	return publish_record(&record, options);
