@@ -25,7 +25,8 @@ static bool leads(const struct cell *cell)
 {
 	enum standing standing = verdict_standing(cell);
 
-	return standing == VERDICT_ALONE || standing == VERDICT_VOID || standing == VERDICT_TIE || standing == VERDICT_BEST;
+	return standing == VERDICT_ALONE || standing == VERDICT_VOID || standing == VERDICT_TIE ||
+	       standing == VERDICT_BEST;
 }
 
 /* ---- words ---- */

@@ -47,7 +47,7 @@ struct cell {
 	uint64_t rss_bytes, pss_bytes;    /* of the whole tree, at most */
 	double bytes_per_connection;      /* PSS above the idle server's, by connections */
 
-	/* its place in the record, by view_arrange(): the first of the same, and the next one, NULL when there is none */
+	/* its place in the record, by view_arrange(): the first of the same; the next one, NULL when there is none */
 	struct cell *model_first, *block_first, *next_in_block;
 	struct cell *next_model, *next_scenario, *next_block;             /* of first ones: the next first one */
 };

@@ -12,7 +12,7 @@ extern volatile sig_atomic_t interrupted;
 /* From here on they are only noted: the way out is the same as ever, and bounded. */
 void interrupt_catch(void);
 
-/* From here on they end the program at once again; to be called when nothing is left that it would have to end itself. */
+/* From here on they end the program at once again: when nothing is left that it would have to end itself. */
 void interrupt_release(void);
 
 #endif

@@ -325,8 +325,8 @@ static int check_cells(struct record *record, const char *file)
 	for (const struct cell *cell = record->cells; cell < record->cells + record->cell_count; cell++) {
 		if (view_cell(cell->block_first, cell->model_first) == cell)
 			continue;
-		fprintf(stderr, "aphorism-bench: %s: cells[%zu] is of the same model, scenario and connections as another\n",
-		        file, (size_t)(cell - record->cells));
+		fprintf(stderr, "aphorism-bench: %s: cells[%zu] is of the same model, scenario and connections "
+		        "as another\n", file, (size_t)(cell - record->cells));
 		return EX_DATAERR;
 	}
 	return EX_OK;

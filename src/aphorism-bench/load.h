@@ -77,7 +77,7 @@ struct crowd_result {
 	struct histogram response;
 	struct histogram service;         /* ns, from sending; answers only */
 	uint64_t answers;
-	uint64_t unasked;                 /* open loop: their time had come, but too many waited already, or we were late */
+	uint64_t unasked;                 /* open loop: their time had come, but too many waited, or we were late */
 	uint64_t errors[LOAD_ERRORS];
 	uint32_t never_served;            /* clients without an answer though they waited for most of the time */
 	uint64_t longest_wait_us;         /* for an answer, those that never came included */

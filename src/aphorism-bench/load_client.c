@@ -129,7 +129,7 @@ static bool is_nobody(int reason)
 	return false;
 }
 
-/* Who holds a connection may still be answered on it.  It takes two refusals to know for how long nobody has been there. */
+/* Who holds a connection may still be answered on it.  It takes two refusals to know how long nobody has been there. */
 static void note_refusal(struct load_thread *t, int reason)
 {
 	if (t->connected > 0 || !is_nobody(reason))

@@ -19,7 +19,7 @@ enum { LOAD_BUFFER = 256 * 1024, LOAD_ODD = 32 };
 
 struct load_question {
 	uint64_t wanted_ns;               /* when it was to be asked: its response time counts from here */
-	uint64_t came_ns;                 /* when it came to its client: it is late from here, the rest is our own lateness */
+	uint64_t came_ns;                 /* when we came to it: the time-out counts from here, the rest is our own */
 	uint64_t sent_ns;                 /* its service time from here */
 };
 

@@ -24,8 +24,8 @@ static void forget(struct out *out)
 }
 
 /*
- * Writes the text to a new file beside the named one, with the rights that fopen() would have given it, and puts that in
- * the named one's place, or only looks whether that could be done.  Returns 0 or an errno; nothing else is left.
+ * Writes the text to a new file beside the named one, with the rights that fopen() would have given it, and puts that
+ * in the named one's place, or only looks whether that could be done.  Returns 0 or an errno; nothing else is left.
  */
 static int replace(const struct out *out, bool really)
 {
@@ -57,7 +57,7 @@ static int replace(const struct out *out, bool really)
 	return error;
 }
 
-/* A signal that ends the program does so before or afterwards: between the two there is a file that nobody has asked for. */
+/* A signal that ends the program does so before or afterwards: meanwhile there is a file that nobody has asked for. */
 static int replace_undisturbed(const struct out *out, bool really)
 {
 	sigset_t all, before;

@@ -1,6 +1,6 @@
 /*
- * out.h - a text file that appears as a whole or not at all, whatever ends the program meanwhile: it is kept in memory
- * until it is complete.
+ * out.h - a text file that appears as a whole or not at all, whatever ends the program meanwhile: it is kept in
+ * memory until it is complete.
  */
 #ifndef BENCH_OUT_H
 #define BENCH_OUT_H
@@ -10,7 +10,7 @@
 struct out {
 	FILE *file;                       /* to be written to; errors are looked at in the end */
 	char *name;
-	char *text;                       /* what has been written so far, until it is complete; NULL: the file has it */
+	char *text;                       /* what has been written so far; NULL: it is in the file */
 	size_t len;
 };
 

@@ -112,8 +112,8 @@ int picture_begin(struct picture *picture, int width, int height)
 }
 
 /*
- * What gnuplot could take for quotes, commands, macros or (in a tic) a format, and we for an id in what it has drawn: it
- * gets control characters instead, from U+0080 on, which no name holds, as many as there are.
+ * What gnuplot could take for quotes, commands, macros or (in a tic) a format, and we for an id in what it has drawn:
+ * it gets control characters instead, from U+0080 on, which no name holds, as many as there are.
  */
 static const char punctuation[] = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 

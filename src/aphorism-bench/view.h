@@ -13,8 +13,8 @@
 
 /*
  * Arranges the cells, which must then stay where they are: to be called before any other function here, and before the
- * verdict is asked.  Each of those goes by what it returns, not by the size of the record.  Returns false when there are
- * more than CELL_NAMES models, or scenarios.
+ * verdict is asked.  Each of those goes by what it returns, not by the size of the record.  Returns false when there
+ * are more than CELL_NAMES models, or scenarios.
  */
 bool view_arrange(struct record *);
 

@@ -3,7 +3,9 @@
 import contextlib
 import json
 import os
+import select
 import signal
+import socket
 import subprocess
 import time
 
@@ -38,7 +40,7 @@ def test_open_loop_of_an_unhurried_server(stub):
     assert found["service_p50_us"] == pytest.approx(found["p50_us"], rel=0.05)
     assert found["saturated"] is False
     assert found["answers"] == pytest.approx(500, rel=0.1)
-    assert found["rate"] == 100
+    assert found["rate"] == 100 and found["unasked"] == 0
     agrees(found, server)
 
 
@@ -222,7 +224,8 @@ def test_a_server_that_has_gone(stub, place):
     for options, where in ((["-n", 10**8], []), (["-d", "1h"], ["--unix", place / "a"]), (["-R", 400, "-d", "1h"], []),
                            (["-n", 10**8, "--per-connection", 1, "-t", 2], ["--unix", place / "b"])):
         server = stub("none", *where)
-        runs.append((server, start("run", "--no-progress", "--json", "-", "-c", 8, "--warmup", "0s", *options, server.address)))
+        runs.append((server, start("run", "--no-progress", "--json", "-", "-c", 8, "--warmup", "0s", *options,
+                                   server.address)))
     for server, _ in runs:
         server.wait_for("answered")
     since = time.monotonic()
@@ -294,6 +297,22 @@ def test_what_came_while_the_generator_was_stopped_is_not_late(stub, options, du
     assert not errors(found) and found["never_served"] == 0
     assert found["saturated"] is True and "generator saturated, figures void" in table
     assert run.returncode == 0
+
+
+def test_more_questions_than_may_wait(place):
+    """At a server that answers none of them: memory goes by connections, and what was not asked is told."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as mute:
+        run = start("run", "--no-progress", "--json", "-", "-c", 8, "-R", 10**7, "-d", "3s", "--warmup", "0s",
+                    "127.0.0.1:%d" % mute.getsockname()[1])
+        most = 0
+        while run.poll() is None:
+            most = max(most, int((harness.Process(run.pid).status("VmHWM") or ["0"])[0]))
+            select.select([run.stdout], [], [], 0.05)
+        said, table = run.communicate(timeout=harness.LIMIT)
+    found = cell(said)
+    assert 0 < most < 100 * 1024
+    assert found["unasked"] > 10**7 and f"{found['unasked']:,} not asked" in " ".join(table.split())
+    assert found["saturated"] is True and found["p99_us"] > 2e6
 
 
 def test_late_among_many_that_are_not(stub):

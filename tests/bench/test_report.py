@@ -185,7 +185,8 @@ def test_foreign_text_stays_text(page, browser):
 
 def test_any_text_is_a_label(page, browser):
     """gnuplot takes the labels of tics for formats, and looks for commands and macros in what it reads."""
-    names = ["%n", "100 %", "%.0s%cs", "''", '""', "a\\nb", "`1`", "<b>&amp;", "@e", "$a", "~^_{}", "#", "é", "id='x", "url(#y", "x" * 31]
+    names = ["%n", "100 %", "%.0s%cs", "''", '""', "a\\nb", "`1`", "<b>&amp;", "@e", "$a", "~^_{}", "#", "é", "id='x",
+             "url(#y", "x" * 31]
     cells = [{**sample.record(models=["event"], scenarios=["connect"])["cells"][0], "model": name} for name in names]
     cells[1]["scenario"] = "%d `c`"
     browser.open(page(sample.record(cells=cells)).as_uri())
