@@ -64,6 +64,7 @@ bool load_client_push(struct load_thread *t, struct load_client *c, uint64_t wan
 static void connected(struct load_thread *t, struct load_client *c)
 {
 	c->connecting = false;
+	c->connected_ns = t->now_ns;
 	t->connected++;
 	t->refused_since_ns = 0;
 }
@@ -288,10 +289,26 @@ static void drip(struct load_thread *t, struct load_client *c)
 	}
 }
 
+/* When what waits since then is late.  What was asked in a turn that was held up may have been sent only at its end. */
+static uint64_t late_ns(const struct load_thread *t, uint64_t since_ns)
+{
+	if (since_ns >= t->held_ns && since_ns < t->free_ns)
+		since_ns = t->free_ns;
+	return since_ns + t->shared->load->timeout_us * 1000;
+}
+
 /* What lies in our socket has come in time, however late we come to read it. */
 static bool overdue(const struct load_thread *t, uint64_t since_ns)
 {
-	return t->heard_ns >= since_ns + t->shared->load->timeout_us * 1000;
+	return t->heard_ns >= late_ns(t, since_ns);
+}
+
+/* Since when the oldest question waits for the server: what was sent has the whole time-out from the connection on. */
+static uint64_t waits_since_ns(const struct load_client *c)
+{
+	uint64_t came_ns = load_question(c, c->first)->came_ns;
+
+	return c->first < c->sent && c->connected_ns > came_ns ? c->connected_ns : came_ns;
 }
 
 static void give_up_what_is_late(struct load_thread *t, struct load_client *c)
@@ -300,22 +317,22 @@ static void give_up_what_is_late(struct load_thread *t, struct load_client *c)
 		return;
 	if (c->connecting && overdue(t, c->connecting_ns))
 		fail(t, c, ETIMEDOUT);
-	if (c->first < c->sent && overdue(t, load_question(c, c->first)->came_ns))
+	if (c->first < c->sent && overdue(t, waits_since_ns(c)))
 		load_client_end(t, c, LOAD_LATE);
-	while (c->first < c->whole && overdue(t, load_question(c, c->first)->came_ns))
+	while (c->first < c->whole && overdue(t, waits_since_ns(c)))
 		load_client_drop(t, c, 1, LOAD_LATE);
 }
 
 static void set_timer(struct load_thread *t, struct load_client *c)
 {
-	uint64_t timeout_ns = t->shared->load->timeout_us * 1000, due_ns = UINT64_MAX;
+	uint64_t due_ns = UINT64_MAX;
 
 	if (c->rest_until_ns > t->now_ns)
 		due_ns = c->rest_until_ns;
-	if (c->first < c->whole && load_question(c, c->first)->came_ns + timeout_ns < due_ns)
-		due_ns = load_question(c, c->first)->came_ns + timeout_ns;
-	if (c->connecting && c->connecting_ns + timeout_ns < due_ns)
-		due_ns = c->connecting_ns + timeout_ns;
+	if (c->first < c->whole && late_ns(t, waits_since_ns(c)) < due_ns)
+		due_ns = late_ns(t, waits_since_ns(c));
+	if (c->connecting && late_ns(t, c->connecting_ns) < due_ns)
+		due_ns = late_ns(t, c->connecting_ns);
 	/* overdue by the clock, but it has not been heard yet: in the next turn, not in this one again */
 	if (due_ns <= t->now_ns)
 		due_ns = t->now_ns + 1;

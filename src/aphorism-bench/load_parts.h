@@ -48,6 +48,7 @@ struct load_client {
 	uint64_t answers;                 /* since the measuring began */
 	uint64_t served;                  /* answers ever */
 	uint64_t connecting_ns;           /* since when */
+	uint64_t connected_ns;            /* the same */
 	uint64_t rest_until_ns;           /* thinks, or waits before it connects anew */
 	uint64_t waiting_ns;              /* since when it has no answer though it wanted one; 0: it does not wait */
 };
@@ -79,6 +80,7 @@ struct load_thread {
 	uint64_t heard_ns;                /* what had come by then has been read: who is late is judged by it */
 	uint64_t round_ns;                /* since when all clients that are ready have been gone round */
 	uint32_t round_events;            /* so many of them; 0: a new round begins */
+	uint64_t held_ns, free_ns;        /* begin and end of the last turn that took a good part of the time-out */
 	bool measuring;
 	bool held_up;                     /* while it measured, a turn came much too late */
 	uint64_t ended_ns, cpu_us;        /* cpu_us: while it measured */

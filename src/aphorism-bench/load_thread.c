@@ -104,19 +104,31 @@ static void note_heard(struct load_thread *t, uint64_t since_ns, int reported)
 	t->round_events = 0;
 }
 
+/* From one turn to the next, less what it meant to sleep: stopped, or without a CPU, wherever it was. */
+static void note_pause(struct load_thread *t, uint64_t planned_ns)
+{
+	uint64_t taken_ns = t->now_ns - t->turned_ns;
+
+	if (taken_ns > planned_ns + HELD_UP_NS)
+		t->held_up |= t->measuring;
+	if (taken_ns > planned_ns + t->shared->load->timeout_us * 1000 / 8) {
+		t->held_ns = t->turned_ns;
+		t->free_ns = t->now_ns;
+	}
+}
+
 static void turn(struct load_thread *t)
 {
 	struct epoll_event events[EVENTS];
 	struct load_timer *timer;
 	uint64_t since_ns = t->now_ns, until_ns = next_ns(t);
+	uint64_t planned_ns = until_ns > since_ns ? until_ns - since_ns : 0;
 	int count = compat_epoll_wait(t->set, events, EVENTS, (until_ns + 999) / 1000);
 
 	t->now_ns = clock_now_ns();
 	if (!t->measuring && t->now_ns >= t->shared->begin_ns)
 		begin_measuring(t);
-	/* from one turn to the next, less what it meant to sleep: stopped, or without a CPU, wherever it was */
-	if (t->now_ns - t->turned_ns > HELD_UP_NS + (until_ns > since_ns ? until_ns - since_ns : 0))
-		t->held_up |= t->measuring;
+	note_pause(t, planned_ns);
 	t->turned_ns = t->now_ns;
 	for (int i = 0; i < count; i++)
 		load_client_event(t, events[i].data.ptr, events[i].events);
