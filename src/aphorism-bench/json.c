@@ -17,7 +17,7 @@
 enum { DIGITS = 10 };
 
 /* Of a figure that is not 0: no run has smaller or larger ones, and what is drawn has to fit a picture's axes. */
-static const double least_real = 1e-15, most_real = 1e15;
+static const double least_real = 1e-18, most_real = 1e15;
 
 /* Writing.  Whatever there is no memory for becomes NULL, which its holder refuses to take. */
 

@@ -198,7 +198,7 @@ def test_any_text_is_a_label(page, browser):
 
 def test_the_figures_at_their_limits(page, browser):
     """The largest and the smallest that a file may hold are drawn."""
-    for least, most in ((1e-15, 1e15), (1e-15, 1e-15), (1e15, 1e15), (0.0, 1e15), (0.0, 0.0)):
+    for least, most in ((1e-18, 1e15), (1e-18, 1e-18), (1e15, 1e15), (0.0, 1e15), (0.0, 0.0)):
         cells = [{**cell, "connections": connections, "curve_us": [least] * 12 + [most] * 12,
                   **{name: value for figure in ("answers_per_second", "cpu_us_per_answer", "tail_us")
                      for name, value in ((figure, most), (figure + "_low", least), (figure + "_high", most))},
