@@ -12,6 +12,7 @@ import time
 import pytest
 
 import harness
+import tracing
 from instrument import BENCH, bench, cell, errors, measured, start
 
 
@@ -310,9 +311,10 @@ def test_more_questions_than_may_wait(place):
             select.select([run.stdout], [], [], 0.05)
         said, table = run.communicate(timeout=harness.LIMIT)
     found = cell(said)
-    assert 0 < most < 100 * 1024
     assert found["unasked"] > 10**7 and f"{found['unasked']:,} not asked" in " ".join(table.split())
     assert found["saturated"] is True and found["p99_us"] > 2e6
+    tracing.without_sanitizers()
+    assert 0 < most < 100 * 1024
 
 
 def test_late_among_many_that_are_not(stub):
