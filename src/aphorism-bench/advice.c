@@ -21,11 +21,12 @@ struct contest {
 	size_t count;
 };
 
-static bool leads(const struct record *record, const struct cell *cell)
+static bool leads(const struct cell *cell)
 {
-	enum standing standing = verdict_standing(record, cell);
+	enum standing standing = verdict_standing(cell);
 
-	return standing == VERDICT_VOID || standing == VERDICT_TIE || standing == VERDICT_BEST;
+	return standing == VERDICT_ALONE || standing == VERDICT_VOID || standing == VERDICT_TIE ||
+	       standing == VERDICT_BEST;
 }
 
 /* ---- words ---- */
@@ -88,12 +89,12 @@ static size_t gather(struct contest *contest)
 	size_t serving = 0;
 
 	for (const struct cell *model = NULL; (model = view_next_model(contest->record, model));) {
-		const struct cell *cell = view_cell(contest->record, contest->block, model);
+		const struct cell *cell = view_cell(contest->block, model);
 
 		if (!cell || !verdict_serves(cell))
 			continue;
 		serving++;
-		if (leads(contest->record, cell) && contest->count < MODELS)
+		if (leads(cell) && contest->count < MODELS)
 			contest->leaders[contest->count++] = cell;
 	}
 	return serving;
@@ -201,7 +202,7 @@ static void explain_lead(const struct contest *contest, size_t serving, struct a
 		return;
 	}
 	for (const struct cell *model = NULL; (model = view_next_model(contest->record, model));) {
-		const struct cell *cell = view_cell(contest->record, contest->block, model);
+		const struct cell *cell = view_cell(contest->block, model);
 
 		if (cell && cell != winner && verdict_serves(cell) &&
 		    (!second || (by_tail ? cell->tail_us.value < second->tail_us.value
@@ -297,11 +298,11 @@ static void advise(const struct record *record, const struct cell *block, struct
 }
 
 /* Of a sweep: one client, a usual number, and the most; every block of any other scenario. */
-static bool is_worth_advice(const struct record *record, const struct cell *first, const struct cell *block)
+static bool is_worth_advice(const struct cell *first, const struct cell *block)
 {
-	const struct cell *usual = first, *most = view_largest(record, first);
+	const struct cell *usual = first, *most = view_largest(first);
 
-	for (const struct cell *b = first; b; b = view_next_block(record, b))
+	for (const struct cell *b = first; b; b = view_next_block(b))
 		if (b->connections <= USUAL && b->connections > usual->connections)
 			usual = b;
 	return block->connections == 1 || block == usual || block == most;
@@ -356,8 +357,8 @@ size_t advice_make(const struct record *record, struct advice *advice, size_t mo
 	if (!model || !view_next_model(record, model))
 		return 0;
 	for (const struct cell *first = NULL; (first = view_next_scenario(record, first));)
-		for (const struct cell *block = first; block; block = view_next_block(record, block))
-			if (count < most && scenario_find(block->scenario) && is_worth_advice(record, first, block))
+		for (const struct cell *block = first; block; block = view_next_block(block))
+			if (count < most && scenario_find(block->scenario) && is_worth_advice(first, block))
 				advise(record, block, &advice[count++]);
 	if (count < most && advise_overall(record, advice, count, &advice[count]))
 		count++;

@@ -8,15 +8,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "aphorism-bench/child.h"
 #include "common/clock.h"
 #include "common/dial.h"
 
 enum { NOT_RUN = 127 };
 
-static _Noreturn void run(const char *const argv[], int to)
+static _Noreturn void run(const char *const argv[], int to, pid_t parent)
 {
 	int devnull = open("/dev/null", O_RDWR);
 
+	child_follow(parent, SIGKILL);
 	if (dup2(devnull, STDIN_FILENO) < 0 || dup2(to, STDOUT_FILENO) < 0 || dup2(devnull, STDERR_FILENO) < 0)
 		_exit(NOT_RUN);
 	/* a formatter of manual pages is to write plain text, and to wait for nobody */
@@ -52,14 +54,14 @@ int capture(const char *const argv[], char *to, size_t size, uint64_t timeout_us
 {
 	int ends[2], status;
 	bool ended;
-	pid_t pid;
+	pid_t parent = getpid(), pid;
 
 	*to = '\0';
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -1;
 	pid = fork();
 	if (pid == 0)
-		run(argv, ends[1]);
+		run(argv, ends[1], parent);
 	close(ends[1]);
 	ended = pid > 0 && read_all(ends[0], to, size, clock_now_us() + timeout_us);
 	close(ends[0]);

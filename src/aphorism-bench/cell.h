@@ -11,7 +11,10 @@
 
 #include "aphorism-bench/load.h"
 
-enum { CELL_SCHEMA = 1, CELL_NAME = 32, CELL_CURVE = 24 };
+enum {
+	CELL_SCHEMA = 1, CELL_NAME = 32, CELL_CURVE = 24,
+	CELL_MOST = 4096, CELL_NAMES = 32,        /* cells of a record; models, and scenarios, in it */
+};
 
 /* A figure over several rounds: its median and the 95 % confidence interval of that, NaN after a single round. */
 struct figure {
@@ -33,7 +36,8 @@ struct cell {
 	uint64_t longest_wait_us;
 	double fairness;                  /* the worst round's */
 	uint64_t errors[LOAD_ERRORS];
-	bool saturated;                   /* the generator was: figures void */
+	uint64_t unasked;                 /* questions of an open loop that the generator did not come to */
+	bool saturated;                   /* the generator was, or was held up: figures void */
 
 	bool has_cost;                    /* the server's processes could be watched */
 	struct figure cpu_us_per_answer;  /* of the whole process tree, reaped children counted */
@@ -42,6 +46,10 @@ struct cell {
 	uint32_t processes, threads;      /* at most, while it served */
 	uint64_t rss_bytes, pss_bytes;    /* of the whole tree, at most */
 	double bytes_per_connection;      /* PSS above the idle server's, by connections */
+
+	/* its place in the record, by view_arrange(): the first of the same; the next one, NULL when there is none */
+	struct cell *model_first, *block_first, *next_in_block;
+	struct cell *next_model, *next_scenario, *next_block;             /* of first ones: the next first one */
 };
 
 extern const double cell_percentiles[CELL_CURVE];         /* 0, 10, ... 99.99, 100: for the latency curves */
@@ -56,7 +64,7 @@ struct record {
 	uint64_t memory_bytes, seed;
 	char date[CELL_NAME];             /* ISO 8601, UTC */
 	char command[512];
-	bool complete;                    /* false: interrupted */
+	bool complete;                    /* false: interrupted, or the server has gone */
 	struct cell *cells;
 	size_t cell_count;
 };

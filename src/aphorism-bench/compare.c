@@ -8,11 +8,13 @@
 #include <sys/resource.h>
 #include <sysexits.h>
 
+#include "aphorism-bench/interrupt.h"
 #include "aphorism-bench/last.h"
 #include "aphorism-bench/progress.h"
 #include "aphorism-bench/publish.h"
 #include "aphorism-bench/trial.h"
 #include "aphorism-bench/verdict.h"
+#include "aphorism-bench/view.h"
 #include "common/clock.h"
 #include "common/nearest.h"
 
@@ -49,25 +51,6 @@ struct comparison {
 	char label[64];
 	int status;                       /* of what went wrong */
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void interrupt(int signal)
-{
-	(void)signal;
-	interrupted = 1;
-}
-
-/* Each is only noted: the way out is the same as ever, and bounded. */
-static void catch_signals(void)
-{
-	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = interrupt };
-
-	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
-		sigaction(ends[i], &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
-}
 
 /* ---- what is to be compared ---- */
 
@@ -184,23 +167,28 @@ static int check_descriptors(const struct comparison *c)
 	return EX_OK;
 }
 
+static size_t trials_a_round(const struct comparison *c)
+{
+	return c->match_count * c->model_count;
+}
+
 static int plan(struct comparison *c)
 {
 	int status = choose_models(c);
 
 	for (const struct scenario *s = scenarios; s->name && status == EX_OK; s++)
 		status = add_matches(c, s);
+	if (status == EX_OK && trials_a_round(c) > CELL_MOST) {
+		fprintf(stderr, "aphorism-bench: %zu models, scenarios and numbers of connections to combine: "
+		        "a file holds at most %d\n", trials_a_round(c), CELL_MOST);
+		return EX_USAGE;
+	}
 	if (status == EX_OSERR)
 		fputs("aphorism-bench: no memory\n", stderr);
 	return status == EX_OK ? check_descriptors(c) : status;
 }
 
 /* ---- time ---- */
-
-static size_t trials_a_round(const struct comparison *c)
-{
-	return c->match_count * c->model_count;
-}
 
 /*
  * The measured time of the next round's trials: what is left of the whole, shared among those that are still to come,
@@ -338,6 +326,7 @@ static int publish(struct comparison *c, struct record *record)
 		for (size_t i = 0; i < c->model_count; i++)
 			if (tally_rounds(c->matches[m].tallies[i]) > 0)
 				tally_fill(c->matches[m].tallies[i], &record->cells[record->cell_count++]);
+	view_arrange(record);
 	record->complete = status == EX_OK || status == EX_WRONG;
 	if (record->cell_count == 0)
 		return status;
@@ -345,7 +334,7 @@ static int publish(struct comparison *c, struct record *record)
 	if (record->complete)
 		last_keep(record);
 	for (size_t i = 0; i < record->cell_count && status == EX_OK; i++)
-		if (verdict_standing(record, &record->cells[i]) == VERDICT_FAILS)
+		if (verdict_standing(&record->cells[i]) == VERDICT_FAILS)
 			status = EX_WRONG;
 	return status == EX_OK ? published : status;
 }
@@ -369,7 +358,6 @@ static void release(struct comparison *c)
 		for (size_t i = 0; i < c->model_count; i++)
 			tally_free(c->matches[m].tallies[i]);
 	free(c->matches);
-	program_forget(&c->program);
 }
 
 static int list_scenarios(void)
@@ -391,15 +379,19 @@ int compare_main(const struct options *options)
 	if (status != EX_OK)
 		return status;
 	c.options = options;
-	catch_signals();
+	interrupt_catch();
+	signal(SIGPIPE, SIG_IGN);
 	status = program_find(&c.program, options->aphorismd);
 	if (status == EX_OK)
 		status = plan(&c);
 	if (status == EX_OK) {
 		plan_time(&c);
 		run_rounds(&c);
-		status = finish(&c);
 	}
+	program_forget(&c.program);
+	interrupt_release();
+	if (status == EX_OK)
+		status = finish(&c);
 	release(&c);
 	return status;
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "aphorism-bench/capture.h"
+#include "aphorism-bench/child.h"
 #include "aphorism-bench/tree.h"
 #include "common/clock.h"
 #include "common/dial.h"
@@ -182,9 +183,7 @@ static _Noreturn void become_daemon(const struct program *program, const char *c
 
 	/* a group of its own: Ctrl-C at the terminal is for us, and we end it in good order */
 	setpgid(0, 0);
-	prctl(PR_SET_PDEATHSIG, SIGQUIT);
-	if (getppid() != parent)
-		_exit(EX_OSERR);
+	child_follow(parent, SIGQUIT);
 	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

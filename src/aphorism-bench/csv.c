@@ -41,6 +41,7 @@ static void put_field(FILE *file, const struct field *field, const void *holder)
 		break;
 	case FIELD_LARGE:
 	case FIELD_LARGE_SEEN:
+	case FIELD_LARGE_NEWER:
 		fprintf(file, "%" PRIu64, *(const uint64_t *)at);
 		break;
 	case FIELD_REAL:

@@ -130,7 +130,7 @@ static bool print_section(const char *page, const char *model, struct nearest *n
 
 /* ---- the figures ---- */
 
-static void print_cell(const struct record *record, const struct cell *cell)
+static void print_cell(const struct cell *cell)
 {
 	char rate[SHOW_TEXT], tail[SHOW_TEXT], cpu[SHOW_TEXT], memory[SHOW_TEXT], remark[SHOW_REMARK];
 
@@ -138,7 +138,7 @@ static void print_cell(const struct record *record, const struct cell *cell)
 	       show_count(rate, cell->answers_per_second.value), show_duration(tail, cell->p99_us),
 	       show_duration(cpu, cell->cpu_us_per_answer.value),
 	       cell->pss_bytes > 0 ? show_bytes(memory, (double)cell->pss_bytes) : "-",
-	       show_remark(remark, record, cell));
+	       show_remark(remark, cell));
 }
 
 static bool print_figures(const struct record *record, const char *model)
@@ -155,7 +155,7 @@ static bool print_figures(const struct record *record, const char *model)
 			       "  scenario    conns  answers/s      p99      CPU   memory\n",
 			       record->date, record->machine, record->server);
 		any = true;
-		print_cell(record, cell);
+		print_cell(cell);
 	}
 	return any;
 }

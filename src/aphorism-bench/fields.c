@@ -32,6 +32,7 @@ const struct field fields_cell[] = {
 	CELL(never_served, FIELD_COUNT),
 	CELL(longest_wait_us, FIELD_LARGE),
 	CELL(fairness, FIELD_SHARE),
+	CELL(unasked, FIELD_LARGE_NEWER),
 	CELL(saturated, FIELD_TRUTH),
 	CELL(has_cost, FIELD_TRUTH),
 	FIGURE(cpu_us_per_answer),

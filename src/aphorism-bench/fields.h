@@ -16,6 +16,7 @@ enum field_kind {
 	FIELD_SEEN,                       /* uint32_t; 0: could not be read */
 	FIELD_LARGE,                      /* uint64_t */
 	FIELD_LARGE_SEEN,                 /* uint64_t; 0: could not be read */
+	FIELD_LARGE_NEWER,                /* uint64_t; 0 also where an older version wrote no such member */
 	FIELD_REAL,                       /* double, not negative; NaN and what is below 0: could not be read */
 	FIELD_SHARE,                      /* the same, not above 1 */
 };

@@ -9,10 +9,15 @@
 #include <sysexits.h>
 
 #include "aphorism-bench/fields.h"
+#include "aphorism-bench/json_text.h"
 #include "aphorism-bench/out.h"
+#include "aphorism-bench/view.h"
 
 /* Enough for every figure, and 0.97 stays 0.97. */
 enum { DIGITS = 10 };
+
+/* Of a figure that is not 0: no run has smaller or larger ones, and what is drawn has to fit a picture's axes. */
+static const double least_real = 1e-18, most_real = 1e15;
 
 /* Writing.  Whatever there is no memory for becomes NULL, which its holder refuses to take. */
 
@@ -59,6 +64,7 @@ static json_t *field_value(const struct field *field, const void *holder)
 		return json_integer(*(const uint32_t *)at);
 	case FIELD_LARGE:
 	case FIELD_LARGE_SEEN:
+	case FIELD_LARGE_NEWER:
 		return json_integer((json_int_t)*(const uint64_t *)at);
 	case FIELD_REAL:
 	case FIELD_SHARE:
@@ -182,14 +188,17 @@ static const char *get_integer(const json_t *value, uint64_t most, uint64_t *to)
 
 static const char *get_real(const json_t *value, double most, double *to)
 {
+	double real;
+
 	*to = NAN;
 	if (json_is_null(value))
 		return NULL;
 	if (!json_is_number(value))
 		return "is neither a number nor null";
-	if (json_number_value(value) < 0 || json_number_value(value) > most)
+	real = json_number_value(value);
+	if (real < 0 || real > most || (real > 0 && real < least_real))
 		return "is out of range";
-	*to = json_number_value(value);
+	*to = real;
 	return NULL;
 }
 
@@ -201,7 +210,7 @@ static const char *get_field(const json_t *object, const struct field *field, vo
 	uint64_t integer = 0;
 
 	if (!value)
-		return "is missing";
+		return field->kind == FIELD_LARGE_NEWER ? NULL : "is missing";
 	switch (field->kind) {
 	case FIELD_TEXT:
 		return get_text(value, at, field->size);
@@ -215,17 +224,24 @@ static const char *get_field(const json_t *object, const struct field *field, vo
 		*(uint32_t *)at = (uint32_t)integer;
 		return reason;
 	case FIELD_LARGE_SEEN:
+	case FIELD_LARGE_NEWER:
 	case FIELD_LARGE:
-		if (field->kind == FIELD_LARGE || !json_is_null(value))
+		if (field->kind != FIELD_LARGE_SEEN || !json_is_null(value))
 			reason = get_integer(value, INT64_MAX, &integer);
 		*(uint64_t *)at = integer;
 		return reason;
 	case FIELD_REAL:
-		return get_real(value, INFINITY, at);
+		return get_real(value, most_real, at);
 	case FIELD_SHARE:
 		return get_real(value, 1, at);
 	}
 	return NULL;
+}
+
+/* Of two that begin behind each other's ends each would be better than the other. */
+static const char *check_figure(const struct figure *figure)
+{
+	return figure->low > figure->high ? "has an interval that ends before it begins" : NULL;
 }
 
 static const char *get_curve(const json_t *value, double *to)
@@ -237,7 +253,7 @@ static const char *get_curve(const json_t *value, double *to)
 	if (!json_is_array(value) || json_array_size(value) != CELL_CURVE)
 		return "is not an array of as many numbers as there are percentiles";
 	for (size_t i = 0; !reason && i < CELL_CURVE; i++)
-		reason = get_real(json_array_get(value, i), INFINITY, &to[i]);
+		reason = get_real(json_array_get(value, i), most_real, &to[i]);
 	return reason;
 }
 
@@ -278,6 +294,16 @@ static const char *get_cell(const json_t *object, struct cell *cell, const char 
 		*reason = "is empty";
 		return cell->model[0] == '\0' ? "model" : "scenario";
 	}
+	if (cell->connections == 0) {
+		*reason = "is out of range";
+		return "connections";
+	}
+	if ((*reason = check_figure(&cell->answers_per_second)))
+		return "answers_per_second";
+	if ((*reason = check_figure(&cell->tail_us)))
+		return "tail_us";
+	if ((*reason = check_figure(&cell->cpu_us_per_answer)))
+		return "cpu_us_per_answer";
 	*reason = get_errors(json_object_get(object, "errors"), cell->errors);
 	if (*reason)
 		return "errors";
@@ -291,12 +317,29 @@ static int complain(const char *file, const char *member, const char *reason)
 	return EX_DATAERR;
 }
 
+/* What looks at the cells relies on it that there is one of a kind, and not very many kinds. */
+static int check_cells(struct record *record, const char *file)
+{
+	if (!view_arrange(record))
+		return complain(file, "cells", "have more than 32 models or scenarios");
+	for (const struct cell *cell = record->cells; cell < record->cells + record->cell_count; cell++) {
+		if (view_cell(cell->block_first, cell->model_first) == cell)
+			continue;
+		fprintf(stderr, "aphorism-bench: %s: cells[%zu] is of the same model, scenario and connections "
+		        "as another\n", file, (size_t)(cell - record->cells));
+		return EX_DATAERR;
+	}
+	return EX_OK;
+}
+
 static int get_cells(const json_t *array, struct record *record, const char *file)
 {
 	size_t count = json_array_size(array);
 
 	if (!json_is_array(array))
 		return complain(file, "cells", array ? "is not an array" : "is missing");
+	if (count > CELL_MOST)
+		return complain(file, "cells", "are more than 4096");
 	record->cells = calloc(count + 1, sizeof(record->cells[0]));
 	if (!record->cells)
 		return complain(file, "", "not enough memory");
@@ -310,7 +353,7 @@ static int get_cells(const json_t *array, struct record *record, const char *fil
 			return EX_DATAERR;
 		}
 	}
-	return EX_OK;
+	return check_cells(record, file);
 }
 
 static int get_record(const json_t *root, struct record *record, const char *file)
@@ -338,38 +381,10 @@ static int get_record(const json_t *root, struct record *record, const char *fil
 	return get_cells(json_object_get(root, "cells"), record, file);
 }
 
-/* The whole file as a value, to be given back; NULL with the exit status after one line of reason. */
-static json_t *load(const char *file, int *status)
-{
-	FILE *stream = strcmp(file, "-") == 0 ? stdin : fopen(file, "re");
-	json_error_t error;
-	json_t *root;
-
-	*status = EX_NOINPUT;
-	if (!stream) {
-		complain(file, "", strerror(errno));
-		return NULL;
-	}
-	errno = 0;
-	root = json_loadf(stream, JSON_REJECT_DUPLICATES, &error);
-	if (!root && ferror(stream)) {
-		complain(file, "", strerror(errno));
-	} else if (!root) {
-		*status = EX_DATAERR;
-		for (char *at = error.text; *at; at++)
-			if ((unsigned char)*at < ' ')
-				*at = '?';        /* it may quote what it has met */
-		fprintf(stderr, "aphorism-bench: %s:%d: %s\n", file, error.line, error.text);
-	}
-	if (stream != stdin)
-		fclose(stream);
-	return root;
-}
-
 int json_read(struct record *record, const char *file)
 {
 	int status;
-	json_t *root = load(file, &status);
+	json_t *root = json_text_load(file, &status);
 
 	memset(record, 0, sizeof(*record));
 	if (!root)

@@ -13,7 +13,10 @@
 
 #include "common/histogram.h"
 
-enum { LOAD_CROWDS = 2 };
+enum {
+	LOAD_CROWDS = 2,
+	LOAD_GONE_US = 5 * 1000 * 1000,   /* a server that is started anew is back sooner */
+};
 
 /* What went wrong with a question, one kind each; load_error_names gives a word and a one-line meaning. */
 enum load_error {
@@ -74,6 +77,7 @@ struct crowd_result {
 	struct histogram response;
 	struct histogram service;         /* ns, from sending; answers only */
 	uint64_t answers;
+	uint64_t unasked;                 /* open loop: their time had come, but too many waited, or we were late */
 	uint64_t errors[LOAD_ERRORS];
 	uint32_t never_served;            /* clients without an answer though they waited for most of the time */
 	uint64_t longest_wait_us;         /* for an answer, those that never came included */
@@ -83,13 +87,16 @@ struct crowd_result {
 struct load_result {
 	struct crowd_result crowds[LOAD_CROWDS];
 	double seconds;                   /* that were measured */
-	bool saturated;                   /* the generator was the bottleneck: the figures say nothing of the server */
+	/* the generator was the bottleneck, or was itself held up: the figures say nothing of the server */
+	bool saturated;
+	bool gone;                        /* it ended before its time: nobody listened any more */
 	double busy;                      /* the busiest thread's CPU share */
 };
 
 /*
- * Runs a load to its end.  Blocks; bounded by warmup_us + duration_us + timeout_us.  Returns 0, or -1 after printing
- * the reason in one line (no memory, too few descriptors, no thread).  The result is large and without pointers.
+ * Runs a load to its end, or until nobody has listened for LOAD_GONE_US.  Blocks; bounded by warmup_us + duration_us +
+ * timeout_us.  Returns 0, or -1 after printing the reason in one line (no memory, too few descriptors, no thread).  The
+ * result is large and without pointers.
  */
 int load_run(const struct load *, struct load_result *);
 

@@ -54,19 +54,29 @@ bool load_client_push(struct load_thread *t, struct load_client *c, uint64_t wan
 	}
 	if (t->measuring)
 		t->tickets--;
-	load_question(c, c->whole++)->wanted_ns = wanted_ns;
+	*load_question(c, c->whole++) = (struct load_question){ .wanted_ns = wanted_ns, .came_ns = t->now_ns };
 	if (c->waiting_ns == 0)
 		c->waiting_ns = wanted_ns;
 	t->open++;
 	return true;
 }
 
-static void hang_up(struct load_client *c)
+static void connected(struct load_thread *t, struct load_client *c)
 {
-	if (c->fd >= 0)
+	c->connecting = false;
+	c->connected_ns = t->now_ns;
+	t->connected++;
+	t->refused_since_ns = 0;
+}
+
+static void hang_up(struct load_thread *t, struct load_client *c)
+{
+	if (c->fd >= 0) {
+		t->connected -= !c->connecting;
 		close(c->fd);
+	}
 	c->fd = -1;
-	c->connecting = c->wants_out = false;
+	c->connecting = c->wants_out = c->unread = false;
 	c->owed = c->part = c->odd_len = 0;
 }
 
@@ -102,9 +112,32 @@ void load_client_end(struct load_thread *t, struct load_client *c, enum load_err
 	if (error == LOAD_TURNED_AWAY && c->sent == c->first && t->measuring)
 		t->seen[c->crowd].errors[error]++;
 	load_client_drop(t, c, c->sent - c->first, error);
-	hang_up(c);
+	hang_up(t, c);
 	if (c->answered_here == 0)
 		rest(c, t->now_ns + RETRY_NS);
+}
+
+/* Nobody is there, rather than that we have no port, descriptor or memory for a connection. */
+static bool is_nobody(int reason)
+{
+	static const int reasons[] = {
+		ECONNREFUSED, ENOENT, ECONNRESET, ETIMEDOUT, EHOSTUNREACH, EHOSTDOWN, ENETUNREACH, ENETDOWN,
+	};
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (reasons[i] == reason)
+			return true;
+	return false;
+}
+
+/* Who holds a connection may still be answered on it.  It takes two refusals to know how long nobody has been there. */
+static void note_refusal(struct load_thread *t, int reason)
+{
+	if (t->connected > 0 || !is_nobody(reason))
+		return;
+	if (t->refused_since_ns == 0)
+		t->refused_since_ns = t->now_ns;
+	t->gone = t->now_ns - t->refused_since_ns >= LOAD_GONE_US * UINT64_C(1000);
 }
 
 /* No connection: whatever waited for it fails. */
@@ -117,8 +150,9 @@ static void fail(struct load_thread *t, struct load_client *c, int reason)
 	if (c->whole == c->first && t->measuring)
 		t->seen[c->crowd].errors[error]++;
 	load_client_drop(t, c, c->whole - c->first, error);
-	hang_up(c);
+	hang_up(t, c);
 	rest(c, t->now_ns + RETRY_NS);
+	note_refusal(t, reason);
 }
 
 /* How many questions may follow those in flight, in one piece. */
@@ -215,12 +249,14 @@ static void open_connection(struct load_thread *t, struct load_client *c)
 	/* a single question needs no hurry: nothing is in flight that it could be held back for */
 	if (family != AF_UNIX && load_crowd(t, c)->per_connection != 1)
 		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+	c->connecting = true;
 	reason = dial(load, c->fd);
-	c->connecting = reason == EINPROGRESS;
+	if (reason == 0)
+		connected(t, c);
 	if (reason == EAGAIN && family == AF_UNIX) {
-		hang_up(c);
+		hang_up(t, c);
 		rest(c, t->now_ns + FULL_NS);
-	} else if (reason != 0 && !c->connecting) {
+	} else if (reason != 0 && reason != EINPROGRESS) {
 		fail(t, c, reason);
 	} else {
 		watch(t, c, EPOLL_CTL_ADD, c->connecting);
@@ -234,8 +270,9 @@ static void settle_connection(struct load_thread *t, struct load_client *c)
 	socklen_t len = sizeof(reason);
 
 	getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &reason, &len);
-	c->connecting = false;
-	if (reason != 0)
+	if (reason == 0)
+		connected(t, c);
+	else
 		fail(t, c, reason);
 }
 
@@ -252,31 +289,53 @@ static void drip(struct load_thread *t, struct load_client *c)
 	}
 }
 
+/* When what waits since then is late.  What was asked in a turn that was held up may have been sent only at its end. */
+static uint64_t late_ns(const struct load_thread *t, uint64_t since_ns)
+{
+	if (since_ns >= t->held_ns && since_ns < t->free_ns)
+		since_ns = t->free_ns;
+	return since_ns + t->shared->load->timeout_us * 1000;
+}
+
+/* What lies in our socket has come in time, however late we come to read it. */
 static bool overdue(const struct load_thread *t, uint64_t since_ns)
 {
-	return t->now_ns >= since_ns + t->shared->load->timeout_us * 1000;
+	return t->heard_ns >= late_ns(t, since_ns);
+}
+
+/* Since when the oldest question waits for the server: what was sent has the whole time-out from the connection on. */
+static uint64_t waits_since_ns(const struct load_client *c)
+{
+	uint64_t came_ns = load_question(c, c->first)->came_ns;
+
+	return c->first < c->sent && c->connected_ns > came_ns ? c->connected_ns : came_ns;
 }
 
 static void give_up_what_is_late(struct load_thread *t, struct load_client *c)
 {
+	if (c->unread)
+		return;
 	if (c->connecting && overdue(t, c->connecting_ns))
 		fail(t, c, ETIMEDOUT);
-	if (c->first < c->sent && overdue(t, load_question(c, c->first)->wanted_ns))
+	if (c->first < c->sent && overdue(t, waits_since_ns(c)))
 		load_client_end(t, c, LOAD_LATE);
-	while (c->first < c->whole && overdue(t, load_question(c, c->first)->wanted_ns))
+	while (c->first < c->whole && overdue(t, waits_since_ns(c)))
 		load_client_drop(t, c, 1, LOAD_LATE);
 }
 
 static void set_timer(struct load_thread *t, struct load_client *c)
 {
-	uint64_t timeout_ns = t->shared->load->timeout_us * 1000, due_ns = UINT64_MAX;
+	uint64_t due_ns = UINT64_MAX;
 
 	if (c->rest_until_ns > t->now_ns)
 		due_ns = c->rest_until_ns;
-	if (c->first < c->whole && load_question(c, c->first)->wanted_ns + timeout_ns < due_ns)
-		due_ns = load_question(c, c->first)->wanted_ns + timeout_ns;
-	if (c->connecting && c->connecting_ns + timeout_ns < due_ns)
-		due_ns = c->connecting_ns + timeout_ns;
+	if (c->first < c->whole && late_ns(t, waits_since_ns(c)) < due_ns)
+		due_ns = late_ns(t, waits_since_ns(c));
+	if (c->connecting && late_ns(t, c->connecting_ns) < due_ns)
+		due_ns = late_ns(t, c->connecting_ns);
+	/* overdue by the clock, but it has not been heard yet: in the next turn, not in this one again */
+	if (due_ns <= t->now_ns)
+		due_ns = t->now_ns + 1;
 	/* one that is set too early only wakes for nothing: a busy client moves its timer once per time-out */
 	if (due_ns != UINT64_MAX && (c->timer.place == 0 || due_ns < c->timer.due_ns))
 		load_timers_set(&t->timers, &c->timer, due_ns);
@@ -334,7 +393,7 @@ void load_client_event(struct load_thread *t, struct load_client *c, uint32_t ev
 		settle_connection(t, c);
 	} else if ((events & ~(uint32_t)EPOLLOUT) && load_receive(t, c) && c->first == c->sent &&
 	           crowd->per_connection > 0 && c->answered_here >= crowd->per_connection) {
-		hang_up(c);
+		hang_up(t, c);
 	}
 	if (c->served > served && c->first == c->whole && crowd->think_us > 0)
 		rest(c, t->now_ns + crowd->think_us * 1000);

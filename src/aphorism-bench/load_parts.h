@@ -19,6 +19,7 @@ enum { LOAD_BUFFER = 256 * 1024, LOAD_ODD = 32 };
 
 struct load_question {
 	uint64_t wanted_ns;               /* when it was to be asked: its response time counts from here */
+	uint64_t came_ns;                 /* when we came to it: the time-out counts from here, the rest is our own */
 	uint64_t sent_ns;                 /* its service time from here */
 };
 
@@ -32,6 +33,7 @@ struct load_client {
 	bool begun;
 	bool connecting, wants_out;       /* wants_out: epoll is to tell when there is room to send */
 	bool mute, reset;                 /* mute: the server takes no more; reset: and that is why */
+	bool unread;                      /* the last reading filled the buffer: more may lie there */
 	uint8_t crowd;
 
 	uint64_t first, sent, whole;
@@ -46,6 +48,7 @@ struct load_client {
 	uint64_t answers;                 /* since the measuring began */
 	uint64_t served;                  /* answers ever */
 	uint64_t connecting_ns;           /* since when */
+	uint64_t connected_ns;            /* the same */
 	uint64_t rest_until_ns;           /* thinks, or waits before it connects anew */
 	uint64_t waiting_ns;              /* since when it has no answer though it wanted one; 0: it does not wait */
 };
@@ -53,7 +56,7 @@ struct load_client {
 /* What the clients of one crowd saw in one thread. */
 struct load_seen {
 	struct histogram response, service, lateness;     /* lateness: our own, of the open loop's arrivals */
-	uint64_t answers, longest_wait_ns;
+	uint64_t answers, longest_wait_ns, unasked;
 	uint64_t errors[LOAD_ERRORS];
 };
 
@@ -73,16 +76,27 @@ struct load_thread {
 	uint32_t number;
 	int set;                          /* epoll */
 	uint64_t now_ns;
+	uint64_t turned_ns;               /* when the last wait was over */
+	uint64_t heard_ns;                /* what had come by then has been read: who is late is judged by it */
+	uint64_t round_ns;                /* since when all clients that are ready have been gone round */
+	uint32_t round_events;            /* so many of them; 0: a new round begins */
+	uint64_t held_ns, free_ns;        /* begin and end of the last turn that took a good part of the time-out */
 	bool measuring;
+	bool held_up;                     /* while it measured, a turn came much too late */
 	uint64_t ended_ns, cpu_us;        /* cpu_us: while it measured */
 	uint64_t tickets;                 /* questions that may still be asked */
 	uint64_t open;                    /* asked or waiting to be, and not done with */
+	uint32_t connected;               /* clients that are */
+	uint64_t refused_since_ns;        /* nobody has taken a connection since then; 0: somebody has */
+	bool gone;                        /* and none is left: the server has gone */
 	uint64_t random;
 
 	struct load_client *clients;      /* crowd after crowd */
 	uint32_t counts[LOAD_CROWDS], count;
 	struct load_timers timers;
 	struct load_schedule schedules[LOAD_CROWDS];
+	uint64_t rooms[LOAD_CROWDS];      /* questions that may wait at each client */
+	bool full[LOAD_CROWDS];           /* the next arrival waits in the schedule until its client has room */
 	struct load_seen seen[LOAD_CROWDS];
 	char buffer[LOAD_BUFFER];
 };
@@ -90,6 +104,12 @@ struct load_thread {
 static inline const struct crowd *load_crowd(const struct load_thread *t, const struct load_client *c)
 {
 	return &t->shared->load->crowds[c->crowd];
+}
+
+/* Whether another question may wait there. */
+static inline bool load_has_room(const struct load_thread *t, const struct load_client *c)
+{
+	return c->whole - c->first < t->rooms[c->crowd];
 }
 
 static inline struct load_question *load_question(const struct load_client *c, uint64_t number)

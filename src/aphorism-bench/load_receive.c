@@ -130,6 +130,7 @@ bool load_receive(struct load_thread *t, struct load_client *c)
 	uint64_t before = c->served;
 	bool goes_on;
 
+	c->unread = got == (ssize_t)sizeof(t->buffer);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return true;
 	if (got <= 0) {

@@ -12,6 +12,7 @@ static void add_seen(struct crowd_result *result, const struct load_seen *seen)
 	histogram_merge(&result->response, &seen->response);
 	histogram_merge(&result->service, &seen->service);
 	result->answers += seen->answers;
+	result->unasked += seen->unasked;
 	for (size_t i = 0; i < LOAD_ERRORS; i++)
 		result->errors[i] += seen->errors[i];
 	if (seen->longest_wait_ns / 1000 > result->longest_wait_us)
@@ -100,7 +101,8 @@ void load_result_make(struct load_result *result, const struct load_shared *shar
 
 		for (size_t j = 0; j < LOAD_CROWDS && t->measuring; j++)
 			add_seen(&result->crowds[j], &t->seen[j]);
-		result->saturated |= was_frozen(shared, t);
+		result->saturated |= t->held_up || was_frozen(shared, t);
+		result->gone |= t->gone;
 		if (seconds > result->seconds)
 			result->seconds = seconds;
 		if (seconds > 0 && (double)t->cpu_us / 1e6 / seconds > result->busy)

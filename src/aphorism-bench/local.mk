@@ -3,6 +3,7 @@ aphorism_bench_SOURCES = \
 	%D%/advice.c %D%/advice.h \
 	%D%/capture.c %D%/capture.h \
 	%D%/cell.h \
+	%D%/child.c %D%/child.h \
 	%D%/column.c %D%/column.h \
 	%D%/compare.c %D%/compare.h \
 	%D%/contestant.c %D%/contestant.h \
@@ -10,7 +11,9 @@ aphorism_bench_SOURCES = \
 	%D%/explain.c %D%/explain.h \
 	%D%/fields.c %D%/fields.h \
 	%D%/html.c %D%/html.h \
+	%D%/interrupt.c %D%/interrupt.h \
 	%D%/json.c %D%/json.h \
+	%D%/json_text.c %D%/json_text.h \
 	%D%/last.c %D%/last.h \
 	%D%/load.c %D%/load.h %D%/load_parts.h \
 	%D%/load_client.c \

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,36 +18,56 @@ static int complain(const char *file, int status)
 
 static void forget(struct out *out)
 {
-	free(out->temporary);
+	free(out->text);
 	free(out->name);
 	memset(out, 0, sizeof(*out));
 }
 
-/* A new file beside the named one, with the rights that fopen() would have given it. */
-static FILE *open_temporary(struct out *out)
+/*
+ * Writes the text to a new file beside the named one, with the rights that fopen() would have given it, and puts that
+ * in the named one's place, or only looks whether that could be done.  Returns 0 or an errno; nothing else is left.
+ */
+static int replace(const struct out *out, bool really)
 {
 	mode_t mask = umask(0);
-	FILE *file = NULL;
-	int fd;
+	int error = 0, fd = -1;
+	char *temporary;
 
 	umask(mask);
-	if (asprintf(&out->temporary, "%s.XXXXXX", out->name) < 0) {
-		out->temporary = NULL;
-		return NULL;
-	}
-	fd = mkostemp(out->temporary, O_CLOEXEC);
-	if (fd >= 0 && fchmod(fd, 0666 & ~mask) == 0)
-		file = fdopen(fd, "w");
-	if (!file) {
-		int error = errno;
+	if (asprintf(&temporary, "%s.XXXXXX", out->name) < 0)
+		return ENOMEM;
+	fd = mkostemp(temporary, O_CLOEXEC);
+	if (fd < 0 || fchmod(fd, 0666 & ~mask) < 0)
+		error = errno;
+	for (size_t done = 0; really && error == 0 && done < out->len;) {
+		ssize_t n = write(fd, out->text + done, out->len - done);
 
-		if (fd >= 0) {
-			close(fd);
-			unlink(out->temporary);
-		}
-		errno = error;
+		if (n < 0)
+			error = errno;
+		else
+			done += (size_t)n;
 	}
-	return file;
+	if (fd >= 0 && close(fd) < 0 && error == 0)
+		error = errno;
+	if (really && error == 0 && rename(temporary, out->name) < 0)
+		error = errno;
+	if (fd >= 0 && (!really || error != 0))
+		unlink(temporary);
+	free(temporary);
+	return error;
+}
+
+/* A signal that ends the program does so before or afterwards: meanwhile there is a file that nobody has asked for. */
+static int replace_undisturbed(const struct out *out, bool really)
+{
+	sigset_t all, before;
+	int error;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	error = replace(out, really);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return error;
 }
 
 int out_open(struct out *out, const char *file)
@@ -61,10 +83,13 @@ int out_open(struct out *out, const char *file)
 	out->name = realpath(file, NULL);
 	if (!out->name)
 		out->name = strdup(file);
-	if (out->name && stat(out->name, &status) == 0 && !S_ISREG(status.st_mode))
+	if (out->name && stat(out->name, &status) == 0 && !S_ISREG(status.st_mode)) {
 		out->file = fopen(out->name, "we");
-	else if (out->name)
-		out->file = open_temporary(out);
+	} else if (out->name) {
+		errno = replace_undisturbed(out, false);
+		if (errno == 0)
+			out->file = open_memstream(&out->text, &out->len);
+	}
 	if (out->file)
 		return EX_OK;
 	complain(file, EX_CANTCREAT);
@@ -74,17 +99,16 @@ int out_open(struct out *out, const char *file)
 
 int out_close(struct out *out)
 {
-	int failed = fflush(out->file) != 0 || ferror(out->file);
+	bool failed = fflush(out->file) != 0 || ferror(out->file);
 
 	if (out->file != stdout && fclose(out->file) != 0)
-		failed = 1;
-	if (!failed && out->temporary && rename(out->temporary, out->name) != 0)
-		failed = 1;
-	if (failed) {
-		complain(out->name ? out->name : "-", EX_IOERR);
-		if (out->temporary)
-			unlink(out->temporary);
+		failed = true;
+	if (!failed && out->text) {
+		errno = replace_undisturbed(out, true);
+		failed = errno != 0;
 	}
+	if (failed)
+		complain(out->name ? out->name : "-", EX_IOERR);
 	forget(out);
 	return failed ? EX_IOERR : EX_OK;
 }
@@ -93,8 +117,6 @@ void out_abandon(struct out *out)
 {
 	if (out->file != stdout)
 		fclose(out->file);
-	if (out->temporary)
-		unlink(out->temporary);
 	forget(out);
 }
 

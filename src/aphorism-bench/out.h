@@ -1,5 +1,6 @@
 /*
- * out.h - a text file that appears as a whole or not at all.
+ * out.h - a text file that appears as a whole or not at all, whatever ends the program meanwhile: it is kept in
+ * memory until it is complete.
  */
 #ifndef BENCH_OUT_H
 #define BENCH_OUT_H
@@ -8,7 +9,9 @@
 
 struct out {
 	FILE *file;                       /* to be written to; errors are looked at in the end */
-	char *name, *temporary;           /* the file's, and its stand-in's until it is complete; NULL: none needed */
+	char *name;
+	char *text;                       /* what has been written so far; NULL: it is in the file */
+	size_t len;
 };
 
 /*

@@ -1,7 +1,7 @@
 #include "aphorism-bench/picture.h"
 
 #include <errno.h>
-#include <spawn.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +10,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "aphorism-bench/child.h"
 #include "aphorism-bench/html.h"
 
-extern char **environ;
+/* Characters of a tic's label, beside which there must be room for the picture. */
+enum { TIC = 24, NOT_THERE = 127 };
 
 static int fail(const char *what, int error)
 {
@@ -33,44 +35,37 @@ static FILE *open_scratch(void)
 	return file;
 }
 
-/* Starts it with the script as standard input and the other one as standard output; returns an errno. */
-static int start_gnuplot(const char *option, FILE *script, FILE *drawn, pid_t *pid)
+/* With the script as standard input and the other one as standard output. */
+static _Noreturn void become_gnuplot(const char *option, FILE *script, FILE *drawn, pid_t parent)
 {
-	char name[] = "gnuplot", copy[32];
-	char *argv[] = { name, copy, NULL };
-	posix_spawn_file_actions_t actions;
-	int error = posix_spawn_file_actions_init(&actions);
-
-	if (error != 0)
-		return error;
-	snprintf(copy, sizeof(copy), "%s", option);
-	error = posix_spawn_file_actions_adddup2(&actions, fileno(script), STDIN_FILENO);
-	if (error == 0)
-		error = posix_spawn_file_actions_adddup2(&actions, fileno(drawn), STDOUT_FILENO);
-	if (error == 0)
-		error = posix_spawnp(pid, name, &actions, NULL, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	return error;
+	child_follow(parent, SIGKILL);
+	if (dup2(fileno(script), STDIN_FILENO) >= 0 && dup2(fileno(drawn), STDOUT_FILENO) >= 0)
+		execlp("gnuplot", "gnuplot", option, (char *)NULL);
+	if (errno == ENOENT)
+		_exit(NOT_THERE);
+	fail("gnuplot", errno);
+	_exit(EX_OSERR);
 }
 
 static int run_gnuplot(const char *option, FILE *script, FILE *drawn)
 {
-	pid_t pid;
-	int status, error = start_gnuplot(option, script, drawn, &pid);
+	pid_t parent = getpid(), pid = fork();
+	int status;
 
-	if (error == ENOENT) {
-		fputs("aphorism-bench: a report needs gnuplot, which is not installed "
-		      "(package gnuplot-nox or gnuplot)\n", stderr);
-		return EX_UNAVAILABLE;
-	}
-	if (error != 0)
-		return fail("gnuplot", error);
+	if (pid == 0)
+		become_gnuplot(option, script, drawn, parent);
+	if (pid < 0)
+		return fail("gnuplot", errno);
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return fail("gnuplot", errno);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS)
 		return EX_OK;
-	fputs("aphorism-bench: gnuplot has failed to draw a picture\n", stderr);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_THERE)
+		fputs("aphorism-bench: a report needs gnuplot, which is not installed "
+		      "(package gnuplot-nox or gnuplot)\n", stderr);
+	else
+		fputs("aphorism-bench: gnuplot has failed to draw a picture\n", stderr);
 	return EX_UNAVAILABLE;
 }
 
@@ -116,15 +111,61 @@ int picture_begin(struct picture *picture, int width, int height)
 	return EX_OK;
 }
 
-void picture_put_text(struct picture *picture, const char *text)
+/*
+ * What gnuplot could take for quotes, commands, macros or (in a tic) a format, and we for an id in what it has drawn:
+ * it gets control characters instead, from U+0080 on, which no name holds, as many as there are.
+ */
+static const char punctuation[] = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
+
+/* Where the n-th character of UTF-8 begins. */
+static const char *character(const char *text, size_t n)
 {
-	putc('\'', picture->script);
-	for (; *text; text++) {
-		if (*text == '\'')
-			putc('\'', picture->script);
-		putc(*text, picture->script);
+	for (; *text; text++)
+		if (((unsigned char)*text & 0xc0) != 0x80 && n-- == 0)
+			break;
+	return text;
+}
+
+static void put_disguised(FILE *script, const char *text, const char *end)
+{
+	for (; text < end; text++) {
+		const char *at = strchr(punctuation, *text);
+
+		if (at)
+			fprintf(script, "\xc2%c", 0x80 + (int)(at - punctuation));
+		else
+			putc(*text, script);
 	}
-	putc('\'', picture->script);
+}
+
+/* Writes what one stands for to the page.  Returns how many bytes it is long, 0 when there is none. */
+static size_t put_undisguised(const char *text, FILE *page)
+{
+	char plain[2] = "";
+
+	if ((unsigned char)text[0] != 0xc2 || ((unsigned char)text[1] & 0xe0) != 0x80)
+		return 0;
+	plain[0] = punctuation[text[1] & 0x1f];
+	html_text(page, plain);
+	return 2;
+}
+
+void picture_put_tic(struct picture *picture, const char *text)
+{
+	const char *end = text + strlen(text);
+	size_t len = 0;
+
+	for (const char *at = text; *at; at = character(at, 1))
+		len++;
+	putc('"', picture->script);
+	if (len <= TIC) {
+		put_disguised(picture->script, text, end);
+	} else {
+		put_disguised(picture->script, text, character(text, TIC / 2 - 1));
+		fputs("\u2026", picture->script);
+		put_disguised(picture->script, character(text, len - TIC / 2), end);
+	}
+	putc('"', picture->script);
 }
 
 /* gnuplot calls its plots gnuplot_plot_1 and so on: the name that the one of this line gets. */
@@ -159,7 +200,7 @@ static void put_line(const struct picture *picture, const char *line, FILE *page
 			fputs("<title>", page);
 			html_text(page, name);
 			taken = strstr(line, "</title>") ? (size_t)(strstr(line, "</title>") - line) : strlen(line);
-		} else {
+		} else if ((taken = put_undisguised(line, page)) == 0) {
 			putc(line[taken++], page);
 		}
 		line += taken;

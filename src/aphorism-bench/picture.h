@@ -34,8 +34,8 @@ int picture_try(void);
 /* Begins the script of a picture of that size.  Returns EX_OK, or EX_OSERR after one line of reason. */
 int picture_begin(struct picture *, int width, int height);
 
-/* Writes text as gnuplot's string constant. */
-void picture_put_text(struct picture *, const char *);
+/* Writes text as gnuplot's string constant, to be shown at a tic as it is, but a long one without its middle. */
+void picture_put_tic(struct picture *, const char *);
 
 /*
  * Runs gnuplot on the script, waits for it, writes the picture with its caption to the page and goes on to the next

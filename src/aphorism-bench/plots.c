@@ -32,7 +32,7 @@ static bool is_doubtful(enum standing standing)
 
 static void count_point(struct plots *plots, const struct cell *cell, struct curve *curve, double value)
 {
-	enum standing standing = verdict_standing(plots->record, cell);
+	enum standing standing = verdict_standing(cell);
 
 	plots->least = fmin(plots->least, value);
 	plots->most = fmax(plots->most, value);
@@ -106,8 +106,8 @@ static void caption(struct picture *picture, const char *what, const struct cell
 /* Connections, thousand answers a second, its interval. */
 static void put_throughput(struct plots *plots, const struct cell *block, struct curve *curve)
 {
-	for (; block; block = view_next_block(plots->record, block)) {
-		const struct cell *cell = view_cell(plots->record, block, curve->model);
+	for (; block; block = view_next_block(block)) {
+		const struct cell *cell = view_cell(block, curve->model);
 		struct figure figure = cell ? cell->answers_per_second : (struct figure){ .value = NAN };
 
 		if (!isfinite(figure.value))
@@ -123,10 +123,11 @@ int plots_throughput(struct plots *plots, const struct cell *block)
 {
 	struct picture *picture = &plots->picture;
 	struct curve curves[PICTURE_CURVES];
-	uint32_t most = view_largest(plots->record, block)->connections, least = most;
+	uint32_t most = view_largest(block)->connections, least = most;
+	unsigned count;
 	int status;
 
-	for (const struct cell *other = block; other; other = view_next_block(plots->record, other))
+	for (const struct cell *other = block; other; other = view_next_block(other))
 		least = other->connections < least ? other->connections : least;
 	if (least == most)
 		return EX_OK;
@@ -134,19 +135,20 @@ int plots_throughput(struct plots *plots, const struct cell *block)
 	if (status != EX_OK)
 		return status;
 	snprintf(picture->caption, sizeof(picture->caption), "thousand answers a second over connections");
-	fprintf(picture->script, "set logscale x\nset xrange [%g:%g]\nset yrange [0:0.001<*]\nset xtics (%u",
+	fprintf(picture->script, "set logscale x\nset xrange [%g:%g]\nset xtics (%u",
 	        least / 1.3, most * 1.3, block->connections);
-	for (const struct cell *other = block; (other = view_next_block(plots->record, other));)
+	for (const struct cell *other = block; (other = view_next_block(other));)
 		fprintf(picture->script, ", %u", other->connections);
 	fputs(")\n", picture->script);
-	return plot(plots, curves, put_data(plots, put_throughput, block, curves), "using 1:2:3:4 with yerrorlines",
-	            NULL);
+	count = put_data(plots, put_throughput, block, curves);
+	fprintf(picture->script, "set yrange [0:%s]\n", plots->most > 0 ? "0.001<*" : "1");
+	return plot(plots, curves, count, "using 1:2:3:4 with yerrorlines", NULL);
 }
 
 /* Nines, seconds. */
 static void put_latency(struct plots *plots, const struct cell *block, struct curve *curve)
 {
-	const struct cell *cell = view_cell(plots->record, block, curve->model);
+	const struct cell *cell = view_cell(block, curve->model);
 
 	for (size_t i = 0; cell && i < CELL_CURVE; i++) {
 		double percentile = cell_percentiles[i];
@@ -192,7 +194,7 @@ static void put_bar(struct plots *plots, const struct cell *cell, struct curve *
 
 static void put_cpu(struct plots *plots, const struct cell *block, struct curve *curve)
 {
-	const struct cell *cell = view_cell(plots->record, block, curve->model);
+	const struct cell *cell = view_cell(block, curve->model);
 	char text[SHOW_TEXT];
 
 	if (cell)
@@ -202,7 +204,7 @@ static void put_cpu(struct plots *plots, const struct cell *block, struct curve 
 
 static void put_memory(struct plots *plots, const struct cell *block, struct curve *curve)
 {
-	const struct cell *cell = view_cell(plots->record, block, curve->model);
+	const struct cell *cell = view_cell(block, curve->model);
 	char text[SHOW_TEXT];
 
 	if (cell)
@@ -232,10 +234,10 @@ static int draw_bars(struct plots *plots, put_points *put, const struct cell *bl
 		char name[PICTURE_NAME];
 
 		model = view_next_model(plots->record, model);
-		cell = view_cell(plots->record, block, model);
+		cell = view_cell(block, model);
 		if (cell)
-			standing = verdict_standing(plots->record, cell);
-		picture_put_text(picture, put_name(name, model, standing));
+			standing = verdict_standing(cell);
+		picture_put_tic(picture, put_name(name, model, standing));
 		fprintf(picture->script, " %d%s", row, row + 1 < rows ? ", " : ")\n");
 	}
 	count = put_data(plots, put, block, curves);
@@ -269,7 +271,7 @@ static void put_fairness(struct plots *plots, const struct cell *block, struct c
 	int row = 0;
 
 	for (block = NULL; (block = view_next_scenario(plots->record, block)); row++) {
-		const struct cell *cell = view_cell(plots->record, view_largest(plots->record, block), curve->model);
+		const struct cell *cell = view_cell(view_largest(block), curve->model);
 
 		if (!cell || !isfinite(cell->fairness))
 			continue;
@@ -296,7 +298,7 @@ int plots_fairness(struct plots *plots)
 	fputs("set ytics scale 0 (", picture->script);
 	for (int row = 0; row < rows; row++) {
 		block = view_next_scenario(plots->record, block);
-		picture_put_text(picture, block->scenario);
+		picture_put_tic(picture, block->scenario);
 		fprintf(picture->script, " %d%s", row, row + 1 < rows ? ", " : ")\n");
 	}
 	fprintf(picture->script, "set yrange [%d.5:-0.5]\nset xrange [0:1.02]\nset xtics 0.25\n", rows - 1);

@@ -98,14 +98,14 @@ static const char *row_class(enum standing standing)
 	}
 }
 
-static void put_row(const struct record *record, const struct cell *cell, FILE *page)
+static void put_row(const struct cell *cell, FILE *page)
 {
 	char text[SHOW_TEXT], remark[SHOW_REMARK];
 
-	fprintf(page, "<tr class=\"%s\"><th scope=\"row\">", row_class(verdict_standing(record, cell)));
+	fprintf(page, "<tr class=\"%s\"><th scope=\"row\">", row_class(verdict_standing(cell)));
 	html_text(page, cell->model);
 	fputs("</th><td>", page);
-	html_text(page, show_remark(remark, record, cell));
+	html_text(page, show_remark(remark, cell));
 	fputs("</td>", page);
 	for (const struct column *column = columns; column->name; column++)
 		fprintf(page, "<td>%s</td>", column->show(text, cell));
@@ -127,10 +127,10 @@ static void put_table(const struct record *record, const struct cell *block, FIL
 	}
 	fputs("</tr></thead>\n<tbody>\n", page);
 	for (const struct cell *model = NULL; (model = view_next_model(record, model));) {
-		const struct cell *cell = view_cell(record, block, model);
+		const struct cell *cell = view_cell(block, model);
 
 		if (cell)
-			put_row(record, cell, page);
+			put_row(cell, page);
 	}
 	fputs("</tbody></table></div>\n", page);
 }
@@ -139,7 +139,7 @@ static void put_table(const struct record *record, const struct cell *block, FIL
 static int put_scenario(struct plots *plots, const struct cell *block)
 {
 	const struct scenario *scenario = scenario_find(block->scenario);
-	const struct cell *largest = view_largest(plots->record, block);
+	const struct cell *largest = view_largest(block);
 	FILE *page = plots->page;
 	int status;
 
@@ -158,7 +158,7 @@ static int put_scenario(struct plots *plots, const struct cell *block)
 	if (status == EX_OK && largest != block)
 		status = plots_memory(plots, largest);
 	fputs("</div>\n", page);
-	for (; block; block = view_next_block(plots->record, block))
+	for (; block; block = view_next_block(block))
 		put_table(plots->record, block, page);
 	fputs("</section>\n", page);
 	return status;
@@ -186,7 +186,9 @@ static void put_words(FILE *page)
 		put_term(page, column->name, column->meaning);
 	put_term(page, "tie", "the intervals overlap: the differences are within the noise");
 	put_term(page, "never served", "clients that waited and got no answer, however quick others were served");
-	put_term(page, "generator saturated", "the clients were the bottleneck: the server is no worse than it looks");
+	put_term(page, "generator saturated",
+	         "the clients were the bottleneck, or were held up: the server is no worse than it looks");
+	put_term(page, "not asked", "so many waited already, or the clients were late: they count with their wait");
 	for (enum load_error i = 0; i < LOAD_ERRORS; i++)
 		put_term(page, show_error(text, i), load_error_names[i].meaning);
 	fputs("</dl>\n</section>\n", page);

@@ -1,16 +1,17 @@
 #include "aphorism-bench/run.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "aphorism-bench/interrupt.h"
 #include "aphorism-bench/json.h"
 #include "aphorism-bench/load.h"
 #include "aphorism-bench/progress.h"
 #include "aphorism-bench/publish.h"
 #include "aphorism-bench/tally.h"
+#include "aphorism-bench/view.h"
 #include "common/clock.h"
 #include "common/place.h"
 
@@ -18,23 +19,6 @@ enum { PORT = 1060, CONNECTIONS = 64, DURATION_US = 10 * CLOCK_S, WARMUP_US = CL
 
 /* With a count of questions and no time: as long as it takes. */
 static const uint64_t no_end_us = UINT64_C(365) * 24 * 3600 * CLOCK_S;
-
-static volatile sig_atomic_t interrupted;
-
-static void interrupt(int signal)
-{
-	(void)signal;
-	interrupted = 1;
-}
-
-/* The first signal ends the load, the second one the program. */
-static void catch_interrupts(void)
-{
-	struct sigaction action = { .sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND };
-
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-}
 
 static void make_load(struct load *load, const struct options *options)
 {
@@ -99,7 +83,7 @@ static int publish(const struct load *load, const struct load_result *result, co
                    const struct options *options)
 {
 	struct cell cell;
-	struct record record = { .complete = interrupted == 0, .cells = &cell, .cell_count = 1 };
+	struct record record = { .complete = !interrupted && !result->gone, .cells = &cell, .cell_count = 1 };
 	struct tally *tally = tally_new("server", "run", &load->crowds[0]);
 
 	if (!tally) {
@@ -109,6 +93,7 @@ static int publish(const struct load *load, const struct load_result *result, co
 	tally_add(tally, result, NULL);
 	tally_fill(tally, &cell);
 	tally_free(tally);
+	view_arrange(&record);
 	publish_conditions(&record, options);
 	snprintf(record.server, sizeof(record.server), "%.*s", (int)sizeof(record.server) - 1, place->name);
 	return publish_record(&record, options);
@@ -124,15 +109,21 @@ static int measure(struct load *load, const struct place *place, const struct op
 	progress_start(&progress, !options->no_progress);
 	load->progress = show;
 	load->arg = &progress;
-	catch_interrupts();
+	interrupt_catch();
 	if (load_run(load, &result) < 0)
 		return EX_OSERR;
+	interrupt_release();
 	progress_clear(&progress);
+	if (result.gone)
+		fprintf(stderr, "aphorism-bench: %s: nobody has listened there for %d s\n", place->name,
+		        LOAD_GONE_US / CLOCK_S);
 	status = publish(load, &result, place, options);
 	for (size_t i = 0; i < LOAD_ERRORS; i++)
 		errors += result.crowds[0].errors[i];
 	if (interrupted)
 		return EX_TEMPFAIL;
+	if (status == EX_OK && result.gone)
+		status = EX_UNAVAILABLE;
 	if (status == EX_OK && (errors > 0 || result.crowds[0].never_served > 0))
 		status = EX_WRONG;
 	return status;

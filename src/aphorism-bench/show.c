@@ -119,14 +119,16 @@ char *show_block(char *to, const struct cell *block)
 	return to;
 }
 
-char *show_remark(char *to, const struct record *record, const struct cell *cell)
+char *show_remark(char *to, const struct cell *cell)
 {
-	enum standing standing = verdict_standing(record, cell);
+	enum standing standing = verdict_standing(cell);
 	char count[SHOW_TEXT], name[SHOW_TEXT];
 
 	*to = '\0';
 	if (cell->saturated)
 		add(to, SHOW_REMARK, "; ", "generator saturated, figures void");
+	if (cell->unasked > 0)
+		add(to, SHOW_REMARK, "; ", "%s not asked", show_count(count, (double)cell->unasked));
 	if (cell->never_served > 0)
 		add(to, SHOW_REMARK, "; ", "never served %" PRIu32 " of %" PRIu32, cell->never_served,
 		    cell->connections);

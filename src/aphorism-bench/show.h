@@ -27,6 +27,6 @@ char *show_error(char *to, enum load_error);
  * What must be known of a cell before its figures are believed, in words ("best", "never served 63 of 64; 12 late");
  * writes at most SHOW_REMARK bytes and returns `to`.
  */
-char *show_remark(char *to, const struct record *, const struct cell *);
+char *show_remark(char *to, const struct cell *);
 
 #endif

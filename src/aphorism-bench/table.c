@@ -110,7 +110,7 @@ static void put_row(const struct layout *layout, const struct cell *cell)
 	char text[SHOW_TEXT], remark[SHOW_REMARK];
 	int used = INDENT + layout->model_width;
 
-	fprintf(layout->file, "%c %-*s", mark(verdict_standing(layout->record, cell)), layout->model_width,
+	fprintf(layout->file, "%c %-*s", mark(verdict_standing(cell)), layout->model_width,
 	        cell->model);
 	for (const struct column *column = columns; column->name; column++) {
 		if (is_shown(layout, column)) {
@@ -118,7 +118,7 @@ static void put_row(const struct layout *layout, const struct cell *cell)
 			used += column->width;
 		}
 	}
-	show_remark(remark, layout->record, cell);
+	show_remark(remark, cell);
 	if (*remark && used + 2 + (int)strlen(remark) > layout->width) {
 		putc('\n', layout->file);
 		put_wrapped(layout, remark, 2 * INDENT);
@@ -154,10 +154,10 @@ static void put_scenario(const struct layout *layout, const struct cell *block)
 		putc('\n', layout->file);
 		put_wrapped(layout, scenario->story, 0);
 	}
-	for (; block; block = view_next_block(layout->record, block)) {
+	for (; block; block = view_next_block(block)) {
 		put_heading(layout, block);
 		for (const struct cell *model = NULL; (model = view_next_model(layout->record, model));) {
-			const struct cell *cell = view_cell(layout->record, block, model);
+			const struct cell *cell = view_cell(block, model);
 
 			if (cell)
 				put_row(layout, cell);

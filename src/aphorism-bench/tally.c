@@ -151,6 +151,7 @@ void tally_add(struct tally *tally, const struct load_result *result, const stru
 	histogram_merge(&tally->response, &crowd->response);
 	histogram_merge(&tally->service, &crowd->service);
 	cell->answers += crowd->answers;
+	cell->unasked += crowd->unasked;
 	for (int i = 0; i < LOAD_ERRORS; i++)
 		cell->errors[i] += crowd->errors[i];
 	tally->never_served[round] = crowd->never_served;

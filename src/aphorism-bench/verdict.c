@@ -52,12 +52,7 @@ static bool is_better(const struct cell *one, const struct cell *other)
 	return one->answers_per_second.low > other->answers_per_second.high;
 }
 
-static bool same_block(const struct cell *one, const struct cell *other)
-{
-	return one->connections == other->connections && strcmp(one->scenario, other->scenario) == 0;
-}
-
-enum standing verdict_standing(const struct record *record, const struct cell *cell)
+enum standing verdict_standing(const struct cell *cell)
 {
 	bool alone = true, best = true;
 
@@ -65,10 +60,8 @@ enum standing verdict_standing(const struct record *record, const struct cell *c
 		return VERDICT_STARVES;
 	if (fails(cell))
 		return VERDICT_FAILS;
-	for (size_t i = 0; i < record->cell_count; i++) {
-		const struct cell *other = &record->cells[i];
-
-		if (other == cell || !same_block(cell, other))
+	for (const struct cell *other = cell->block_first; other; other = other->next_in_block) {
+		if (other == cell)
 			continue;
 		alone = false;
 		if (!verdict_serves(other))

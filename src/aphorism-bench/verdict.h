@@ -22,7 +22,7 @@ enum standing {
 	VERDICT_TIE,                      /* none is better, but some may be as good */
 	VERDICT_BEST,                     /* better than every other one that serves all */
 };
-enum standing verdict_standing(const struct record *, const struct cell *);
+enum standing verdict_standing(const struct cell *);
 
 /* Errors of all kinds. */
 uint64_t verdict_errors(const struct cell *);

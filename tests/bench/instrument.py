@@ -63,8 +63,9 @@ def bench(*words, **more):
 
 def start(*words, **more):
     """aphorism-bench that goes on while the test does something else."""
+    more.setdefault("env", harness.environment())
     return subprocess.Popen([BENCH, *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True, env=harness.environment(), preexec_fn=eager, **more)
+                            stderr=subprocess.PIPE, text=True, preexec_fn=eager, **more)
 
 
 def measured(address, *options, status=0):

@@ -47,7 +47,7 @@ def cell(dice, model, scenario, connections):
         "service_p50_us": at(50), "service_p99_us": at(99),
         "never_served": connections - 1 if starves else 0,
         "longest_wait_us": 5000000 if starves else int(at(100)), "fairness": 1 / connections if starves else 0.98,
-        "errors": errors, "saturated": scenario == "pipeline" and model == "event", "has_cost": True,
+        "errors": errors, "unasked": 0, "saturated": scenario == "pipeline" and model == "event", "has_cost": True,
         **figure("cpu_us_per_answer", cpu, 0.03), "system_share": 0.82, "context_switches_per_answer": 1.02,
         "processes": connections + 2 if model == "fork" else 3,
         "threads": connections + 2 if model == "thread" else 3,

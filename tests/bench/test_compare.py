@@ -220,6 +220,23 @@ def test_killed_takes_its_daemon_along(place):
     harness.nothing_left()
 
 
+def test_interrupted_while_it_draws(place):
+    """The daemons' folder has gone by then, gnuplot goes along, and no part of the page is left."""
+    (place / "bin").mkdir()
+    script(place / "bin", "gnuplot", '[ "$1" = --version ] || exec sleep 1000')
+    process = instrument.start("compare", "--no-progress", "--aphorismd", harness.APHORISMD, "--models", "event",
+                               "--scenarios", "steady", "--connections", 2, "--rounds", 1, "--duration", "100ms",
+                               "--report", place / "page.html", "--json", place / "figures.json",
+                               env=environment(place, PATH=f"{place}/bin:{os.environ['PATH']}"))
+    harness.until("gnuplot", lambda: any("sleep" in p.title() for p in harness.strays()))
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=harness.LIMIT)
+    assert process.returncode == -signal.SIGINT
+    nothing_left(place)
+    assert sorted(os.listdir(place)) == ["bin", "figures.json"]
+    assert json.loads((place / "figures.json").read_text())["complete"]
+
+
 def complaint(place, *options, status, env=None, **more):
     """The one line that says what is wrong."""
     result = instrument.bench("compare", *options, env=env or environment(place), **more)

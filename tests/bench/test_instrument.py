@@ -3,13 +3,16 @@
 import contextlib
 import json
 import os
+import select
 import signal
+import socket
 import subprocess
 import time
 
 import pytest
 
 import harness
+import tracing
 from instrument import BENCH, bench, cell, errors, measured, start
 
 
@@ -38,7 +41,7 @@ def test_open_loop_of_an_unhurried_server(stub):
     assert found["service_p50_us"] == pytest.approx(found["p50_us"], rel=0.05)
     assert found["saturated"] is False
     assert found["answers"] == pytest.approx(500, rel=0.1)
-    assert found["rate"] == 100
+    assert found["rate"] == 100 and found["unasked"] == 0
     agrees(found, server)
 
 
@@ -216,7 +219,29 @@ def test_a_server_that_restarts(stub):
     assert found["answers"] > 100 and found["never_served"] == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_that_has_gone(stub, place):
+    """Closed loop by count and by time, open loop, a connection for each question; TCP and UNIX."""
+    runs = []
+    for options, where in ((["-n", 10**8], []), (["-d", "1h"], ["--unix", place / "a"]), (["-R", 400, "-d", "1h"], []),
+                           (["-n", 10**8, "--per-connection", 1, "-t", 2], ["--unix", place / "b"])):
+        server = stub("none", *where)
+        runs.append((server, start("run", "--no-progress", "--json", "-", "-c", 8, "--warmup", "0s", *options,
+                                   server.address)))
+    for server, _ in runs:
+        server.wait_for("answered")
+    since = time.monotonic()
+    for server, _ in runs:
+        server.kill()
+    for server, run in runs:
+        said, table = run.communicate(timeout=harness.LIMIT)
+        assert 4.5 < time.monotonic() - since < 5 + harness.SLACK
+        assert run.returncode == 69
+        assert f"aphorism-bench: {server.address}: nobody has listened there for 5 s" in table.splitlines()
+        assert json.loads(said)["complete"] is False
+        assert cell(said)["answers"] > 90 and cell(said)["errors"]["refused"] > 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted(stub, number):
     server = stub()
     run = start("run", "--no-progress", "--json", "-", "-c", 4, "-d", "60s", "--warmup", "0s", server.address)
@@ -253,6 +278,49 @@ def test_a_generator_that_is_late_itself(stub, options):
     assert "generator saturated, figures void" in table
     # and what it was late by is in its figures all the same
     assert cell(said)["max_us"] > 450e3
+
+
+@pytest.mark.parametrize("options, duration", [
+    (["-c", 40], "500ms"), (["-c", 40], "2s"), (["-c", 2, "--pipeline", 400], "2s"),
+    (["-c", 40, "--per-connection", 1], "2s"), (["-c", 40, "-R", 400], "2s"),
+], ids=["the end", "one question", "many questions", "connections", "open loop"])
+def test_what_came_while_the_generator_was_stopped_is_not_late(stub, options, duration):
+    """Nor has anybody gone unserved when it is stopped until after the end."""
+    server = stub()
+    run = start("run", "--no-progress", "--json", "-", "--warmup", "0s", "-d", duration, "--timeout", "900ms", *options,
+                server.address)
+    server.wait_for("answered")
+    run.send_signal(signal.SIGSTOP)
+    time.sleep(1.3)                     # longer than the time-out
+    run.send_signal(signal.SIGCONT)
+    said, table = run.communicate(timeout=harness.LIMIT)
+    found = cell(said)
+    assert not errors(found) and found["never_served"] == 0
+    assert found["saturated"] is True and "generator saturated, figures void" in table
+    assert run.returncode == 0
+
+
+def test_more_questions_than_may_wait(place):
+    """At a server that answers none of them: memory goes by connections, and what was not asked is told."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as mute:
+        run = start("run", "--no-progress", "--json", "-", "-c", 8, "-R", 10**7, "-d", "3s", "--warmup", "0s",
+                    "127.0.0.1:%d" % mute.getsockname()[1])
+        most = 0
+        while run.poll() is None:
+            most = max(most, int((harness.Process(run.pid).status("VmHWM") or ["0"])[0]))
+            select.select([run.stdout], [], [], 0.05)
+        said, table = run.communicate(timeout=harness.LIMIT)
+    found = cell(said)
+    assert found["unasked"] > 10**7 and f"{found['unasked']:,} not asked" in " ".join(table.split())
+    assert found["saturated"] is True and found["p99_us"] > 2e6
+    tracing.without_sanitizers()
+    assert 0 < most < 100 * 1024
+
+
+def test_late_among_many_that_are_not(stub):
+    """More clients than are looked at in one turn, and all but the silent ones always have something to say."""
+    found = measured(stub("silent").address, "-c", 64, "-n", 640, "--timeout", "500ms", status=1)
+    assert errors(found) == {"late": 64} and found["answers"] == 576
 
 
 def test_progress_is_shown_and_can_be_left_out(stub):

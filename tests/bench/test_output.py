@@ -20,6 +20,7 @@ import pytest
 
 import harness
 import sample
+import tracing
 from instrument import BENCH, bench, start
 
 MANUAL = harness.TOP / "man/aphorism-bench.1"
@@ -155,6 +156,18 @@ BAD = {
     "a number for a truth": (with_cell(saturated=0), "cells[2].saturated is neither true nor false"),
     "below nothing": (with_cell(never_served=-1), "cells[2].never_served is out of range"),
     "beyond 32 bits": (with_cell(connections=2**32), "cells[2].connections is out of range"),
+    "smaller than any": (with_cell(cpu_us_per_answer=5e-324), "cells[2].cpu_us_per_answer is out of range"),
+    "larger than any": (with_cell(answers_per_second=1e308), "cells[2].answers_per_second is out of range"),
+    "a curve beyond all": (with_cell(curve_us=[1e300] * 24), "cells[2].curve_us is out of range"),
+    "a backward interval": (with_cell(tail_us_low=9.0, tail_us_high=8.0),
+                            "tail_us has an interval that ends before it begins"),
+    "nobody connected": (with_cell(connections=0), "cells[2].connections is out of range"),
+    "the same twice": (with_cell(model="fork"), "cells[2] is of the same model, scenario and connections as another"),
+    "too many cells": (sample.record(cells=[{}] * 4097), "cells are more than 4096"),
+    "too many models": (sample.record(cells=[{**with_cell()["cells"][0], "model": str(i)} for i in range(33)]),
+                        "cells have more than 32 models or scenarios"),
+    "too many values": ('{"cells": [' + "{}," * 600000 + "{}]}", "holds more than 524288 values"),
+    "too large": (" " * (16 << 20) + "{}", "is larger than 16 MiB"),
     "fairer than fair": (with_cell(fairness=1.5), "cells[2].fairness is out of range"),
     "a nameless model": (with_cell(model=""), "cells[2].model is empty"),
     "a long name": (with_cell(scenario="x" * 32), "cells[2].scenario is too long"),
@@ -181,6 +194,28 @@ def test_a_file_that_cannot_be_read(place):
         result = bench("report", file)
         assert result.returncode == 66
         assert result.stderr == f"aphorism-bench: {file}: {os.strerror(number)}\n"
+
+
+def test_a_file_of_an_earlier_version(written, place):
+    record = without("unasked", 1)
+    result = bench("report", "--json", place / "again.json", written(record))
+    assert (result.returncode, result.stderr) == (0, "")
+    record["cells"][1]["unasked"] = 0
+    assert same(json.loads((place / "again.json").read_text()), record)
+
+
+def test_a_large_file_takes_little_memory(written):
+    """Of the largest numbers of values, and of cells."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (200 << 20, 200 << 20))
+
+    tracing.without_sanitizers()
+    values = written('{"schema_version": 1, "cells": [' + "{}," * 262000 + "{}]}")
+    assert "version is missing" in bench("report", values, preexec_fn=limit).stderr
+    one = with_cell()["cells"][0]
+    cells = written(sample.record(cells=[{**one, "connections": i + 1} for i in range(4096)]), "cells.json")
+    result = bench("report", "--csv", values.with_name("out"), cells, preexec_fn=limit)
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 # CSV
@@ -370,6 +405,48 @@ def test_what_cannot_be_written_is_told_before_the_measuring(place):
         result = bench(*command, "--no-progress", "--csv", place / "none/out.csv", limit=10)
         assert result.returncode == 73
         assert result.stderr == f"aphorism-bench: {place}/none/out.csv: {os.strerror(errno.ENOENT)}\n"
+
+
+@pytest.mark.parametrize("option", ["--json", "--csv", "--report"])
+def test_a_signal_while_a_file_is_made(option, written, place):
+    """Each time that there is a temporary file it is held up there, and the signal comes."""
+    file = written(sample.record(models=["event"], scenarios=["connect"]))
+    (place / "out").write_text("old")
+    for nth in (1, 2):
+        strace = [tracing.tool("strace"), "-qq", "-f", "-o", "/dev/null", "-e", "trace=fchmod", "-e",
+                  f"inject=fchmod:delay_enter=500000:when={nth}"]
+        process = subprocess.Popen([*strace, BENCH, "report", option, place / "out", file], env=harness.environment(),
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        harness.until("a temporary file", lambda: len(os.listdir(place)) == 3 or process.poll() is not None)
+        for p in harness.descendants(process.pid):
+            if p.name == "aphorism-bench":
+                os.kill(p.pid, signal.SIGINT)
+        process.communicate(timeout=harness.LIMIT)
+        assert sorted(os.listdir(place)) == ["out", file.name]
+
+
+def test_an_interrupted_report_leaves_nothing(written, place):
+    """Neither a part of the page nor gnuplot, at which it is kept waiting; and the old page stays."""
+    def interrupted(number):
+        process = start("report", "--report", place / "out.html", file, env=env)
+        harness.until("gnuplot", lambda: any("sleep" in p.title() for p in harness.strays()))
+        assert sorted(os.listdir(place)) == files, "a part of the page can be seen"
+        process.send_signal(number)
+        process.communicate(timeout=harness.LIMIT)
+        assert process.returncode == -number
+        harness.nothing_left()
+        assert sorted(os.listdir(place)) == files and (place / "out.html").read_text() == "old"
+
+    file, old = written(sample.record(scenarios=["connect"])), place / "out.html"
+    (place / "bin").mkdir()
+    gnuplot = place / "bin/gnuplot"
+    gnuplot.write_text('#!/bin/sh\nexec sleep 1000\n')
+    gnuplot.chmod(0o755)
+    old.write_text("old")
+    env = harness.environment(PATH=f"{place}/bin:{os.environ['PATH']}")
+    files = sorted(os.listdir(place))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
+        interrupted(number)
 
 
 def test_an_interrupted_run_leaves_whole_files(daemon, place):

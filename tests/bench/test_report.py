@@ -183,6 +183,39 @@ def test_foreign_text_stays_text(page, browser):
     assert browser.value("Array.from(document.querySelectorAll('svg text'), t => t.textContent)").count(HOSTILE) > 0
 
 
+def test_any_text_is_a_label(page, browser):
+    """gnuplot takes the labels of tics for formats, and looks for commands and macros in what it reads."""
+    names = ["%n", "100 %", "%.0s%cs", "''", '""', "a\\nb", "`1`", "<b>&amp;", "@e", "$a", "~^_{}", "#", "é", "id='x",
+             "url(#y", "x" * 31]
+    cells = [{**sample.record(models=["event"], scenarios=["connect"])["cells"][0], "model": name} for name in names]
+    cells[1]["scenario"] = "%d `c`"
+    browser.open(page(sample.record(cells=cells)).as_uri())
+    assert browser.console == []
+    shown = browser.value("Array.from(document.querySelectorAll('svg text'), t => t.textContent.trim())")
+    for name in [*names[:-1], "%d `c`", "x" * 11 + "\u2026" + "x" * 12]:
+        assert name in shown
+
+
+def test_the_figures_at_their_limits(page, browser):
+    """The largest and the smallest that a file may hold are drawn."""
+    for least, most in ((1e-18, 1e15), (1e-18, 1e-18), (1e15, 1e15), (0.0, 1e15), (0.0, 0.0)):
+        cells = [{**cell, "connections": connections, "curve_us": [least] * 12 + [most] * 12,
+                  **{name: value for figure in ("answers_per_second", "cpu_us_per_answer", "tail_us")
+                     for name, value in ((figure, most), (figure + "_low", least), (figure + "_high", most))},
+                  "bytes_per_connection": most}
+                 for connections in (1, 2**32 - 1) for cell in sample.record(scenarios=["connect"])["cells"]]
+        browser.open(page(sample.record(cells=cells)).as_uri())
+        assert browser.console == []
+        assert browser.value("document.querySelectorAll('svg').length") == (5 if most else 4)
+
+
+def test_a_comparison_that_ended_within_a_scenario(page):
+    """Of which a single model was measured by then: it is advised all the same."""
+    record = sample.record(scenarios=["steady", "connect"], complete=False)
+    del record["cells"][-5:]
+    assert "<h3>short connections: <strong>iterative</strong></h3>" in page(record).read_text()
+
+
 def test_records_with_little_in_them(page, browser):
     """Nothing measured, nothing to compare, everything the same: gnuplot would complain on standard error."""
     nothing = sample.record(scenarios=["steady", "connect"], complete=False)

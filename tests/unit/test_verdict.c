@@ -11,6 +11,7 @@
 #include "aphorism-bench/advice.h"
 #include "aphorism-bench/scenario.h"
 #include "aphorism-bench/tally.h"
+#include "aphorism-bench/view.h"
 
 /* Of the generator, which is not part of this test. */
 const struct load_error_name load_error_names[LOAD_ERRORS];
@@ -39,12 +40,13 @@ static struct cell *put(const char *scenario, uint32_t connections, const char *
 	cell->tail_us = (struct figure){ 100, 90, 110 };
 	cell->cpu_us_per_answer = (struct figure){ 20, 18, 22 };
 	cell->pss_bytes = 1 << 20;
+	ck_assert(view_arrange(&record));
 	return cell;
 }
 
 static enum standing standing(const struct cell *cell)
 {
-	return verdict_standing(&record, cell);
+	return verdict_standing(cell);
 }
 
 static const struct advice *advice_on(const char *workload)

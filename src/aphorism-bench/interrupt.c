@@ -1,0 +1,30 @@
+#include "aphorism-bench/interrupt.h"
+
+#include <stddef.h>
+
+volatile sig_atomic_t interrupted;
+
+static void note(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
+
+static void set(void (*handler)(int))
+{
+	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action = { .sa_handler = handler };
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		sigaction(ends[i], &action, NULL);
+}
+
+void interrupt_catch(void)
+{
+	set(note);
+}
+
+void interrupt_release(void)
+{
+	set(SIG_DFL);
+}
