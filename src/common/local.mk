@@ -14,4 +14,5 @@ libcommon_a_SOURCES = \
 	%D%/place.c %D%/place.h \
 	%D%/priority.c %D%/priority.h \
 	%D%/proctitle.c %D%/proctitle.h \
+	%D%/regular.c %D%/regular.h \
 	%D%/units.c %D%/units.h
