@@ -145,7 +145,8 @@ static int ask_half(struct client *client, const struct questions *questions)
 
 	if (send(client->fd, questions->list[0], len, MSG_NOSIGNAL) == (ssize_t)len)
 		return EX_OK;
-	return show_failure(EX_UNAVAILABLE, strerror(errno));
+	snprintf(client->reason, sizeof client->reason, "%s: %s", client->place->name, strerror(errno));
+	return show_failure(EX_UNAVAILABLE, client->reason);
 }
 
 /* Asks what was wished for.  Returns the exit status. */

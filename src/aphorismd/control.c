@@ -76,7 +76,7 @@ int control_open(const char *path, int inherited, gid_t group, char *reason)
 	if (group != getegid() && (!listener_has_file(listener) || lchown(path, (uid_t)-1, group) < 0))
 		log_warning("can't give %s to the daemon's group: %s", path, strerror(errno));
 	if (!listener_nonblocking(listener->fd, true)) {
-		snprintf(reason, CONTROL_REASON, "control socket: %s", strerror(errno));
+		snprintf(reason, CONTROL_REASON, "control socket: %s: %s", path, strerror(errno));
 		return EX_OSERR;
 	}
 	return 0;
