@@ -8,9 +8,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/standard.h"
+
 static int complain(const char *file, int status)
 {
-	fprintf(stderr, "aphorism-bench: %s: %s\n", strcmp(file, "-") == 0 ? "standard output" : file, strerror(errno));
+	fprintf(stderr, "aphorism-bench: %s: %s\n", file, strerror(errno));
 	return status;
 }
 
@@ -74,14 +76,17 @@ int out_open(struct out *out, const char *file)
 
 int out_close(struct out *out)
 {
-	int failed = fflush(out->file) != 0 || ferror(out->file);
+	int failed;
 
-	if (out->file != stdout && fclose(out->file) != 0)
+	if (out->file == stdout)
+		return standard_flush() ? EX_IOERR : EX_OK;       /* the reason is told on the way out */
+	failed = fflush(out->file) != 0 || ferror(out->file);
+	if (fclose(out->file) != 0)
 		failed = 1;
 	if (!failed && out->temporary && rename(out->temporary, out->name) != 0)
 		failed = 1;
 	if (failed) {
-		complain(out->name ? out->name : "-", EX_IOERR);
+		complain(out->name, EX_IOERR);
 		if (out->temporary)
 			unlink(out->temporary);
 	}

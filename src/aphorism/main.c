@@ -15,9 +15,9 @@
 #include "aphorism/questions.h"
 #include "aphorism/show.h"
 #include "common/clock.h"
-#include "common/dial.h"
 #include "common/options.h"
 #include "common/place.h"
+#include "common/standard.h"
 #include "common/units.h"
 
 enum { DEFAULT_PORT = 1060, DEFAULT_TIMEOUT_US = 10 * CLOCK_S };
@@ -177,8 +177,8 @@ int main(int argc, char **argv)
 	const char *reason;
 	int status;
 
+	standard_open("aphorism");
 	setlocale(LC_CTYPE, "");
-	dial_init();
 	questions.fd = -1;        /* here, or the program's file would hold the whole buffer */
 	if (parse_options(argc, argv, &wishes) != EX_OK ||
 	    parse_operands((const char **)(argv + optind), &wishes, &questions) != EX_OK)
@@ -202,9 +202,5 @@ int main(int argc, char **argv)
 	};
 	status = ask(&client, &questions, &wishes);
 	client_close(&client);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		fprintf(stderr, "aphorism: standard output: %s\n", strerror(errno));
-		return EX_IOERR;
-	}
 	return status;
 }

@@ -2,13 +2,16 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 #include <wchar.h>
 #include <wctype.h>
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/standard.h"
 
 static bool terminal, in_json;
 
@@ -89,8 +92,8 @@ static void put_line(const struct client_answer *answer, bool with_question)
 		show_bytes(answer->text, answer->len);
 	}
 	putchar('\n');
-	if (!answer->more)
-		fflush(stdout);
+	if (!answer->more && standard_flush())
+		exit(EX_IOERR);   /* nobody would see the other answers; the reason is told on the way out */
 }
 
 void show_pair(const struct client_answer *answer)

@@ -20,6 +20,7 @@
 #include "common/json.h"
 #include "common/nearest.h"
 #include "common/options.h"
+#include "common/standard.h"
 #include "common/units.h"
 
 struct command {
@@ -321,19 +322,13 @@ int main(int argc, char **argv)
 {
 	struct wishes wishes = { 0 };
 	char path[CONTROL_PATH];
-	int status;
 
-	dial_init();
+	standard_open("aphorismctl");
 	if (parse_options(argc, argv, &wishes) != EX_OK || parse_command(argv + optind, &wishes) != EX_OK)
 		return EX_USAGE;
 	if (!wishes.socket)
 		wishes.socket = control_default_path(path);
 	if (wishes.timeout_us == 0)
 		wishes.timeout_us = wishes.command->timeout_us;
-	status = strcmp(wishes.command->name, "top") == 0 ? watch(&wishes) : ask(&wishes);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		wrong("standard output: %s", strerror(errno));
-		return EX_IOERR;
-	}
-	return status;
+	return strcmp(wishes.command->name, "top") == 0 ? watch(&wishes) : ask(&wishes);
 }

@@ -16,6 +16,7 @@
 #include "common/clock.h"
 #include "common/dial.h"
 #include "common/json.h"
+#include "common/standard.h"
 
 enum { TICK_MS = 1000, ANSWER_US = 2 * CLOCK_S };
 
@@ -82,7 +83,7 @@ int top_stream(const char *socket)
 			put_look(past_us ? (double)(now_us - past_us) / CLOCK_S : 0);
 		}
 		past_us = error == 0 && !refusal ? now_us : 0;
-		if (fflush(stdout) != 0)
+		if (standard_flush())
 			return EX_IOERR;
 		dial_wait(NULL, 0, now_us + TICK_MS * CLOCK_MS);
 	}

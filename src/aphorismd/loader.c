@@ -26,6 +26,7 @@
 #include "common/log.h"
 #include "common/priority.h"
 #include "common/proctitle.h"
+#include "common/standard.h"
 #include "models/model.h"
 #include "server/sandbox.h"
 
@@ -117,6 +118,18 @@ static void be_considerate(const struct config *config)
 		priority_yield();
 }
 
+static int end_dump(struct reporting *reporting)
+{
+	const char *reason = standard_flush();
+	char line[256];
+
+	if (!reason)
+		return 0;
+	snprintf(line, sizeof line, "aphorismd: standard output: %s", reason);
+	report(reporting, true, line);
+	return EX_IOERR;
+}
+
 static int load(int memfd, const struct options *options, const struct config *before, struct reporting *reporting)
 {
 	bool built_in = !before || before->aphorisms[0] == '\0';
@@ -130,6 +143,8 @@ static int load(int memfd, const struct options *options, const struct config *b
 	if (!config)
 		return EX_OSERR;
 	sources.file_needed |= before && before->set.file;
+	if (dump)
+		signal(SIGPIPE, SIG_IGN); /* to say what became of it */
 	status = config_load(config, model_schema(), &sources, dump, report, reporting);
 	if (status == 0 && config->sandbox == SANDBOX_REQUIRED && !confined)
 		status = check_sandbox(options, lacking, reporting);
@@ -148,8 +163,10 @@ static int load(int memfd, const struct options *options, const struct config *b
 	}
 	if (status == 0 && !dump)
 		advise(config, options, reporting);
+	if (status == 0 && dump)
+		status = end_dump(reporting);
 	free(config);
-	return fflush(reporting->to) == 0 && fflush(stdout) == 0 ? status : EX_OSERR;
+	return fflush(reporting->to) == 0 ? status : EX_OSERR;
 }
 
 static void reset_signals(void)
@@ -261,7 +278,8 @@ void loader_ended(struct loader *loader, int wait_status)
 		add_error(loader, "the configuration could not be loaded");
 	}
 	/* libconfig ends the process with a status of its own */
-	if (loader->status != 0 && loader->status != EX_NOINPUT && loader->status != EX_OSERR)
+	if (loader->status != 0 && loader->status != EX_NOINPUT && loader->status != EX_OSERR &&
+	    loader->status != EX_IOERR)
 		loader->status = EX_CONFIG;
 }
 
