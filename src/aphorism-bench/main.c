@@ -11,14 +11,15 @@
 #include "aphorism-bench/options.h"
 #include "aphorism-bench/report.h"
 #include "aphorism-bench/run.h"
+#include "common/plain.h"
 #include "common/standard.h"
 
 static int complain(const char *word, const char *nearest)
 {
 	if (nearest)
-		fprintf(stderr, "aphorism-bench: unknown command %s, did you mean %s?\n", word, nearest);
+		plain_say(stderr, "aphorism-bench: unknown command %s, did you mean %s?", word, nearest);
 	else
-		fprintf(stderr, "aphorism-bench: unknown command %s: run, compare, report or explain\n", word);
+		plain_say(stderr, "aphorism-bench: unknown command %s: run, compare, report or explain", word);
 	return EX_USAGE;
 }
 

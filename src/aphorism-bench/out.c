@@ -8,11 +8,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/plain.h"
 #include "common/standard.h"
 
 static int complain(const char *file, int status)
 {
-	fprintf(stderr, "aphorism-bench: %s: %s\n", file, strerror(errno));
+	plain_say(stderr, "aphorism-bench: %s: %s", file, strerror(errno));
 	return status;
 }
 

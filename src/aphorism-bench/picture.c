@@ -11,12 +11,13 @@
 #include <unistd.h>
 
 #include "aphorism-bench/html.h"
+#include "common/plain.h"
 
 extern char **environ;
 
 static int fail(const char *what, int error)
 {
-	fprintf(stderr, "aphorism-bench: %s: %s\n", what, strerror(error));
+	plain_say(stderr, "aphorism-bench: %s: %s", what, strerror(error));
 	return EX_OSERR;
 }
 

@@ -17,6 +17,7 @@
 #include "common/clock.h"
 #include "common/options.h"
 #include "common/place.h"
+#include "common/plain.h"
 #include "common/standard.h"
 #include "common/units.h"
 
@@ -58,7 +59,7 @@ static const char help[] =
 
 static int wrong(const char *what, const char *reason)
 {
-	fprintf(stderr, "aphorism: %s: %s\n", what, reason);
+	plain_say(stderr, "aphorism: %s: %s", what, reason);
 	return EX_USAGE;
 }
 

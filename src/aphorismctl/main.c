@@ -20,6 +20,7 @@
 #include "common/json.h"
 #include "common/nearest.h"
 #include "common/options.h"
+#include "common/plain.h"
 #include "common/standard.h"
 #include "common/units.h"
 
@@ -97,13 +98,13 @@ static const char help[] =
 
 static int __attribute__((format(printf, 1, 2))) wrong(const char *format, ...)
 {
+	char said[CONTROL_PATH + 1024];
 	va_list args;
 
 	va_start(args, format);
-	fputs("aphorismctl: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	vsnprintf(said, sizeof said, format, args);
 	va_end(args);
+	plain_say(stderr, "aphorismctl: %s", said);
 	return EX_USAGE;
 }
 
@@ -235,13 +236,13 @@ static int explain_answer(const struct wishes *wishes, int error)
 static void print_line(const struct wishes *wishes, const struct line *line)
 {
 	if (strcmp(line->key, "error") == 0 && strcmp(wishes->command->name, "reload") == 0)
-		fprintf(stderr, "%s\n", line->value);
+		plain_say(stderr, "%s", line->value);
 	else if (strcmp(line->key, "error") == 0)
 		wrong("%s: %s", wishes->command->name, line->value);
 	else if (strcmp(line->key, "notice") == 0)
-		fprintf(stderr, "notice: %s\n", line->value);
+		plain_say(stderr, "notice: %s", line->value);
 	else
-		printf("%s%s%s\n", line->key, *line->value ? " " : "", line->value);
+		plain_say(stdout, "%s%s%s", line->key, *line->value ? " " : "", line->value);
 }
 
 /* Returns how many lines that were. */

@@ -24,6 +24,7 @@
 #include "common/clock.h"
 #include "common/compat.h"
 #include "common/log.h"
+#include "common/plain.h"
 #include "common/priority.h"
 #include "common/proctitle.h"
 #include "common/standard.h"
@@ -45,7 +46,7 @@ static void report(void *arg, bool error, const char *line)
 {
 	struct reporting *reporting = arg;
 
-	fprintf(reporting->to, "%s%s\n", !reporting->prefixed ? "" : error ? "error " : "notice ", line);
+	plain_say(reporting->to, "%s%s", !reporting->prefixed ? "" : error ? "error " : "notice ", line);
 }
 
 /* What is allowed, but hardly meant; whoever asks by --test or by aphorismctl doctor hears more. */
@@ -374,7 +375,7 @@ void loader_each_report(const char *text, image_report *call, void *arg)
 static void print(void *arg, bool error, const char *line)
 {
 	(void)error;
-	fprintf(arg, "%s\n", line);
+	plain_say(arg, "%s", line);
 }
 
 /* A start as root would resolve them; to anybody else --test says nothing of root's start. */
@@ -385,7 +386,7 @@ static int try_privileges(const struct config *config)
 	int status = geteuid() == 0 ? privileges_resolve(&privileges, config, reason) : 0;
 
 	if (status != 0)
-		fprintf(stderr, "%s\n", reason);
+		plain_say(stderr, "%s", reason);
 	return status;
 }
 
@@ -395,13 +396,13 @@ static int try_model(const struct config *config)
 
 	if (!lacking)
 		return 0;
-	fprintf(stderr, "%s: %s\n", key, lacking);
+	plain_say(stderr, "%s: %s", key, lacking);
 	return EX_CONFIG;
 }
 
 static void print_finding(void *to, const char *about, const char *what, const char *mend)
 {
-	fprintf(to, "%s: %s; to mend it: %s\n", about, what, mend);
+	plain_say(to, "%s: %s; to mend it: %s", about, what, mend);
 }
 
 static void print_findings(const struct options *options, const struct image *image)

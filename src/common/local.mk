@@ -12,6 +12,7 @@ libcommon_a_SOURCES = \
 	%D%/nearest.c %D%/nearest.h \
 	%D%/options.c %D%/options.h \
 	%D%/place.c %D%/place.h \
+	%D%/plain.c %D%/plain.h \
 	%D%/priority.c %D%/priority.h \
 	%D%/proctitle.c %D%/proctitle.h \
 	%D%/regular.c %D%/regular.h \

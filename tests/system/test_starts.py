@@ -1,4 +1,4 @@
-"""With too little of something a daemon serves less, or ends and names what it lacks; a stop ends it whatever it lacks."""
+"""With too little of something a daemon serves less, or ends and names what it lacks; a stop always ends it."""
 
 import os
 import re
