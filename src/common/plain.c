@@ -32,7 +32,8 @@ size_t plain_decode(const char *bytes, size_t len, uint32_t *character)
 bool plain_is(uint32_t character)
 {
 	static const struct { uint32_t from, to; } others[] = {
-		{ 0, 0x1f }, { 0x7f, 0x9f }, { 0x61c, 0x61c }, { 0x200e, 0x200f }, { 0x2028, 0x202e }, { 0x2066, 0x2069 },
+		{ 0, 0x1f }, { 0x7f, 0x9f }, { 0x61c, 0x61c }, { 0x200e, 0x200f }, { 0x2028, 0x202e },
+		{ 0x2066, 0x2069 },
 	};
 
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)

@@ -1,9 +1,9 @@
 /*
  * plain.h - the one filter for text that somebody else chose, before a terminal or a log shows it.
  *
- * Plain is UTF-8, as far as it is valid, but for what commands a terminal or hides what stands there: control characters
- * (C0, DEL and C1, which are U+0080 to U+009F), ends of lines and of paragraphs (U+2028, U+2029), and what turns the
- * direction of writing.  A byte that is not plain is shown as \n, \r, \t or \xNN.
+ * Plain is UTF-8, as far as it is valid, but for what commands a terminal or hides what stands there: control
+ * characters (C0, DEL and C1, which are U+0080 to U+009F), ends of lines and of paragraphs (U+2028, U+2029), and what
+ * turns the direction of writing.  A byte that is not plain is shown as \n, \r, \t or \xNN.
  */
 #ifndef COMMON_PLAIN_H
 #define COMMON_PLAIN_H

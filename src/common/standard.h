@@ -7,12 +7,12 @@
 #define COMMON_STANDARD_H
 
 /*
- * To be called once, before anything is opened.  What is closed of the descriptors 0 to 2 becomes /dev/null, so that no
- * file or socket takes the number of one; standard input and output become one that can't be read, or written to: who
- * prints something is to hear that it goes nowhere.  Ends the program with EX_OSERR, and a line, if that can't be.
+ * To be called once, before anything is opened.  What is closed of the descriptors 0 to 2 becomes /dev/null, so that
+ * no file or socket takes the number of one; standard input and output become one that can't be read, or written to:
+ * who prints something is to hear that it goes nowhere.  Ends the program with EX_OSERR, and a line, if that can't be.
  *
- * When the program exits and not all that it printed on standard output has got there, a line says so, and the status is
- * EX_IOERR whatever it was.  The name stands in front of the line; it is not copied.
+ * When the program exits and not all that it printed on standard output has got there, a line says so, and the status
+ * is EX_IOERR whatever it was.  The name stands in front of the line; it is not copied.
  */
 void standard_open(const char *program);
 

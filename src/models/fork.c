@@ -72,7 +72,7 @@ static void serve_here(struct worker *worker, struct connection *connection)
 	worker_close(worker, connection);
 }
 
-/* Where not one child can be had, one client at a time is served rather than none; it has nobody to be isolated from. */
+/* Where not one child can be had, one client at a time is served rather than none: there is none to isolate it from. */
 static void serve_in_child(struct worker *worker, struct connection *connection)
 {
 	uint32_t seat = connection->seat;
