@@ -53,18 +53,21 @@ def test_few_descriptors(daemon, model, listen):
 
 @pytest.mark.skipif(not ROOT, reason="only root can become a user of its own")
 def test_few_processes(daemon, model):
-    """Room for so many tasks: two are supervisor and starter, and the loader needs a third."""
-    served = []
-    for tasks in range(1, 6):
-        begin, user = time.monotonic(), USER + os.getpid()
-        d = daemon(model, launch_only=True, process__user=None, control__socket="", process__sandbox="off",
+    """From one task up to some more than the least with which it serves: supervisor and starter are two, and the loader
+    needs a third."""
+    served, user = [], USER + os.getpid()
+    for tasks in range(1, 20):
+        begin = time.monotonic()
+        d = daemon(model, launch_only=True, process__user=None, control__socket="",
                    under=(tool("setpriv"), f"--reuid={user}", "--clear-groups", tool("prlimit"),
                           f"--nproc={tasks}:{tasks}"))
         if serves_or_says_so(d, "Resource temporarily unavailable", begin):
             served.append(tasks)
             stops_soon(d)
         harness.nothing_left()
-    assert 5 in served and 2 not in served
+        if len(served) == 3:
+            break
+    assert len(served) == 3 and served[0] > 2
 
 
 def without_devices(*command, **more):
