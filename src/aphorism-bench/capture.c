@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +20,8 @@ static _Noreturn void run(const char *const argv[], int to, pid_t parent)
 	int devnull = open("/dev/null", O_RDWR);
 
 	child_follow(parent, SIGKILL);
+	if (devnull < 0)
+		perror("aphorism-bench: /dev/null");
 	if (dup2(devnull, STDIN_FILENO) < 0 || dup2(to, STDOUT_FILENO) < 0 || dup2(devnull, STDERR_FILENO) < 0)
 		_exit(NOT_RUN);
 	/* a formatter of manual pages is to write plain text, and to wait for nobody */

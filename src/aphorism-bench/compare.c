@@ -17,6 +17,7 @@
 #include "aphorism-bench/view.h"
 #include "common/clock.h"
 #include "common/nearest.h"
+#include "common/plain.h"
 
 enum {
 	EX_WRONG = 1,
@@ -57,9 +58,9 @@ struct comparison {
 static int unknown(const char *what, const char *name, const char *nearest, const char *see)
 {
 	if (nearest)
-		fprintf(stderr, "aphorism-bench: unknown %s %s, did you mean %s?\n", what, name, nearest);
+		plain_say(stderr, "aphorism-bench: unknown %s %s, did you mean %s?", what, name, nearest);
 	else
-		fprintf(stderr, "aphorism-bench: unknown %s %s, see %s\n", what, name, see);
+		plain_say(stderr, "aphorism-bench: unknown %s %s, see %s", what, name, see);
 	return EX_USAGE;
 }
 
@@ -263,7 +264,7 @@ static int try_one(struct comparison *c, struct match *match, size_t model)
 	c->measured_us += c->window_us;
 	if (*reason) {
 		progress_clear(&c->progress);
-		fprintf(stderr, "aphorism-bench: %s\n", reason);
+		plain_say(stderr, "aphorism-bench: %s", reason);
 	}
 	if (interrupted)
 		return EX_TEMPFAIL;       /* half a measurement is none */

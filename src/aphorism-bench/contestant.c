@@ -19,6 +19,7 @@
 #include "aphorism-bench/tree.h"
 #include "common/clock.h"
 #include "common/dial.h"
+#include "common/plain.h"
 
 enum {
 	ASK_US = 10 * CLOCK_S, START_US = 10 * CLOCK_S, STOP_US = 5 * CLOCK_S,
@@ -76,14 +77,15 @@ static int ask_models(struct program *program)
 	if (capture(ask, text, sizeof text, ASK_US) != 0)
 		*text = '\0';
 	while ((line = strsep(&rest, "\n")) && program->model_count < CONTESTANT_MODELS)
-		if (sscanf(line, "%31s", program->models[program->model_count]) == 1)
-			program->model_count++;
+		if (sscanf(line, "%31s", program->models[program->model_count]) == 1 &&
+		    plain_is_text(program->models[program->model_count]))
+			program->model_count++;   /* any other would be no model's name */
 	if (program->model_count == 0) {
-		fprintf(stderr, "aphorism-bench: %s does not list its models: is it aphorismd?\n", program->path);
+		plain_say(stderr, "aphorism-bench: %s does not list its models: is it aphorismd?", program->path);
 		return EX_UNAVAILABLE;
 	}
 	if (capture(ask_version, text, sizeof text, ASK_US) == 0)
-		snprintf(program->version, sizeof program->version, "%.*s", (int)strcspn(text, "\n"), text);
+		plain_text(program->version, sizeof program->version, text, strcspn(text, "\n"));
 	return EX_OK;
 }
 
@@ -113,7 +115,7 @@ static int make_folder(struct program *program)
 		    write_file(program->table, sizeof program->table, template, "three.aphorisms", table))
 			return EX_OK;
 	}
-	fprintf(stderr, "aphorism-bench: %s: %s\n", template, strerror(errno));
+	plain_say(stderr, "aphorism-bench: %s: %s", template, strerror(errno));
 	program_forget(program);
 	return EX_CANTCREAT;
 }
@@ -128,7 +130,7 @@ int program_find(struct program *program, const char *named)
 		if (!strchr(named, '/') && snprintf(program->path, PATH_MAX, "./%s", named) >= PATH_MAX)
 			return EX_UNAVAILABLE;
 	} else if (named) {
-		fprintf(stderr, "aphorism-bench: --aphorismd %s: %s\n", named, strerror(errno));
+		plain_say(stderr, "aphorism-bench: --aphorismd %s: %s", named, strerror(errno));
 		return EX_UNAVAILABLE;
 	} else if (!look_for(program)) {
 		fputs("aphorism-bench: no aphorismd beside this program or on PATH: "

@@ -14,6 +14,7 @@
 #include "aphorism-bench/show.h"
 #include "common/clock.h"
 #include "common/nearest.h"
+#include "common/plain.h"
 
 enum { PAGE = 256 * 1024, FORMAT_US = 20 * CLOCK_S, HEADING = 4 };
 
@@ -176,9 +177,9 @@ static int read_figures(struct record *record, const char *from)
 static int complain(const char *model, const char *nearest)
 {
 	if (nearest)
-		fprintf(stderr, "aphorism-bench: unknown model %s, did you mean %s?\n", model, nearest);
+		plain_say(stderr, "aphorism-bench: unknown model %s, did you mean %s?", model, nearest);
 	else
-		fprintf(stderr, "aphorism-bench: unknown model %s, see aphorismd --list-models\n", model);
+		plain_say(stderr, "aphorism-bench: unknown model %s, see aphorismd --list-models", model);
 	return EX_USAGE;
 }
 

@@ -12,6 +12,7 @@
 #include "aphorism-bench/json_text.h"
 #include "aphorism-bench/out.h"
 #include "aphorism-bench/view.h"
+#include "common/plain.h"
 
 /* Enough for every figure, and 0.97 stays 0.97. */
 enum { DIGITS = 10 };
@@ -155,22 +156,13 @@ int json_write(const struct record *record, const char *file)
 
 /* Reading.  A reason is static text, NULL when all is well. */
 
-/* Neither a terminal nor gnuplot is to meet a control character: U+0000 to U+001F and U+007F to U+009F. */
-static bool has_control(const char *text)
-{
-	for (const unsigned char *at = (const unsigned char *)text; *at; at++)
-		if (*at < 0x20 || *at == 0x7f || (*at == 0xc2 && at[1] < 0xa0))
-			return true;
-	return false;
-}
-
 static const char *get_text(const json_t *value, char *to, size_t size)
 {
 	if (!json_is_string(value))
 		return "is not a string";
 	if (json_string_length(value) >= size)
 		return "is too long";
-	if (has_control(json_string_value(value)))
+	if (!plain_is_text(json_string_value(value)))     /* neither a terminal nor gnuplot is to meet that */
 		return "holds a control character";
 	strcpy(to, json_string_value(value));
 	return NULL;
@@ -313,7 +305,7 @@ static const char *get_cell(const json_t *object, struct cell *cell, const char 
 
 static int complain(const char *file, const char *member, const char *reason)
 {
-	fprintf(stderr, "aphorism-bench: %s: %s%s%s\n", file, member, *member ? " " : "", reason);
+	plain_say(stderr, "aphorism-bench: %s: %s%s%s", file, member, *member ? " " : "", reason);
 	return EX_DATAERR;
 }
 
@@ -348,8 +340,8 @@ static int get_cells(const json_t *array, struct record *record, const char *fil
 		const char *reason, *wrong = get_cell(object, &record->cells[record->cell_count], &reason);
 
 		if (wrong) {
-			fprintf(stderr, "aphorism-bench: %s: cells[%zu].%s %s\n", file, record->cell_count, wrong,
-			        reason);
+			plain_say(stderr, "aphorism-bench: %s: cells[%zu].%s %s", file, record->cell_count, wrong,
+			          reason);
 			return EX_DATAERR;
 		}
 	}

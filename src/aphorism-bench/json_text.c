@@ -7,12 +7,14 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "common/plain.h"
+
 /* A record of as many cells as there may be, each of some 80 values and 2.5 KB, fits in with room to spare. */
 enum { MOST_MIB = 16, MOST_BYTES = MOST_MIB << 20, MOST_VALUES = 1 << 19 };
 
 static int complain(const char *file, const char *reason, int status)
 {
-	fprintf(stderr, "aphorism-bench: %s: %s\n", file, reason);
+	plain_say(stderr, "aphorism-bench: %s: %s", file, reason);
 	return status;
 }
 
@@ -59,10 +61,7 @@ static json_t *parse(const char *text, size_t len, const char *file)
 
 	if (root)
 		return root;
-	for (char *at = error.text; *at; at++)
-		if ((unsigned char)*at < ' ')
-			*at = '?';                /* it may quote what it has met */
-	fprintf(stderr, "aphorism-bench: %s:%d: %s\n", file, error.line, error.text);
+	plain_say(stderr, "aphorism-bench: %s:%d: %s", file, error.line, error.text);
 	return NULL;
 }
 

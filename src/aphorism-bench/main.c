@@ -1,7 +1,6 @@
 /*
  * aphorism-bench - loads an aphorism server, and compares the concurrency models of aphorismd.
  */
-#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,14 +11,15 @@
 #include "aphorism-bench/options.h"
 #include "aphorism-bench/report.h"
 #include "aphorism-bench/run.h"
-#include "common/dial.h"
+#include "common/plain.h"
+#include "common/standard.h"
 
 static int complain(const char *word, const char *nearest)
 {
 	if (nearest)
-		fprintf(stderr, "aphorism-bench: unknown command %s, did you mean %s?\n", word, nearest);
+		plain_say(stderr, "aphorism-bench: unknown command %s, did you mean %s?", word, nearest);
 	else
-		fprintf(stderr, "aphorism-bench: unknown command %s: run, compare, report or explain\n", word);
+		plain_say(stderr, "aphorism-bench: unknown command %s: run, compare, report or explain", word);
 	return EX_USAGE;
 }
 
@@ -45,8 +45,8 @@ int main(int argc, char **argv)
 	const char *nearest;
 	int status;
 
+	standard_open("aphorism-bench");
 	setlocale(LC_CTYPE, "");
-	dial_init();
 	if (argc < 2) {
 		fputs("aphorism-bench: no command: run, compare, report or explain, "
 		      "see aphorism-bench --help\n", stderr);
@@ -64,10 +64,6 @@ int main(int argc, char **argv)
 		status = options_parse(&options, argc - 1, argv + 1);
 		if (status == EX_OK)
 			status = dispatch(argv[1], &options);
-	}
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		fprintf(stderr, "aphorism-bench: standard output: %s\n", strerror(errno));
-		return EX_IOERR;
 	}
 	return status;
 }

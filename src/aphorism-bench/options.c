@@ -11,6 +11,7 @@
 #include "common/cpus.h"
 #include "common/nearest.h"
 #include "common/options.h"
+#include "common/plain.h"
 #include "common/units.h"
 
 enum command { RUN = 1, COMPARE = 2, REPORT = 4, EXPLAIN = 8, ALL = 15 };
@@ -83,7 +84,7 @@ enum { ROWS = sizeof(rows) / sizeof(rows[0]), LONG_ONLY = 256 };
 
 static int wrong(const char *option, const char *text, const char *reason)
 {
-	fprintf(stderr, "aphorism-bench: --%s%s%s: %s\n", option, *text ? " " : "", text, reason);
+	plain_say(stderr, "aphorism-bench: --%s%s%s: %s", option, *text ? " " : "", text, reason);
 	return EX_USAGE;
 }
 
@@ -267,8 +268,8 @@ static int parse_operands(struct options *options, const struct command_row *com
 	else if (count == 0 && command->operand && command->operand[0] != '[')
 		reason = "not given";
 	if (reason) {
-		fprintf(stderr, "aphorism-bench: %s %s: %s\n", command->name,
-		        count > 0 ? operands[count - 1] : command->operand, reason);
+		plain_say(stderr, "aphorism-bench: %s %s: %s", command->name,
+		          count > 0 ? operands[count - 1] : command->operand, reason);
 		return EX_USAGE;
 	}
 	options->operand = count > 0 ? operands[0] : NULL;

@@ -10,9 +10,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/plain.h"
+#include "common/standard.h"
+
 static int complain(const char *file, int status)
 {
-	fprintf(stderr, "aphorism-bench: %s: %s\n", strcmp(file, "-") == 0 ? "standard output" : file, strerror(errno));
+	plain_say(stderr, "aphorism-bench: %s: %s", file, strerror(errno));
 	return status;
 }
 
@@ -99,16 +102,19 @@ int out_open(struct out *out, const char *file)
 
 int out_close(struct out *out)
 {
-	bool failed = fflush(out->file) != 0 || ferror(out->file);
+	bool failed;
 
-	if (out->file != stdout && fclose(out->file) != 0)
+	if (out->file == stdout)
+		return standard_flush() ? EX_IOERR : EX_OK;       /* the reason is told on the way out */
+	failed = fflush(out->file) != 0 || ferror(out->file);
+	if (fclose(out->file) != 0)
 		failed = true;
 	if (!failed && out->text) {
 		errno = replace_undisturbed(out, true);
 		failed = errno != 0;
 	}
 	if (failed)
-		complain(out->name ? out->name : "-", EX_IOERR);
+		complain(out->name, EX_IOERR);
 	forget(out);
 	return failed ? EX_IOERR : EX_OK;
 }

@@ -21,7 +21,10 @@ struct out {
  */
 int out_open(struct out *, const char *file);
 
-/* Completes it.  Returns EX_OK, or EX_IOERR after one line: the old file is untouched then. */
+/*
+ * Completes it.  Returns EX_OK, or EX_IOERR after one line, which for standard output comes when the program exits: the
+ * old file is untouched then.
+ */
 int out_close(struct out *);
 
 /* Leaves no trace of it; not for one that is closed. */

@@ -12,13 +12,14 @@
 
 #include "aphorism-bench/child.h"
 #include "aphorism-bench/html.h"
+#include "common/plain.h"
 
 /* Characters of a tic's label, beside which there must be room for the picture. */
 enum { TIC = 24, NOT_THERE = 127 };
 
 static int fail(const char *what, int error)
 {
-	fprintf(stderr, "aphorism-bench: %s: %s\n", what, strerror(error));
+	plain_say(stderr, "aphorism-bench: %s: %s", what, strerror(error));
 	return EX_OSERR;
 }
 

@@ -76,6 +76,8 @@ int publish_record(const struct record *record, const struct options *options)
 
 	table_print(record, stream);
 	advice_print(record, stream);
+	if (ferror(stream))
+		status = EX_IOERR;        /* of standard error, too, though there is nowhere to say it */
 	if (options->json)
 		results[0] = json_write(record, options->json);
 	if (options->csv)

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "aphorism-bench/view.h"
 #include "common/clock.h"
 #include "common/place.h"
+#include "common/plain.h"
 
 enum { PORT = 1060, CONNECTIONS = 64, DURATION_US = 10 * CLOCK_S, WARMUP_US = CLOCK_S, EX_WRONG = 1 };
 
@@ -57,12 +59,12 @@ static int find(struct place *place, struct load *load, const struct options *op
 	int fd, status;
 
 	if (reason) {
-		fprintf(stderr, "aphorism-bench: %s: %s\n", text, reason);
+		plain_say(stderr, "aphorism-bench: %s: %s", text, reason);
 		return EX_USAGE;
 	}
 	fd = place_connect(place, load->timeout_us, -1, why, &status);
 	if (fd < 0) {
-		fprintf(stderr, "aphorism-bench: %s\n", why);
+		plain_say(stderr, "aphorism-bench: %s", why);
 		return status == EX_TEMPFAIL ? EX_UNAVAILABLE : status;
 	}
 	load->address_len = sizeof(load->address);
@@ -95,7 +97,7 @@ static int publish(const struct load *load, const struct load_result *result, co
 	tally_free(tally);
 	view_arrange(&record);
 	publish_conditions(&record, options);
-	snprintf(record.server, sizeof(record.server), "%.*s", (int)sizeof(record.server) - 1, place->name);
+	plain_text(record.server, sizeof(record.server), place->name, strlen(place->name));
 	return publish_record(&record, options);
 }
 

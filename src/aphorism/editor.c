@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "aphorism/show.h"
+#include "common/plain.h"
 
 enum { LINES = 500, LONGEST = 4096, FILE_NAME = 4096 };
 
@@ -35,7 +36,7 @@ static const char *older(HistEvent *event, bool first)
 
 static void forgo(const char *reason)
 {
-	fprintf(stderr, "aphorism: %s: %s: no history is kept\n", file, reason);
+	plain_say(stderr, "aphorism: %s: %s: no history is kept", file, reason);
 	file[0] = '\0';
 }
 

@@ -15,9 +15,10 @@
 #include "aphorism/questions.h"
 #include "aphorism/show.h"
 #include "common/clock.h"
-#include "common/dial.h"
 #include "common/options.h"
 #include "common/place.h"
+#include "common/plain.h"
+#include "common/standard.h"
 #include "common/units.h"
 
 enum { DEFAULT_PORT = 1060, DEFAULT_TIMEOUT_US = 10 * CLOCK_S };
@@ -58,7 +59,7 @@ static const char help[] =
 
 static int wrong(const char *what, const char *reason)
 {
-	fprintf(stderr, "aphorism: %s: %s\n", what, reason);
+	plain_say(stderr, "aphorism: %s: %s", what, reason);
 	return EX_USAGE;
 }
 
@@ -145,7 +146,8 @@ static int ask_half(struct client *client, const struct questions *questions)
 
 	if (send(client->fd, questions->list[0], len, MSG_NOSIGNAL) == (ssize_t)len)
 		return EX_OK;
-	return show_failure(EX_UNAVAILABLE, strerror(errno));
+	snprintf(client->reason, sizeof client->reason, "%s: %s", client->place->name, strerror(errno));
+	return show_failure(EX_UNAVAILABLE, client->reason);
 }
 
 /* Asks what was wished for.  Returns the exit status. */
@@ -176,8 +178,8 @@ int main(int argc, char **argv)
 	const char *reason;
 	int status;
 
+	standard_open("aphorism");
 	setlocale(LC_CTYPE, "");
-	dial_init();
 	questions.fd = -1;        /* here, or the program's file would hold the whole buffer */
 	if (parse_options(argc, argv, &wishes) != EX_OK ||
 	    parse_operands((const char **)(argv + optind), &wishes, &questions) != EX_OK)
@@ -201,9 +203,5 @@ int main(int argc, char **argv)
 	};
 	status = ask(&client, &questions, &wishes);
 	client_close(&client);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		fprintf(stderr, "aphorism: standard output: %s\n", strerror(errno));
-		return EX_IOERR;
-	}
 	return status;
 }

@@ -1,52 +1,39 @@
 #include "aphorism/show.h"
 
 #include <inttypes.h>
+#include <langinfo.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
-#include <wchar.h>
-#include <wctype.h>
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/plain.h"
+#include "common/standard.h"
 
-static bool terminal, in_json;
+static bool terminal, in_utf8, in_json;
 
 void show_init(bool json)
 {
 	terminal = isatty(STDOUT_FILENO) == 1;
+	in_utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	in_json = json;
 }
 
-/* Bytes of the printable character at the front, 0 when there is none. */
+/* Bytes of the character at the front that can be printed here, 0 when there is none. */
 static size_t printable(const char *bytes, size_t len)
 {
-	mbstate_t state = { 0 };
-	wchar_t character;
-	size_t taken = mbrtowc(&character, bytes, len, &state);
+	size_t taken = plain_char(bytes, len);
 
-	return taken > 0 && taken <= len && iswprint((wint_t)character) ? taken : 0;
-}
-
-static void escape(unsigned char byte)
-{
-	switch (byte) {
-	case '\n':
-		fputs("\\n", stdout);
-		break;
-	case '\r':
-		fputs("\\r", stdout);
-		break;
-	case '\t':
-		fputs("\\t", stdout);
-		break;
-	default:
-		printf("\\x%02x", byte);
-	}
+	return taken == 1 || in_utf8 ? taken : 0;
 }
 
 void show_bytes(const char *bytes, size_t len)
 {
+	char escaped[5];
+
 	if (!terminal) {
 		fwrite(bytes, 1, len, stdout);
 		return;
@@ -57,7 +44,8 @@ void show_bytes(const char *bytes, size_t len)
 		if (taken > 0) {
 			fwrite(bytes, 1, taken, stdout);
 		} else {
-			escape((unsigned char)*bytes);
+			plain_escape(escaped, (unsigned char)*bytes);
+			fputs(escaped, stdout);
 			taken = 1;
 		}
 		bytes += taken;
@@ -89,8 +77,8 @@ static void put_line(const struct client_answer *answer, bool with_question)
 		show_bytes(answer->text, answer->len);
 	}
 	putchar('\n');
-	if (!answer->more)
-		fflush(stdout);
+	if (!answer->more && standard_flush())
+		exit(EX_IOERR);   /* nobody would see the other answers; the reason is told on the way out */
 }
 
 void show_pair(const struct client_answer *answer)
@@ -105,7 +93,7 @@ void show_answer(const struct client_answer *answer)
 
 int show_failure(int status, const char *reason)
 {
-	fprintf(stderr, "aphorism: %s\n", reason);
+	plain_say(stderr, "aphorism: %s", reason);
 	if (in_json)
 		json_failure(status, reason);
 	return status;

@@ -18,7 +18,10 @@ void show_init(bool json);
  */
 void show_bytes(const char *bytes, size_t len);
 
-/* Prints an answer on a line: behind its question, or alone where that has just been typed; in JSON with it anyway. */
+/*
+ * Prints an answer on a line: behind its question, or alone where that has just been typed; in JSON with it anyway.
+ * Ends the program with EX_IOERR when that can't be.
+ */
 void show_pair(const struct client_answer *);
 void show_answer(const struct client_answer *);
 

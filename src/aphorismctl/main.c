@@ -20,6 +20,8 @@
 #include "common/json.h"
 #include "common/nearest.h"
 #include "common/options.h"
+#include "common/plain.h"
+#include "common/standard.h"
 #include "common/units.h"
 
 struct command {
@@ -96,13 +98,13 @@ static const char help[] =
 
 static int __attribute__((format(printf, 1, 2))) wrong(const char *format, ...)
 {
+	char said[CONTROL_PATH + 1024];
 	va_list args;
 
 	va_start(args, format);
-	fputs("aphorismctl: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	vsnprintf(said, sizeof said, format, args);
 	va_end(args);
+	plain_say(stderr, "aphorismctl: %s", said);
 	return EX_USAGE;
 }
 
@@ -234,13 +236,13 @@ static int explain_answer(const struct wishes *wishes, int error)
 static void print_line(const struct wishes *wishes, const struct line *line)
 {
 	if (strcmp(line->key, "error") == 0 && strcmp(wishes->command->name, "reload") == 0)
-		fprintf(stderr, "%s\n", line->value);
+		plain_say(stderr, "%s", line->value);
 	else if (strcmp(line->key, "error") == 0)
 		wrong("%s: %s", wishes->command->name, line->value);
 	else if (strcmp(line->key, "notice") == 0)
-		fprintf(stderr, "notice: %s\n", line->value);
+		plain_say(stderr, "notice: %s", line->value);
 	else
-		printf("%s%s%s\n", line->key, *line->value ? " " : "", line->value);
+		plain_say(stdout, "%s%s%s", line->key, *line->value ? " " : "", line->value);
 }
 
 /* Returns how many lines that were. */
@@ -321,19 +323,13 @@ int main(int argc, char **argv)
 {
 	struct wishes wishes = { 0 };
 	char path[CONTROL_PATH];
-	int status;
 
-	dial_init();
+	standard_open("aphorismctl");
 	if (parse_options(argc, argv, &wishes) != EX_OK || parse_command(argv + optind, &wishes) != EX_OK)
 		return EX_USAGE;
 	if (!wishes.socket)
 		wishes.socket = control_default_path(path);
 	if (wishes.timeout_us == 0)
 		wishes.timeout_us = wishes.command->timeout_us;
-	status = strcmp(wishes.command->name, "top") == 0 ? watch(&wishes) : ask(&wishes);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		wrong("standard output: %s", strerror(errno));
-		return EX_IOERR;
-	}
-	return status;
+	return strcmp(wishes.command->name, "top") == 0 ? watch(&wishes) : ask(&wishes);
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/plain.h"
+
 enum { COLUMNS = 16 };
 
 bool rows_are(const char *key)
@@ -65,10 +67,13 @@ static void widen(int width[COLUMNS], const struct line *line)
 	struct field field;
 
 	for (int i = 0; i < COLUMNS && rows_next(&at, &field); i++) {
-		if ((int)field.name_len > width[i])
-			width[i] = (int)field.name_len;
-		if ((int)field.value_len > width[i])
-			width[i] = (int)field.value_len;
+		int name = (int)plain_put(NULL, field.name, field.name_len);
+		int value = (int)plain_put(NULL, field.value, field.value_len);
+
+		if (name > width[i])
+			width[i] = name;
+		if (value > width[i])
+			width[i] = value;
 	}
 }
 
@@ -81,12 +86,12 @@ static void print_row(const int width[COLUMNS], const struct line *line, bool he
 	for (int i = 0; i < COLUMNS && rows_next(&at, &field); i++) {
 		bool last = *at == '\0';
 		const char *text = head ? field.name : field.value;
-		int len = (int)(head ? field.name_len : field.value_len);
+		size_t len = head ? field.name_len : field.value_len;
+		int room = width[i] - (int)plain_put(NULL, text, len);
 
-		if (is_number(&field))
-			printf("%s%*.*s", i ? "  " : "", width[i], len, text);
-		else
-			printf("%s%-*.*s", i ? "  " : "", last ? 0 : width[i], len, text);
+		printf("%s%*s", i ? "  " : "", is_number(&field) ? room : 0, "");
+		plain_put(stdout, text, len);
+		printf("%*s", is_number(&field) || last ? 0 : room, "");
 	}
 	putchar('\n');
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "aphorismctl/rows.h"
+#include "common/plain.h"
 
 enum { BAR = 40 };
 
@@ -40,8 +41,8 @@ static void draw(const struct line *lines, size_t count)
 		all += here;
 		most = here > most ? here : most;
 	}
-	printf("%.*s time of %.0f questions\n", name_len > 0 ? name_len : 0,
-	       name_len > 0 ? lines->value + strlen("of=") : "", all);
+	plain_say(stdout, "%.*s time of %.0f questions", name_len > 0 ? name_len : 0,
+	          name_len > 0 ? lines->value + strlen("of=") : "", all);
 	for (size_t i = 0; i < count; i++) {
 		double here = rows_number(&lines[i], "count");
 		int bar = (int)(here / most * BAR);
@@ -79,7 +80,7 @@ static void put_field(const struct line *line, const char *name)
 
 	while (rows_next(&at, &field))
 		if (field.name_len == strlen(name) && memcmp(field.name, name, field.name_len) == 0)
-			printf("%.*s", (int)field.value_len, field.value);
+			plain_put(stdout, field.value, field.value_len);
 }
 
 size_t show_finding(const struct line *line)

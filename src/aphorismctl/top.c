@@ -16,6 +16,8 @@
 #include "common/clock.h"
 #include "common/dial.h"
 #include "common/json.h"
+#include "common/plain.h"
+#include "common/standard.h"
 
 enum { TICK_MS = 1000, ANSWER_US = 2 * CLOCK_S };
 
@@ -82,7 +84,7 @@ int top_stream(const char *socket)
 			put_look(past_us ? (double)(now_us - past_us) / CLOCK_S : 0);
 		}
 		past_us = error == 0 && !refusal ? now_us : 0;
-		if (fflush(stdout) != 0)
+		if (standard_flush())
 			return EX_IOERR;
 		dial_wait(NULL, 0, now_us + TICK_MS * CLOCK_MS);
 	}
@@ -154,14 +156,14 @@ static void remember(uint64_t now_us)
 /* Cut at the edge: what the terminal carries on to the next line would stay there. */
 static void __attribute__((format(printf, 3, 4))) put(int row, int column, const char *format, ...)
 {
-	char text[512];
+	char text[512], shown[4 * sizeof text];
 	va_list arguments;
 
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
 	if (column < COLS)
-		mvaddnstr(row, column, text, COLS - column);
+		mvaddnstr(row, column, plain_text(shown, sizeof shown, text, strlen(text)), COLS - column);
 }
 
 /* How long the longest is: a client's address is to have room beside it. */

@@ -85,7 +85,7 @@ int control_open(const char *path, int inherited, gid_t group, char *reason)
 	if (group != getegid() && !listener_set_group(listener, group))
 		log_warning("can't give %s to the daemon's group: %s", path, strerror(errno));
 	if (!listener_nonblocking(listener->fd, true)) {
-		snprintf(reason, CONTROL_REASON, "control socket: %s", strerror(errno));
+		snprintf(reason, CONTROL_REASON, "control socket: %s: %s", path, strerror(errno));
 		return EX_OSERR;
 	}
 	return 0;

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -15,14 +16,16 @@
 static void wait_for_word(int fd, pid_t first_child)
 {
 	unsigned char status;
+	int ended = 0;
 	ssize_t n;
 
-	waitpid(first_child, NULL, 0);
+	waitpid(first_child, &ended, 0);
 	while ((n = read(fd, &status, 1)) < 0 && errno == EINTR)
 		;
 	if (n == 1)
 		_exit(status);
-	fprintf(stderr, "aphorismd: the daemon ended before it was ready\n");
+	if (ended == 0)                    /* else that one has said why */
+		fprintf(stderr, "aphorismd: the daemon ended before it was ready\n");
 	_exit(EX_OSERR);
 }
 
@@ -38,11 +41,13 @@ int daemonize(void)
 		wait_for_word(ends[0], pid);
 	}
 	close(ends[0]);
-	if (setsid() < 0)
+	/* twice: not the session's leader, so that opening a terminal can't make it ours */
+	if (setsid() < 0 || (pid = fork()) < 0) {
+		fprintf(stderr, "aphorismd: can't become a daemon: %s\n", strerror(errno));
 		_exit(EX_OSERR);
-	/* not the session's leader, so that opening a terminal can't make it ours */
-	if ((pid = fork()) != 0)
-		_exit(pid < 0 ? EX_OSERR : EX_OK);
+	}
+	if (pid > 0)
+		_exit(EX_OK);
 	return ends[1];
 }
 

@@ -55,6 +55,7 @@ struct generation *generation_new(uint32_t number, struct image *image, struct l
 	memcpy(generation->listeners, listeners, (size_t)image->config->listeners * sizeof *listeners);
 	generation->deadline_us = clock_now_us() + START_US;
 	generation->tokens = TOKENS;
+	generation->awaited = plan.workers;
 	if (generation->image.config->sandbox != SANDBOX_OFF)
 		sandbox_prepare(SANDBOX_WORKER, plan.makes);
 	return generation;
@@ -117,6 +118,8 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 		                     longest > CONVERSATION_IN ? longest : CONVERSATION_IN);
 	if (status == 0 && generation->model->open)
 		status = generation->model->open(&worker);
+	if (status == 0)
+		status = worker_try_descriptor(&worker);
 	if (status == 0)
 		status = privileges_confine(worker.config, generation->plan.makes, generation->surroundings->confined);
 	if (status != 0)
@@ -201,7 +204,7 @@ static bool fork_worker(struct generation *generation, uint64_t now_us)
 		run(generation, (uint32_t)n, questions, supervisor);
 	if (pid < 0) {
 		log_limited(&limit, LOG_WARNING, "can't fork a worker: %s", strerror(errno));
-		generation_pause(generation, now_us);
+		generation_lacks_process(generation, now_us);
 		return false;
 	}
 	setpgid(pid, pid);                /* here too: a signal to the group must reach it from now on */
@@ -297,7 +300,7 @@ static void see_who_is_ready(struct generation *generation, uint64_t now_us)
 	}
 	if (generation->state != GENERATION_STARTS)
 		return;
-	if (ready >= generation->plan.workers || (ready > 0 && now_us >= generation->deadline_us))
+	if (ready >= generation->awaited || (ready > 0 && now_us >= generation->deadline_us))
 		generation->state = GENERATION_SERVES;
 	else if (now_us >= generation->deadline_us)
 		generation_fail(generation, EX_OSERR);

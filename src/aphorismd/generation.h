@@ -61,6 +61,7 @@ struct generation {
 	uint64_t retire_us;               /* no worker retires before */
 	uint32_t tokens, to_replace;      /* to_replace: workers that died though ready */
 	uint32_t failures;
+	uint32_t awaited;                 /* STARTS: so many must be ready before it serves */
 	bool killed;                      /* its processes were, by us */
 	bool queued;                      /* was told to stop, and nobody has yet taken the queues to their end */
 	bool step_failed;                 /* a worker has died unready since the last fork: the pause has begun */

@@ -29,6 +29,19 @@ void generation_fail(struct generation *generation, int status)
 	generation->state = GENERATION_FAILED;
 }
 
+void generation_lacks_process(struct generation *generation, uint64_t now_us)
+{
+	int all, idle;
+
+	generation_pause(generation, now_us);
+	if (generation->state != GENERATION_STARTS)
+		return;
+	generation_count(generation, &all, &idle);
+	generation->awaited = (uint32_t)all;
+	if (all == 0)
+		generation_fail(generation, EX_OSERR);
+}
+
 void generation_release_rows(struct generation *generation)
 {
 	for (uint32_t n = 0; n < generation->board->workers; n++) {

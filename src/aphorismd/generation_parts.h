@@ -15,6 +15,12 @@ enum { GENERATION_STARTING = 4 };
 /* No fork for a while: at first 0.1 s, then twice as long each time, up to 30 s. */
 void generation_pause(struct generation *, uint64_t now_us);
 
+/*
+ * The system grants no other process now.  A start waits for no more workers than there are, and the others are tried
+ * again later; where there is none it has failed.
+ */
+void generation_lacks_process(struct generation *, uint64_t now_us);
+
 /* No fork any more; a sysexits code says why. */
 void generation_fail(struct generation *, int status);
 

@@ -12,6 +12,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/regular.h"
 #include "models/model.h"
 
 enum { LINE = PATH_MAX + 256, SEALS = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
@@ -50,28 +51,6 @@ static void report_line(void *arg, size_t line, const char *reason)
 	reporter->report(reporter->arg, true, text);
 }
 
-/* Non-blocking, so that a FIFO does not hold us up before we see that it is none of ours. */
-static int open_regular(const char *path, size_t *size)
-{
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	struct stat st;
-	int error;
-
-	if (fd < 0)
-		return -1;
-	if (fstat(fd, &st) < 0) {
-		error = errno;
-	} else if (S_ISREG(st.st_mode)) {
-		*size = (size_t)st.st_size;
-		return fd;
-	} else {
-		error = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
-	}
-	close(fd);
-	errno = error;
-	return -1;
-}
-
 /* Reads at most size bytes; less when the file has shrunk meanwhile.  -1 on an error. */
 static ssize_t read_all(int fd, char *to, size_t size)
 {
@@ -99,7 +78,7 @@ static void *grow(int memfd, void *old, size_t old_size, size_t size)
 
 static int fail(struct reporter *reporter, int status)
 {
-	report_line(reporter, 0, errno == EINVAL ? "not a regular file" : strerror(errno));
+	report_line(reporter, 0, strerror(errno));
 	return status;
 }
 
@@ -140,18 +119,21 @@ static int write_image(int memfd, const struct config *config, int fd, size_t te
 int image_write(int memfd, const struct config *config, bool built_in, image_report *report, void *arg)
 {
 	struct reporter reporter = { report, arg, config->aphorisms };
-	size_t size = sizeof three - 1;
-	int fd = open_regular(config->aphorisms, &size), status;
+	const char *reason;
+	struct stat st;
+	int fd = regular_open(config->aphorisms, &st, &reason), status;
 	char text[LINE];
 
 	if (fd < 0) {
-		if (errno != ENOENT || config->set.aphorisms || !built_in)
-			return fail(&reporter, EX_NOINPUT);
+		if (errno != ENOENT || config->set.aphorisms || !built_in) {
+			report_line(&reporter, 0, reason);
+			return EX_NOINPUT;
+		}
 		snprintf(text, sizeof text, "%s: not there: serving the three aphorisms that are built in",
 		         config->aphorisms);
 		report(arg, false, text);
 	}
-	status = write_image(memfd, config, fd, size, &reporter);
+	status = write_image(memfd, config, fd, fd < 0 ? sizeof three - 1 : (size_t)st.st_size, &reporter);
 	if (fd >= 0)
 		close(fd);
 	return status;

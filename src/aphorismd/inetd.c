@@ -100,7 +100,7 @@ static int open_worker(struct worker *worker, const struct image *image, int fd,
 	if (!worker->board || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &worker->listeners[0].family, &len) < 0 ||
 	    (worker->listeners[0].family != AF_UNIX && !listener_set_tcp(fd)) ||
 	    !listener_set_timeouts(fd, image->config) || chdir("/") < 0) {
-		log_error("can't serve: %s", strerror(errno));
+		log_error("--inetd: can't serve the connection: %s", strerror(errno));
 		return EX_OSERR;
 	}
 	worker->board->least_idle = INT32_MIN;            /* there is no supervisor to tell of a want of workers */

@@ -24,8 +24,10 @@
 #include "common/clock.h"
 #include "common/compat.h"
 #include "common/log.h"
+#include "common/plain.h"
 #include "common/priority.h"
 #include "common/proctitle.h"
+#include "common/standard.h"
 #include "models/model.h"
 #include "server/sandbox.h"
 
@@ -44,7 +46,7 @@ static void report(void *arg, bool error, const char *line)
 {
 	struct reporting *reporting = arg;
 
-	fprintf(reporting->to, "%s%s\n", !reporting->prefixed ? "" : error ? "error " : "notice ", line);
+	plain_say(reporting->to, "%s%s", !reporting->prefixed ? "" : error ? "error " : "notice ", line);
 }
 
 /* What is allowed, but hardly meant; whoever asks by --test or by aphorismctl doctor hears more. */
@@ -117,6 +119,18 @@ static void be_considerate(const struct config *config)
 		priority_yield();
 }
 
+static int end_dump(struct reporting *reporting)
+{
+	const char *reason = standard_flush();
+	char line[256];
+
+	if (!reason)
+		return 0;
+	snprintf(line, sizeof line, "aphorismd: standard output: %s", reason);
+	report(reporting, true, line);
+	return EX_IOERR;
+}
+
 static int load(int memfd, const struct options *options, const struct config *before, struct reporting *reporting)
 {
 	bool built_in = !before || before->aphorisms[0] == '\0';
@@ -130,6 +144,8 @@ static int load(int memfd, const struct options *options, const struct config *b
 	if (!config)
 		return EX_OSERR;
 	sources.file_needed |= before && before->set.file;
+	if (dump)
+		signal(SIGPIPE, SIG_IGN); /* to say what became of it */
 	status = config_load(config, model_schema(), &sources, dump, report, reporting);
 	if (status == 0 && config->sandbox == SANDBOX_REQUIRED && !confined)
 		status = check_sandbox(options, lacking, reporting);
@@ -148,8 +164,10 @@ static int load(int memfd, const struct options *options, const struct config *b
 	}
 	if (status == 0 && !dump)
 		advise(config, options, reporting);
+	if (status == 0 && dump)
+		status = end_dump(reporting);
 	free(config);
-	return fflush(reporting->to) == 0 && fflush(stdout) == 0 ? status : EX_OSERR;
+	return fflush(reporting->to) == 0 ? status : EX_OSERR;
 }
 
 static void reset_signals(void)
@@ -261,7 +279,8 @@ void loader_ended(struct loader *loader, int wait_status)
 		add_error(loader, "the configuration could not be loaded");
 	}
 	/* libconfig ends the process with a status of its own */
-	if (loader->status != 0 && loader->status != EX_NOINPUT && loader->status != EX_OSERR)
+	if (loader->status != 0 && loader->status != EX_NOINPUT && loader->status != EX_OSERR &&
+	    loader->status != EX_IOERR)
 		loader->status = EX_CONFIG;
 }
 
@@ -356,7 +375,7 @@ void loader_each_report(const char *text, image_report *call, void *arg)
 static void print(void *arg, bool error, const char *line)
 {
 	(void)error;
-	fprintf(arg, "%s\n", line);
+	plain_say(arg, "%s", line);
 }
 
 /* A start as root would resolve them; to anybody else --test says nothing of root's start. */
@@ -367,7 +386,7 @@ static int try_privileges(const struct config *config)
 	int status = geteuid() == 0 ? privileges_resolve(&privileges, config, reason) : 0;
 
 	if (status != 0)
-		fprintf(stderr, "%s\n", reason);
+		plain_say(stderr, "%s", reason);
 	return status;
 }
 
@@ -377,13 +396,13 @@ static int try_model(const struct config *config)
 
 	if (!lacking)
 		return 0;
-	fprintf(stderr, "%s: %s\n", key, lacking);
+	plain_say(stderr, "%s: %s", key, lacking);
 	return EX_CONFIG;
 }
 
 static void print_finding(void *to, const char *about, const char *what, const char *mend)
 {
-	fprintf(to, "%s: %s; to mend it: %s\n", about, what, mend);
+	plain_say(to, "%s: %s; to mend it: %s", about, what, mend);
 }
 
 static void print_findings(const struct options *options, const struct image *image)

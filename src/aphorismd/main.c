@@ -2,7 +2,6 @@
  * main.c - aphorismd: questions answered under a concurrency model of your choice.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,21 +17,13 @@
 #include "common/compat.h"
 #include "common/log.h"
 #include "common/proctitle.h"
+#include "common/standard.h"
 
-/*
- * A descriptor that we open must never become standard error, and be written to as such; one that whoever started us
- * left open, and not passed on to us, is nobody's business of ours, or of our workers.
- */
+/* What whoever started us left open, and has not passed on to us, is nobody's business of ours, or of our workers. */
 static void tidy_descriptors(int inherited)
 {
-	int fd;
-
 	compat_close_from(INHERITED_FIRST + inherited);
-
-	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
-		;
-	if (fd >= 0)
-		close(fd);
+	standard_open("aphorismd");
 }
 
 int main(int argc, char **argv)

@@ -322,20 +322,22 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static int open_all(struct supervisor *s)
+/* NULL, or the name of what can't be had, with errno. */
+static const char *open_all(struct supervisor *s)
 {
-	s->devnull = open("/dev/null", O_RDWR | O_CLOEXEC);
-	s->told = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	s->signals = open_signals();
-	if (s->devnull < 0 || s->told < 0 || s->signals < 0)
-		return EX_OSERR;
+	if ((s->devnull = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
+		return "/dev/null";
+	if ((s->told = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) < 0)
+		return "eventfd";
+	if ((s->signals = open_signals()) < 0)
+		return "signalfd";
 	umask(022);
 	if (chdir("/") < 0)
-		return EX_OSERR;
+		return "/";
 	/* the children of a fork worker that died are to come to us, so that none is lost from sight */
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
-		return EX_OSERR;
-	return s->options->inetd || starter_open(&s->upgrade.starter, s->options) ? 0 : EX_OSERR;
+		return "subreaper";
+	return s->options->inetd || starter_open(&s->upgrade.starter, s->options) ? NULL : "the starter";
 }
 
 /* The last word, which stays in sight when the service has failed. */
@@ -357,6 +359,7 @@ int supervisor_run(const struct options *options, int launcher)
 		.upgrade = { .channel = -1, .starter = { .fd = -1 } },
 	};
 	struct supervisor *s = &only;
+	const char *lacking;
 
 	s->options = options;
 	s->launcher = launcher;
@@ -365,9 +368,9 @@ int supervisor_run(const struct options *options, int launcher)
 	supervisor_meet_elder(s);
 	if (s->elder < 0)
 		notify_open();
-	if (open_all(s) != 0) {
+	if ((lacking = open_all(s)) != NULL) {
 		s->error = errno;
-		supervisor_complain(s, EX_OSERR, "can't start: %s", strerror(s->error));
+		supervisor_complain(s, EX_OSERR, "can't start: %s: %s", lacking, strerror(s->error));
 	} else if (supervisor_adopt_listeners(s) == 0) {
 		s->surroundings = (struct surroundings){ &s->privileges, s->devnull, s->told, forget, s, false };
 		proctitle_set("aphorismd: supervisor");

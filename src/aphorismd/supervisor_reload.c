@@ -251,7 +251,8 @@ static void discard_next(struct supervisor *s)
 {
 	int status = s->next->status;
 
-	supervisor_complain(s, status, "generation %u: its workers can't start (status %d)", s->next->number, status);
+	supervisor_complain(s, status, "generation %u: its workers can't start (status %d)%s", s->next->number, status,
+	                    s->to_syslog ? ": the log says why" : "");
 	snprintf(s->loader.text, sizeof s->loader.text,
 	         "error the workers of the new configuration can't start: see the log\n");
 	generation_kill(s->next, clock_now_us());

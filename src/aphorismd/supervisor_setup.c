@@ -15,6 +15,7 @@
 #include "aphorismd/pidfile.h"
 #include "aphorismd/supervisor_parts.h"
 #include "common/log.h"
+#include "common/plain.h"
 #include "server/sandbox.h"
 
 static void keep_reason(struct supervisor *s, const char *reason)
@@ -34,7 +35,7 @@ void supervisor_complain(struct supervisor *s, int status, const char *format, .
 	log_error("%s", text);
 	keep_reason(s, text);
 	if (!s->current && s->to_syslog)
-		fprintf(stderr, "aphorismd: %s\n", text);
+		plain_say(stderr, "aphorismd: %s", text);
 	if (!s->current) {
 		supervisor_tell_elder(s, true, text);
 		s->status = status;
@@ -49,7 +50,7 @@ static void tell(void *supervisor, bool error, const char *line)
 	if (error)
 		keep_reason(s, line);
 	if (!s->current && s->to_syslog)
-		fprintf(stderr, "%s\n", line);
+		plain_say(stderr, "%s", line);
 	if (!s->current)
 		supervisor_tell_elder(s, error, line);
 }

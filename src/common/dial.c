@@ -11,17 +11,6 @@
 
 #include "common/clock.h"
 
-void dial_init(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
-}
-
 static uint64_t left_us(uint64_t deadline_us)
 {
 	uint64_t now_us = clock_now_us();

@@ -12,9 +12,6 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* Opens /dev/null for what is closed of the descriptors 0 to 2, so that no socket takes the number of one. */
-void dial_init(void);
-
 /*
  * Connects to a UNIX socket by its path.  Returns a descriptor, non-blocking and close-on-exec, that the caller owns,
  * or -1 with errno: ETIMEDOUT when the deadline has passed, ENAMETOOLONG when no socket address can hold the path,

@@ -13,7 +13,10 @@ libcommon_a_SOURCES = \
 	%D%/nearest.c %D%/nearest.h \
 	%D%/options.c %D%/options.h \
 	%D%/place.c %D%/place.h \
+	%D%/plain.c %D%/plain.h \
 	%D%/priority.c %D%/priority.h \
 	%D%/proctitle.c %D%/proctitle.h \
+	%D%/regular.c %D%/regular.h \
 	%D%/siphash.h \
+	%D%/standard.c %D%/standard.h \
 	%D%/units.c %D%/units.h

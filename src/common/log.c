@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/plain.h"
 
 enum { LINE = 2048, PREFIX = 64, LIMIT_US = 10 * CLOCK_S };
 
@@ -180,9 +181,7 @@ static bool deliver(char *line, size_t len)
 {
 	ssize_t sent;
 
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
-			line[i] = ' ';
+	plain_clean(line, len, ' ');
 	if (state.target == LOG_TO_SYSLOG)
 		return sendto(state.syslog_fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL,
 		              (const struct sockaddr *)&state.address, sizeof state.address) == (ssize_t)len;
@@ -260,12 +259,9 @@ void log_limited(struct log_limit *limit, int level, const char *format, ...)
 /* Renders one byte into at most 4 characters and a NUL; returns their number. */
 static size_t escape(char to[5], unsigned char byte)
 {
-	static const char named[] = "\nn\rr\tt\"\"\\\\";
-
-	for (const char *pair = named; *pair; pair += 2)
-		if ((unsigned char)*pair == byte)
-			return (size_t)snprintf(to, 5, "\\%c", pair[1]);
-	return (size_t)snprintf(to, 5, byte >= 0x20 && byte <= 0x7e ? "%c" : "\\x%02x", byte);
+	if (byte >= 0x20 && byte <= 0x7e)
+		return (size_t)snprintf(to, 5, byte == '"' || byte == '\\' ? "\\%c" : "%c", byte);
+	return plain_escape(to, byte);
 }
 
 const char *log_escape(char *to, size_t size, const void *bytes, size_t len)
@@ -291,8 +287,5 @@ const char *log_escape(char *to, size_t size, const void *bytes, size_t len)
 
 char *log_clean(char *text)
 {
-	for (char *at = text; *at; at++)
-		if ((unsigned char)*at < ' ' || *at == 0x7f)
-			*at = '?';
-	return text;
+	return plain_clean(text, strlen(text), '?');
 }

@@ -69,7 +69,7 @@ void log_limited(struct log_limit *, int level, const char *format, ...) __attri
  */
 const char *log_escape(char *to, size_t size, const void *bytes, size_t len);
 
-/* Makes a line of a text that somebody else had a say in: '?' for each control character, in place.  Returns it. */
+/* Makes a line of somebody else's text: '?' for each byte that is not plain (plain.h), in place.  Returns it. */
 char *log_clean(char *text);
 
 #endif

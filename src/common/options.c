@@ -5,6 +5,7 @@
 #include <sysexits.h>
 
 #include "common/nearest.h"
+#include "common/plain.h"
 
 static void explain_long(char *to, const char *program, const char *text, const struct option *known)
 {
@@ -42,7 +43,7 @@ int options_complain(const char *program, char *const argv[], const struct optio
 {
 	char reason[OPTIONS_REASON];
 
-	fprintf(stderr, "%s: %s\n", program, options_explain(reason, program, argv, known, result));
+	plain_say(stderr, "%s: %s", program, options_explain(reason, program, argv, known, result));
 	return EX_USAGE;
 }
 

@@ -66,17 +66,31 @@ static void note_crashes(void)
 	noted = crashed;
 }
 
+static void serve_here(struct worker *worker, struct connection *connection)
+{
+	pump_converse(worker, connection, 0);
+	worker_close(worker, connection);
+}
+
+/* Where not one child can be had, one client at a time is served rather than none: there is none to isolate it from. */
 static void serve_in_child(struct worker *worker, struct connection *connection)
 {
 	uint32_t seat = connection->seat;
+	bool waited = false;
 	pid_t pid;
 
 	connections[seat] = *connection;
 	if (seat > highest)
 		highest = seat;
 	unknown = 0;
-	while ((pid = fork()) < 0)
+	while ((pid = fork()) < 0) {
+		if (waited && worker_serves_one(worker)) {
+			serve_here(worker, connection);
+			return;
+		}
 		worker_wait_out(worker, "can't fork", errno);
+		waited = true;
+	}
 	if (pid == 0) {
 		worker_become_child(worker);
 		pump_converse(worker, connection, 0);

@@ -26,20 +26,34 @@ static void *converse(void *given)
 	return NULL;
 }
 
+/* Where not one thread can be had, one client at a time is served rather than none. */
+static void serve_in_thread(struct worker *worker, struct connection *given)
+{
+	bool waited = false;
+	pthread_t thread;
+	int error;
+
+	while ((error = worker_start_thread(&thread, true, converse, given)) != 0) {
+		if (waited && worker_serves_one(worker)) {
+			converse(given);
+			return;
+		}
+		worker_wait_out(worker, "can't start a thread", error);
+		waited = true;
+	}
+}
+
 static void serve(struct worker *worker)
 {
 	struct connection taken;
-	pthread_t thread;
 
 	handed_over = worker_reserve(worker->board->seats * sizeof *handed_over);
 	worker_ready(worker);
 	while (worker_accept(worker, &taken)) {
 		struct connection *given = &handed_over[taken.seat];
-		int error;
 
 		*given = taken;
-		while ((error = worker_start_thread(&thread, true, converse, given)) != 0)
-			worker_wait_out(worker, "can't start a thread", error);
+		serve_in_thread(worker, given);
 	}
 	worker_wait_for_all(worker);
 }

@@ -262,7 +262,7 @@ int config_load(struct config *config, const struct config_schema *schema,
 	if (loader.scan && loader.scratch)
 		status = load(&loader, sources);
 	else
-		report_line(arg, true, strerror(errno));
+		report_format(&loader, true, "the configuration: %s", strerror(errno));
 	if (status == 0) {
 		config->set.listen = is_set(&loader, "listen");
 		config->set.aphorisms = is_set(&loader, "aphorisms");

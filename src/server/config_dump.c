@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/plain.h"
 
 static void print_string(FILE *to, const char *text)
 {
@@ -96,8 +97,7 @@ static void print_origin(FILE *to, const struct slot *slot)
 		fputs("default", to);
 		break;
 	case ORIGIN_FILE:
-		for (const char *at = slot->origin.file; *at; at++)
-			fputc((unsigned char)*at < ' ' || *at == 0x7f ? '?' : *at, to);
+		plain_put(to, slot->origin.file, strlen(slot->origin.file));
 		fprintf(to, ":%u", slot->origin.line);
 		break;
 	case ORIGIN_ENVIRONMENT:

@@ -11,7 +11,6 @@
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/regular.h"
 
 /* Where in a file (or a string) we are; the text ends with a NUL, and holds no other. */
 struct reader {
@@ -312,21 +312,16 @@ static void read_text(struct scan *scan, const char *text, uint32_t file)
 /* Reads at most `most` bytes and a NUL.  Returns NULL, or the reason; *text is to be freed. */
 static const char *read_file(const char *path, size_t most, char **text, size_t *len)
 {
-	/* A FIFO must not block open. */
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	const char *reason = NULL;
 	struct stat status;
+	int fd = regular_open(path, &status, &reason);
 	ssize_t got = 1;
 
 	*text = NULL;
 	*len = 0;
 	if (fd < 0)
-		return strerror(errno);
-	if (fstat(fd, &status) < 0)
-		reason = strerror(errno);
-	else if (!S_ISREG(status.st_mode))
-		reason = "not a regular file";
-	else if ((*text = malloc(most + 1)) == NULL)
+		return reason;
+	if ((*text = malloc(most + 1)) == NULL)
 		reason = strerror(errno);
 	while (!reason && got > 0) {
 		got = read(fd, *text + *len, most + 1 - *len);

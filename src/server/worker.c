@@ -72,6 +72,18 @@ int worker_open(struct worker *worker, uint32_t conversations, int acceptors, si
 	return EX_OSERR;
 }
 
+int worker_try_descriptor(const struct worker *worker)
+{
+	int fd = fcntl(worker->devnull, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0) {
+		log_error("no descriptor is left for a connection: %s", strerror(errno));
+		return EX_OSERR;
+	}
+	close(fd);
+	return 0;
+}
+
 int worker_start_thread(pthread_t *thread, bool detached, void *(*run)(void *), void *given)
 {
 	pthread_attr_t attributes;
@@ -233,6 +245,11 @@ void worker_wait_out(struct worker *worker, const char *what, int error)
 	scoreboard_count(worker->board, worker->number, COUNT_ACCEPT_WAITS);
 	atomic_store(&worker->wanted, true);
 	worker_wait_for_vacancy(worker);
+}
+
+bool worker_serves_one(const struct worker *worker)
+{
+	return atomic_load(&worker->busy) == 1;
 }
 
 void worker_note(const struct worker *worker, const struct connection *connection, const char *what,

@@ -98,6 +98,12 @@ struct connection {
  */
 int worker_open(struct worker *, uint32_t conversations, int acceptors, size_t longest_answer);
 
+/*
+ * Sees, when all is open, that one descriptor more can be had: with less no connection could ever be taken.  Returns 0,
+ * or a sysexits code after logging the reason.
+ */
+int worker_try_descriptor(const struct worker *);
+
 /* Tells the supervisor that this worker is ready, and idle. */
 void worker_ready(struct worker *);
 
@@ -159,6 +165,12 @@ void worker_close(struct worker *, struct connection *);
  * connection has ended, at most 100 ms.  To be called until it can; the end of a drain ends that, too.
  */
 void worker_wait_out(struct worker *, const char *what, int error);
+
+/*
+ * Is the connection that the caller has taken the only one that is being served?  Then nobody's end will give back what
+ * is lacking, and whoever serves it himself keeps nobody waiting who could be served otherwise.
+ */
+bool worker_serves_one(const struct worker *);
 
 /*
  * The proxy's header names the client of a connection that was taken: from now on that one sits there, if the access

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import unicodedata
 from pathlib import Path
 
 import harness
@@ -262,6 +263,32 @@ def test_no_aphorismd(place):
                              "install it, or name it with --aphorismd FILE\n")
     assert "No such file" in complaint(place, "--aphorismd", place / "none", status=69)
     assert "is it aphorismd?" in complaint(place, "--aphorismd", "/bin/true", status=69)
+
+
+EVIL = r"\x1b]0;owned\x07\x9b2J\xc2\x9b2J\x7f\r\xe2\x80\xae\xff"
+
+
+def plain(text):
+    """That nothing in it commands a terminal, and that it is there nevertheless."""
+    assert "\ufffd" not in text and "owned" in text, text
+    assert all(unicodedata.category(c) != "Cc" or c == "\n" for c in text) and "\u202e" not in text, repr(text)
+
+
+def test_what_a_server_says_commands_no_terminal(place):
+    """Its models' names, its version, the last line before it ended."""
+    listed = f'[ "$1" != --list-models ] || {{ printf \'event x\\n%s\\n\' "$(printf "{EVIL}")"; exit; }}\n'
+    version = f'[ "$1" != --version ] || {{ printf \'{EVIL} grün\\n\'; exit; }}\n'
+    server = script(place, "evil", listed + version + f"printf '{EVIL} grün\\n' >&2; exit 78")
+    said = complaint(place, "--aphorismd", server, "--models", "event", "--scenarios", "steady", "--no-progress",
+                     status=69)
+    plain(said)
+    assert "grün" in said and EVIL in said
+    server = script(place, "old", listed + version + f'exec {harness.APHORISMD} "$@"')
+    record, text = compare(place, "--models", "event", "--scenarios", "steady", "--connections", CLIENTS, "--rounds",
+                           2, "--duration", "100ms", server=server)
+    plain(text)
+    assert record["server"] == EVIL + " grün" and {cell["model"] for cell in record["cells"]} == {"event"}
+    assert "is it aphorismd?" in complaint(place, "--aphorismd", script(place, "painter", f"printf '{EVIL}'"), status=69)
 
 
 def test_aphorismd_is_found_beside_and_on_path(place):

@@ -378,6 +378,26 @@ def test_a_full_disk(option, written):
     assert result.stderr.splitlines()[-1] == f"aphorism-bench: standard output: {os.strerror(errno.ENOSPC)}"
 
 
+@pytest.mark.parametrize("where, reason", [(">/dev/full", errno.ENOSPC), (">&-", errno.EBADF)])
+def test_nobody_sees_it(where, reason, stub, written):
+    """Whatever it prints: the table of a run, a list, a page, a file; a line says why, and the status is not 0."""
+    file = written(sample.record(scenarios=["connect"]))
+    for words in (("run", "-c", "2", "-d", "100ms", "--warmup", "0", stub().address), ("--help",), ("--version",),
+                  ("run", "--help"), ("run", "--version"), ("compare", "--list-scenarios"), ("explain", "event"),
+                  ("report", "--csv", file.with_suffix(".csv"), file), ("report", "--json", "-", file)):
+        result = harness.run("sh", "-c", f'exec "$0" "$@" {where}', BENCH, *words)
+        assert result.returncode == 74, result
+        assert result.stderr.splitlines()[-1] == f"aphorism-bench: standard output: {os.strerror(reason)}"
+        assert result.stderr.count("standard output") == 1
+
+
+def test_nobody_sees_the_table_beside_a_file(written):
+    """It goes to standard error then, which can't tell of itself."""
+    file = written(sample.record(scenarios=["connect"]))
+    result = harness.run("sh", "-c", 'exec "$0" "$@" 2>/dev/full', BENCH, "report", "--json", "-", file)
+    assert result.returncode == 74 and json.loads(result.stdout)
+
+
 @pytest.mark.parametrize("option", ["--json", "--csv"])
 def test_what_is_cut_off_does_not_replace_what_is_whole(option, written, place):
     def limit():

@@ -1,0 +1,52 @@
+/*
+ * standard.c - descriptors 0 to 2, and what was printed.
+ */
+#include "common/standard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+static const char *name;
+static int error;                         /* the first that standard output has met */
+
+const char *standard_flush(void)
+{
+	if (fflush(stdout) != 0 && error == 0)
+		error = errno;
+	return error != 0 ? strerror(error) : ferror(stdout) ? "not all of it could be written" : NULL;
+}
+
+/* Some file systems say at the close alone that there was no room. */
+static void look_at_end(void)
+{
+	const char *reason = standard_flush();
+
+	if (!reason && fclose(stdout) != 0)
+		reason = strerror(errno);
+	if (!reason)
+		return;
+	fprintf(stderr, "%s: standard output: %s\n", name, reason);
+	_exit(EX_IOERR);
+}
+
+void standard_open(const char *program)
+{
+	static const int modes[] = {
+		[STDIN_FILENO] = O_WRONLY, [STDOUT_FILENO] = O_RDONLY, [STDERR_FILENO] = O_RDWR,
+	};
+
+	name = program;
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		/* those below are open, so it gets this number */
+		if (fcntl(fd, F_GETFD) >= 0 || open("/dev/null", modes[fd]) == fd)
+			continue;
+		fprintf(stderr, "%s: /dev/null: %s\n", name, strerror(errno));
+		_exit(EX_OSERR);
+	}
+	atexit(look_at_end);
+}
