@@ -62,7 +62,7 @@ struct worker {
 	int listener_count;
 	int devnull;
 	_Atomic uint32_t hint;            /* the seat to try first: at first in its own part, then the one left last */
-	int supervisor_told;              /* an eventfd: the supervisor is to look at the scoreboard */
+	int supervisor_told;              /* a pipe: a byte has the supervisor look at the scoreboard; -1: none */
 
 	uint32_t in_size, out_size;       /* of the buffers that a conversation needs */
 	char *buffers;                    /* a pair for each conversation that can go on at once */
