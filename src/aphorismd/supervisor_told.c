@@ -22,6 +22,7 @@
 enum {
 	SHARE = 50,
 	ALLOWANCE_US = 20 * CLOCK_MS,     /* at once, after a time of silence: hundreds of words */
+	MOST_US = 10 * CLOCK_MS,          /* for one turn, which may have had other work to do: half a second of rest */
 	ROUND = 65536,                    /* bytes that are heard between two waits: what a pipe holds */
 	LINE = 2048,
 };
@@ -50,6 +51,7 @@ static bool has_forked(const struct supervisor *s)
 bool supervisor_reckon(struct supervisor *s, uint64_t now_us)
 {
 	uint64_t cpu_us = clock_read_us(CLOCK_PROCESS_CPUTIME_ID), fresh = (now_us - s->reckoned_us) / SHARE;
+	uint64_t cost_us = cpu_us - s->cpu_us < MOST_US ? cpu_us - s->cpu_us : MOST_US;
 	bool forked = has_forked(s);
 
 	s->reckoned_us += fresh * SHARE;
@@ -57,7 +59,7 @@ bool supervisor_reckon(struct supervisor *s, uint64_t now_us)
 	if (s->credit_us > ALLOWANCE_US)
 		s->credit_us = ALLOWANCE_US;
 	if (s->bothered && !forked)
-		s->credit_us -= (int64_t)(cpu_us - s->cpu_us);
+		s->credit_us -= (int64_t)cost_us;
 	if (s->credit_us < 0)
 		s->rest_until_us = now_us + (uint64_t)-s->credit_us * SHARE;
 	s->cpu_us = cpu_us;
