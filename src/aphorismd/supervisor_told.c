@@ -12,7 +12,7 @@
  * kept in the pipe, and a full one says as much as one byte.
  */
 #include <fcntl.h>
-#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "aphorismd/supervisor_parts.h"
@@ -48,10 +48,20 @@ static bool has_forked(const struct supervisor *s)
 	return forked;
 }
 
+/* Of CPU time, since it was asked for last. */
+static uint64_t spent_us(struct supervisor *s)
+{
+	struct timespec now;
+	uint64_t before_us = s->cpu_us;
+
+	if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now) == 0)
+		s->cpu_us = (uint64_t)now.tv_sec * CLOCK_S + (uint64_t)now.tv_nsec / 1000;
+	return s->cpu_us - before_us;
+}
+
 bool supervisor_reckon(struct supervisor *s, uint64_t now_us)
 {
-	uint64_t cpu_us = clock_read_us(CLOCK_PROCESS_CPUTIME_ID), fresh = (now_us - s->reckoned_us) / SHARE;
-	uint64_t cost_us = cpu_us - s->cpu_us < MOST_US ? cpu_us - s->cpu_us : MOST_US;
+	uint64_t fresh = (now_us - s->reckoned_us) / SHARE, cost_us = spent_us(s);
 	bool forked = has_forked(s);
 
 	s->reckoned_us += fresh * SHARE;
@@ -59,10 +69,9 @@ bool supervisor_reckon(struct supervisor *s, uint64_t now_us)
 	if (s->credit_us > ALLOWANCE_US)
 		s->credit_us = ALLOWANCE_US;
 	if (s->bothered && !forked)
-		s->credit_us -= (int64_t)cost_us;
+		s->credit_us -= (int64_t)(cost_us < MOST_US ? cost_us : MOST_US);
 	if (s->credit_us < 0)
 		s->rest_until_us = now_us + (uint64_t)-s->credit_us * SHARE;
-	s->cpu_us = cpu_us;
 	s->bothered = s->credit_us < 0;   /* to wake at the end of a rest is work that they cause as well */
 	return !s->bothered;
 }
