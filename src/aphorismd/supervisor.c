@@ -385,7 +385,7 @@ int supervisor_run(const struct options *options, int launcher)
 		if (s->step == STEP_LOADS)
 			loop(s);
 	}
-	supervisor_hear_workers(s);       /* their last words */
+	supervisor_hear_last_words(s);
 	supervisor_close_unlisted(s);
 	pidfile_remove(s->pidfile_path, s->pidfile);
 	control_close(true);

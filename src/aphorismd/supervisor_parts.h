@@ -128,8 +128,13 @@ bool supervisor_open_told(struct supervisor *);
  */
 bool supervisor_reckon(struct supervisor *, uint64_t now_us);
 
-/* Takes what they have said: that there is something to see in the scoreboard, or lines for the log. */
-void supervisor_hear_workers(struct supervisor *);
+/*
+ * Takes what they have said: that there is something to see in the scoreboard, or lines for the log.  False: nothing.
+ */
+bool supervisor_hear_workers(struct supervisor *);
+
+/* All of it, when they have gone. */
+void supervisor_hear_last_words(struct supervisor *);
 
 /* ---- supervisor_setup.c ---- */
 

@@ -23,7 +23,8 @@ enum {
 	SHARE = 50,
 	ALLOWANCE_US = 20 * CLOCK_MS,     /* at once, after a time of silence: hundreds of words */
 	MOST_US = 10 * CLOCK_MS,          /* for one turn, which may have had other work to do: half a second of rest */
-	ROUND = 65536,                    /* bytes that are heard between two waits: what a pipe holds */
+	ROUND = 16384,                    /* bytes that are heard between two waits, in a line each at worst */
+	ROUNDS = 4,                       /* and so often a full pipe is empty */
 	LINE = 2048,
 };
 
@@ -92,14 +93,21 @@ static void pass_on(const char *text, size_t len)
 	}
 }
 
-void supervisor_hear_workers(struct supervisor *s)
+bool supervisor_hear_workers(struct supervisor *s)
 {
-	static char text[ROUND];
+	char text[ROUND];
 	ssize_t n = read(s->told[0], text, sizeof text);
 
 	if (n <= 0)
-		return;
+		return false;
 	s->bothered = true;
 	s->look |= s->old != NULL || s->upgrade.step == UPGRADE_DONE;
 	pass_on(text, (size_t)n);
+	return true;
+}
+
+void supervisor_hear_last_words(struct supervisor *s)
+{
+	for (int round = 0; round < ROUNDS && supervisor_hear_workers(s); round++)
+		;
 }
