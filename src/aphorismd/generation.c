@@ -56,6 +56,7 @@ struct generation *generation_new(uint32_t number, struct image *image, struct l
 	generation->deadline_us = clock_now_us() + START_US;
 	generation->tokens = TOKENS;
 	generation->awaited = plan.workers;
+	generation->missing = (int)plan.workers;
 	if (generation->image.config->sandbox != SANDBOX_OFF)
 		sandbox_prepare(SANDBOX_WORKER, plan.makes);
 	return generation;
@@ -86,6 +87,16 @@ static void list_services(struct worker *worker, const struct generation *genera
 	}
 }
 
+/* From the open files through which the supervisor, or whoever started it, could be hurt. */
+static int part(const struct surroundings *surroundings)
+{
+	if (dup2(surroundings->devnull, STDIN_FILENO) >= 0 && dup2(surroundings->devnull, STDOUT_FILENO) >= 0 &&
+	    log_part(surroundings->told))
+		return 0;
+	log_error("can't have a log of its own: %s", strerror(errno));
+	return EX_OSERR;
+}
+
 static _Noreturn void run(const struct generation *generation, uint32_t number, uint64_t answered_before,
                           pid_t supervisor)
 {
@@ -112,7 +123,9 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	worker.devnull = generation->surroundings->devnull;
 	worker.supervisor_told = generation->surroundings->told;
 	list_services(&worker, generation);
-	status = privileges_drop(generation->surroundings->privileges);
+	status = part(generation->surroundings);
+	if (status == 0)
+		status = privileges_drop(generation->surroundings->privileges);
 	if (status == 0)
 		status = worker_open(&worker, generation->plan.conversations, (int)generation->plan.acceptors,
 		                     longest > CONVERSATION_IN ? longest : CONVERSATION_IN);
@@ -210,6 +223,7 @@ static bool fork_worker(struct generation *generation, uint64_t now_us)
 	setpgid(pid, pid);                /* here too: a signal to the group must reach it from now on */
 	if ((uint32_t)n >= generation->board->used)
 		generation->board->used = (uint32_t)n + 1;
+	generation->forked = true;
 	generation->members[n] = (struct member){ .pid = pid, .ready_by_us = now_us + START_US, .began_us = now_us };
 	generation->members[n].connections_before = connections;
 	generation->members[n].questions_before = questions;
@@ -251,6 +265,7 @@ static void retire_one(struct generation *generation, uint64_t now_us)
 {
 	if (now_us < generation->retire_us)
 		return;
+	generation->retire_us = now_us + RETIRE_US;       /* whatever comes of it: what they show may be a lie */
 	for (uint32_t n = generation->board->workers; n-- > 0;) {
 		struct member *member = &generation->members[n];
 
@@ -258,7 +273,6 @@ static void retire_one(struct generation *generation, uint64_t now_us)
 		    generation_worker_state(generation, n) != WORKER_IDLE)
 			continue;
 		member->retiring = kill(member->pid, SIGNAL_RETIRE) == 0;
-		generation->retire_us = now_us + RETIRE_US;
 		return;
 	}
 }
@@ -266,15 +280,17 @@ static void retire_one(struct generation *generation, uint64_t now_us)
 /* While workers fail to become ready, one at a time is tried. */
 static void adjust(struct generation *generation, uint64_t now_us)
 {
-	int all, idle, want;
+	int all, idle;
 
 	recount_idle(generation, &all, &idle);
-	want = missing(generation, all, idle);
-	if (want < 0)
+	generation->missing = missing(generation, all, idle);
+	if (generation->missing < 0)
 		retire_one(generation, now_us);
-	while (want-- > 0 && may_fork(generation, now_us) && fork_worker(generation, now_us))
+	while (generation->missing > 0 && may_fork(generation, now_us) && fork_worker(generation, now_us)) {
+		generation->missing--;
 		if (generation->pause_us > 0)
 			generation->fork_us = now_us + generation->pause_us;
+	}
 	recount_idle(generation, &all, &idle);
 }
 
@@ -342,18 +358,16 @@ void generation_tend(struct generation *generation, uint64_t now_us)
 		adjust(generation, now_us);
 }
 
+/* By what was counted when it was tended: who can change that meanwhile could keep us from waiting at all. */
 uint64_t generation_due_us(const struct generation *generation, uint64_t now_us)
 {
-	int all, idle, want;
 	uint64_t due_us = generation->state == GENERATION_STARTS ? generation->deadline_us : UINT64_MAX;
 
 	if (generation->state == GENERATION_DRAINS)
 		return generation_is_gone(generation) ? now_us : generation->deadline_us;
 	if (generation->state == GENERATION_FAILED)
 		return UINT64_MAX;
-	generation_count(generation, &all, &idle);
-	want = missing(generation, all, idle);
-	if (want < 0 && generation->retire_us < due_us)
+	if (generation->missing < 0 && generation->retire_us < due_us)
 		due_us = generation->retire_us;
 	for (uint32_t n = 0; n < generation->board->workers; n++) {
 		const struct member *member = &generation->members[n];
@@ -363,7 +377,7 @@ uint64_t generation_due_us(const struct generation *generation, uint64_t now_us)
 		if (generation_is_alive(member) && member->gone_by_us > 0 && member->gone_by_us < due_us)
 			due_us = member->gone_by_us;
 	}
-	if (want > 0 && free_row(generation) >= 0 && count_starting(generation) < GENERATION_STARTING) {
+	if (generation->missing > 0 && free_row(generation) >= 0 && count_starting(generation) < GENERATION_STARTING) {
 		uint64_t fork_us = has_token(generation) ? generation->fork_us : now_us + TOKEN_US;
 
 		due_us = fork_us < due_us ? fork_us : due_us;

@@ -29,7 +29,7 @@ enum generation_state {
 struct generation;
 struct surroundings {
 	const struct privileges *privileges;
-	int devnull, told;                /* the latter an eventfd that workers write to */
+	int devnull, told;                /* the latter a pipe that workers write to: see supervisor_told.c */
 	/* closes and unmaps, in a worker, what is not its generation's */
 	void (*forget)(void *supervisor, const struct generation *);
 	void *supervisor;
@@ -60,6 +60,8 @@ struct generation {
 	uint64_t refill_us;               /* of the tokens that replacements take */
 	uint64_t retire_us;               /* no worker retires before */
 	uint32_t tokens, to_replace;      /* to_replace: workers that died though ready */
+	int missing;                      /* workers, as last counted; less than 0: so many are too many */
+	bool forked;                      /* there is a worker that the supervisor has not noticed yet */
 	uint32_t failures;
 	uint32_t awaited;                 /* STARTS: so many must be ready before it serves */
 	bool killed;                      /* its processes were, by us */

@@ -24,5 +24,6 @@ aphorismd_SOURCES = \
 	%D%/supervisor_reload.c \
 	%D%/supervisor_setup.c \
 	%D%/supervisor_status.c \
+	%D%/supervisor_told.c \
 	%D%/supervisor_upgrade.c
 aphorismd_LDADD = libmodels.a libserver.a libprotocol.a libcommon.a $(LIBCONFIG_LIBS) $(SECCOMP_LIBS) $(LIBURING_LIBS)

@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -122,6 +121,7 @@ static void reap(struct supervisor *s, uint64_t now_us)
 	struct generation *generations[] = { s->next, s->current, s->old };
 	int status;
 	pid_t pid;
+	bool known;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		supervisor_hear_starter(s, now_us);
@@ -133,9 +133,14 @@ static void reap(struct supervisor *s, uint64_t now_us)
 		}
 		if (supervisor_metrics_reaped(s, pid, status))
 			continue;
-		for (size_t i = 0; i < 3; i++)
-			if (generations[i] && generation_reaped(generations[i], pid, status, now_us))
-				look_at_listeners(s, generations[i], now_us);
+		known = false;
+		for (size_t i = 0; i < 3; i++) {
+			if (!generations[i] || !generation_reaped(generations[i], pid, status, now_us))
+				continue;
+			look_at_listeners(s, generations[i], now_us);
+			known = true;
+		}
+		s->bothered |= !known;    /* a worker's child, of which it can make any number */
 	}
 }
 
@@ -218,6 +223,8 @@ static int wait_ms(struct supervisor *s, uint64_t now_us)
 	due_us = notify_us < due_us ? notify_us : due_us;
 	due_us = idle_us < due_us ? idle_us : due_us;
 	due_us = metrics_us < due_us ? metrics_us : due_us;
+	if (now_us < s->rest_until_us && s->rest_until_us < due_us)
+		due_us = s->rest_until_us;
 	due_us = supervisor_upgrade_due_us(s) < due_us ? supervisor_upgrade_due_us(s) : due_us;
 	if (s->loader.pid > 0 && s->loader.deadline_us < due_us)
 		due_us = s->loader.deadline_us;
@@ -237,17 +244,20 @@ static int wait_ms(struct supervisor *s, uint64_t now_us)
 static void wait_for_events(struct supervisor *s)
 {
 	struct pollfd fds[CONTROL_CLIENTS + 4 + SUPERVISOR_POLLS];
-	uint64_t told;
+	uint64_t now_us = clock_now_us();
+	bool listens = supervisor_reckon(s, now_us);
 	int count = control_poll(fds);
 
 	count += supervisor_poll_upgrade(s, fds + count);
-	fds[count++] = (struct pollfd){ .fd = s->signals, .events = POLLIN };
-	fds[count++] = (struct pollfd){ .fd = s->told, .events = POLLIN };
+	if (listens) {
+		fds[count++] = (struct pollfd){ .fd = s->signals, .events = POLLIN };
+		fds[count++] = (struct pollfd){ .fd = s->told[0], .events = POLLIN };
+	}
 	if (s->loader.lines >= 0 && s->step == STEP_LOADS && !s->loader.ended)
 		fds[count++] = (struct pollfd){ .fd = s->loader.lines, .events = POLLIN };
-	poll(fds, (nfds_t)count, wait_ms(s, clock_now_us()));
-	if (read(s->told, &told, sizeof told) > 0)
-		s->look |= s->old != NULL || s->upgrade.step == UPGRADE_DONE;
+	poll(fds, (nfds_t)count, wait_ms(s, now_us));
+	if (listens)
+		supervisor_hear_workers(s);
 }
 
 static bool is_over(struct supervisor *s)
@@ -285,6 +295,7 @@ static void forget(void *supervisor, const struct generation *generation)
 	struct generation *generations[] = { s->next, s->current, s->old };
 
 	close(s->signals);
+	close(s->told[0]);
 	if (s->pidfile >= 0)
 		close(s->pidfile);
 	if (s->launcher >= 0 || (s->elder >= 0 && !s->options->foreground))
@@ -327,8 +338,8 @@ static const char *open_all(struct supervisor *s)
 {
 	if ((s->devnull = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
 		return "/dev/null";
-	if ((s->told = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) < 0)
-		return "eventfd";
+	if (!supervisor_open_told(s))
+		return "pipe";
 	if ((s->signals = open_signals()) < 0)
 		return "signalfd";
 	umask(022);
@@ -355,7 +366,7 @@ static void tell_failure(const struct supervisor *s)
 int supervisor_run(const struct options *options, int launcher)
 {
 	static struct supervisor only = {
-		.pidfile = -1, .loader = { .lines = -1, .memfd = -1 },
+		.told = { -1, -1 }, .pidfile = -1, .loader = { .lines = -1, .memfd = -1 },
 		.upgrade = { .channel = -1, .starter = { .fd = -1 } },
 	};
 	struct supervisor *s = &only;
@@ -372,12 +383,13 @@ int supervisor_run(const struct options *options, int launcher)
 		s->error = errno;
 		supervisor_complain(s, EX_OSERR, "can't start: %s: %s", lacking, strerror(s->error));
 	} else if (supervisor_adopt_listeners(s) == 0) {
-		s->surroundings = (struct surroundings){ &s->privileges, s->devnull, s->told, forget, s, false };
+		s->surroundings = (struct surroundings){ &s->privileges, s->devnull, s->told[1], forget, s, false };
 		proctitle_set("aphorismd: supervisor");
 		supervisor_begin_reload(s);
 		if (s->step == STEP_LOADS)
 			loop(s);
 	}
+	supervisor_hear_last_words(s);
 	supervisor_close_unlisted(s);
 	pidfile_remove(s->pidfile_path, s->pidfile);
 	control_close(true);

@@ -6,6 +6,7 @@
  *   supervisor_reload.c      from one generation to the next
  *   supervisor_upgrade.c     to another program, in the process that leaves
  *   supervisor_heir.c        the same, in the one that comes
+ *   supervisor_told.c        what workers tell it, and how much of its time that takes
  *   supervisor_idle.c        the end for want of clients
  *   supervisor_metrics.c     the file of metrics
  *   supervisor_listeners.c   the sockets that all generations share
@@ -59,7 +60,8 @@ enum { STOP_AT_ONCE = 2, SUPERVISOR_POLLS = 3 };
 /* What is written between two forks lies together: a worker pays for a copy of each page of that. */
 struct supervisor {
 	const struct options *options;
-	int launcher, devnull, signals, told, pidfile;
+	int launcher, devnull, signals, pidfile;
+	int told[2];                      /* the ends of a pipe, to read and to write */
 	char pidfile_path[PATH_MAX], control_path[CONFIG_ADDRESS];
 	struct privileges privileges;
 	struct surroundings surroundings;
@@ -76,6 +78,11 @@ struct supervisor {
 	size_t listener_count;
 	uint64_t bind_us, bind_until_us;  /* at a start: the next try of an address that is in use, and the last */
 	uint32_t generations, reloads, failed_reloads;
+	bool bothered;                    /* by workers, since it was last reckoned what they cost: */
+	int64_t credit_us;                /* CPU time that is left for that */
+	uint64_t reckoned_us, cpu_us;     /* when, and the CPU time that all had cost by then */
+	uint64_t rest_until_us;           /* deaf to workers until then */
+
 	bool look;                        /* a worker has ceased to listen: see worker_listens_no_more() */
 	uint64_t look_until_us;           /* and may seem to listen until then */
 
@@ -109,6 +116,25 @@ void supervisor_stop(struct supervisor *, int urgency);
 
 /* Has the workers look at their listeners: others, who may have been told of connections, are no more. */
 void supervisor_look(struct supervisor *, uint64_t now_us);
+
+/* ---- supervisor_told.c ---- */
+
+/* Makes the pipe through which workers speak.  False with errno. */
+bool supervisor_open_told(struct supervisor *);
+
+/*
+ * Before a wait: takes what workers have cost since the last one from what they may.  True when they are to be waited
+ * for, signals of their deaths included; false when it is too much, until rest_until_us.
+ */
+bool supervisor_reckon(struct supervisor *, uint64_t now_us);
+
+/*
+ * Takes what they have said: that there is something to see in the scoreboard, or lines for the log.  False: nothing.
+ */
+bool supervisor_hear_workers(struct supervisor *);
+
+/* All of it, when they have gone. */
+void supervisor_hear_last_words(struct supervisor *);
 
 /* ---- supervisor_setup.c ---- */
 

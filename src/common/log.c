@@ -30,6 +30,7 @@ static struct {
 	const _Atomic int *followed;      /* the level, in place of our own; NULL: it is our own */
 	int syslog_fd;                    /* -1: not opened yet */
 	int stderr_fd;                    /* our own opening of standard error, or 2 */
+	bool own;                         /* it is our own: nobody else can have a write of ours wait */
 	bool journal;                     /* standard error is systemd's journal, which takes levels */
 	struct sockaddr_un address;
 	char prefix[PREFIX];
@@ -40,19 +41,26 @@ static struct {
 };
 static _Atomic uint64_t own_dropped, *dropped = &own_dropped;
 
+static int open_syslog(void)
+{
+	return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+}
+
 /*
  * Standard error for ourselves alone: O_NONBLOCK belongs to the open file, which we share with the shell and
- * with whoever else writes there, so it is set on a second opening.  Files never make a writer wait, sockets
- * are sent to.
+ * with whoever else writes there, so it is set on a second opening; so does the position in a file, which would be
+ * another one than theirs, unless all append.  Sockets can't be opened anew, but sent to without waiting.  -1: there is
+ * none.
  */
 static int open_stderr(void)
 {
+	int flags = fcntl(STDERR_FILENO, F_GETFL);
 	struct stat status;
-	int fd = -1;
 
-	if (fstat(STDERR_FILENO, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)))
-		fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	return fd < 0 ? STDERR_FILENO : fd;
+	if (flags < 0 || fstat(STDERR_FILENO, &status) < 0 ||
+	    !(S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode) || (S_ISREG(status.st_mode) && flags & O_APPEND)))
+		return -1;
+	return open("/proc/self/fd/2", O_WRONLY | (flags & O_APPEND) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
 /* JOURNAL_STREAM says which file was the journal when we were started; standard error may be another one by now. */
@@ -71,22 +79,50 @@ void log_open(const char *name, enum log_target target, int facility, int level)
 	int saved = errno;
 
 	if (target == LOG_TO_SYSLOG && state.syslog_fd < 0) {
-		state.syslog_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		state.syslog_fd = open_syslog();
 		tzset(); /* reads a file, which a worker may not do later */
 	}
-	if (target == LOG_TO_STDERR && state.stderr_fd == STDERR_FILENO)
-		state.stderr_fd = open_stderr();
+	if (target == LOG_TO_STDERR && !state.own) {
+		int fd = open_stderr();
+
+		state.own = fd >= 0;
+		state.stderr_fd = state.own ? fd : STDERR_FILENO;
+	}
 	state.journal = target == LOG_TO_STDERR && is_journal();
 	/* A daemon must not hold its launcher's pipe open. */
-	if (target == LOG_TO_SYSLOG && state.stderr_fd != STDERR_FILENO) {
+	if (target == LOG_TO_SYSLOG && state.own) {
 		close(state.stderr_fd);
 		state.stderr_fd = STDERR_FILENO;
+		state.own = false;
 	}
 	state.name = name;
 	state.target = target;
 	state.facility = facility;
 	state.level = level;
 	errno = saved;
+}
+
+bool log_part(int relay)
+{
+	int syslog_fd = state.syslog_fd < 0 ? -1 : open_syslog(), stderr_fd = open_stderr();
+	bool done = (syslog_fd >= 0 || state.syslog_fd < 0) &&
+	            dup2(stderr_fd >= 0 ? stderr_fd : relay, STDERR_FILENO) == STDERR_FILENO;
+
+	if (stderr_fd >= 0)
+		close(stderr_fd);
+	if (!done) {
+		if (syslog_fd >= 0)
+			close(syslog_fd);
+		return false;
+	}
+	if (state.syslog_fd >= 0)
+		close(state.syslog_fd);
+	if (state.own)
+		close(state.stderr_fd);
+	state.syslog_fd = syslog_fd;
+	state.stderr_fd = STDERR_FILENO;
+	state.own = stderr_fd >= 0;
+	return true;
 }
 
 void log_level(int level)
@@ -173,7 +209,7 @@ static bool has_room(void)
 {
 	struct pollfd out = { .fd = state.stderr_fd, .events = POLLOUT };
 
-	return state.stderr_fd != STDERR_FILENO || (poll(&out, 1, 0) == 1 && out.revents & POLLOUT);
+	return state.own || (poll(&out, 1, 0) == 1 && out.revents & POLLOUT);
 }
 
 /* Sends one line, or fails at once.  A tty may take a part of it: that is a loss too. */
@@ -190,6 +226,20 @@ static bool deliver(char *line, size_t len)
 	if (sent < 0 && errno == ENOTSOCK)
 		sent = has_room() ? write(state.stderr_fd, line, len) : -1;
 	return sent == (ssize_t)len;
+}
+
+void log_pass(const char *line, size_t len)
+{
+	char copy[LINE];
+
+	if (state.target == LOG_TO_SYSLOG) {      /* it was begun for another target */
+		log_warning("%.*s", (int)(len < LINE ? len : LINE), line);
+		return;
+	}
+	len = len < LINE - 1 ? len : LINE - 2;
+	memcpy(copy, line, len);
+	if (!deliver(copy, len))
+		atomic_fetch_add(dropped, 1);
 }
 
 /* Tells of the messages that did not get through; when that does not either, they stay counted. */

@@ -37,6 +37,19 @@ void log_follow(const _Atomic int *level);
  */
 void log_share_losses(void);
 
+/*
+ * In a process that was just forked, and that somebody may take over one day: parts it from whatever its parent writes
+ * messages to, since who holds the same open file may change its flags, shut it down or fill it.  It gets a socket to
+ * syslog and an opening of standard error of its own; where the latter can't be had (a socket, a file that is not
+ * appended to, no /proc, no right), `relay` takes its place: a pipe of which the reader passes lines on by log_pass().
+ * Standard error is something else from then on.  False with errno when there is no descriptor for that; then nothing
+ * has changed.
+ */
+bool log_part(int relay);
+
+/* A line, without its newline, of a process that has no log of its own; cut at 2 KiB. */
+void log_pass(const char *line, size_t len);
+
 /* Another socket than /dev/log, for tests; copied, shorter than sun_path. */
 void log_socket_path(const char *);
 

@@ -84,9 +84,7 @@ static const struct narrow common_narrow[] = {
 	{ "mmap2", 1, { LACKS(2, PROT_EXEC) } },
 	{ "mprotect", 1, { LACKS(2, PROT_EXEC) } },
 	{ "fcntl", 1, { IS(1, F_GETFL) } },
-	{ "fcntl", 1, { IS(1, F_SETFL) } },
 	{ "fcntl64", 1, { IS(1, F_GETFL) } },
-	{ "fcntl64", 1, { IS(1, F_SETFL) } },
 	{ .call = NULL },
 };
 
@@ -96,6 +94,9 @@ static const struct narrow worker_narrow[] = {
 	{ "kill", 1, { IS(0, 0) } },                      /* its own process group */
 	{ "prctl", 1, { IS(0, PR_SET_PDEATHSIG) } },
 	{ "ioctl", 1, { IS(1, SIOCOUTQ) } },
+	/* a listener at a stop; flags are those of all who share the open file, whom a cleared one would have sleep */
+	{ "fcntl", 2, { IS(1, F_SETFL), IS(2, O_RDWR | O_NONBLOCK) } },
+	{ "fcntl64", 2, { IS(1, F_SETFL), IS(2, O_RDWR | O_NONBLOCK) } },
 	{ "setsockopt", 2, { IS(1, SOL_SOCKET), IS(2, SO_RCVTIMEO) } },
 	{ "setsockopt", 2, { IS(1, SOL_SOCKET), IS(2, SO_SNDTIMEO) } },
 	{ .call = NULL },

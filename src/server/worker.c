@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -103,15 +104,18 @@ void worker_join(struct worker *worker)
 
 /* ---- idle and busy ---- */
 
-/* Again if it fails: this may be the last that happens, with clients who wait for another worker. */
+/*
+ * Again if it fails: this may be the last that happens, with clients who wait for another worker.  A full pipe tells as
+ * much; it is asked first, since another worker may have filled it and cleared O_NONBLOCK, which all of them share.
+ */
 static void tell_supervisor(struct worker *worker)
 {
-	uint64_t one = 1;
+	struct pollfd pipe = { .fd = worker->supervisor_told, .events = POLLOUT };
 
 	if (atomic_exchange(&worker->board->shared->told, 1))
 		return;
 	for (int tries = 0; tries < 3; tries++)
-		if (write(worker->supervisor_told, &one, sizeof one) == sizeof one)
+		if (poll(&pipe, 1, 0) == 0 || write(pipe.fd, "\n", 1) == 1 || errno == EAGAIN)
 			return;
 	atomic_store(&worker->board->shared->told, 0);
 }

@@ -62,7 +62,7 @@ struct worker {
 	int listener_count;
 	int devnull;
 	uint32_t first_seat;              /* of the part that it takes seats from as long as there are free ones */
-	int supervisor_told;              /* an eventfd: the supervisor is to look at the scoreboard */
+	int supervisor_told;              /* a pipe: a byte has the supervisor look at the scoreboard; -1: none */
 
 	uint32_t in_size, out_size;       /* of the buffers that a conversation needs */
 	char *buffers;                    /* a pair for each conversation that can go on at once */

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-from harness import LIMIT, process
+from harness import LIMIT, open_files, process
 
 GETREGS, SETREGS, SINGLESTEP, ATTACH, DETACH, SYSCALL, GETEVENTMSG, SEIZE = 12, 13, 9, 16, 17, 24, 0x4201, 0x4206
 TRACESYSGOOD, TRACEFORK = 1, 2
@@ -126,6 +126,13 @@ def intruder(tid):
         ptrace(DETACH, tid)
 
 
+def reached(stopped):
+    """What it has open, but for TCP listeners: SECURITY.md tells what a worker can do to those."""
+    listening = {f"socket:[{line.split()[9]}]" for line in Path("/proc/net/tcp").read_text().splitlines()
+                 if line.split()[3] == "0A"}
+    return {fd: what for fd, what in open_files(stopped.tid).items() if what not in listening}
+
+
 def filters(pid):
     """How many seccomp filters a process has."""
     return int((process(pid).status("Seccomp_filters") or ["0"])[0])
@@ -198,6 +205,8 @@ OTHERS = {
     "kill the parent": (62, PARENT, 0), "kill all": (62, -1, 0), "tkill the parent": (200, PARENT, 0),
     "tgkill the parent": (234, PARENT, PARENT, 0), "rt_sigqueueinfo": (129, PARENT, 0, ZEROES),
     "pidfd_open": (434, PARENT, 0), "pidfd_send_signal": (424, 3, 0, 0, 0), "fcntl to own": (72, 3, 8, PARENT),
+    "fcntl that has others wait": (72, 1, 4, 2), "fcntl to O_DIRECT": (72, 1, 4, 0o44002),
+    "ioctl that has others wait": (16, 3, 0x5421, ZEROES),
     "pidfd_getfd": (438, 3, 0, 0), "ptrace attach": (101, ATTACH, PARENT, 0, 0), "ptrace me": (101, 0, 0, 0, 0),
     "process_vm_readv": (310, PARENT, ZEROES, 1, ZEROES, 1, 0), "kcmp": (312, PARENT, PARENT, 0, 0, 0),
     "process_vm_writev": (311, PARENT, ZEROES, 1, ZEROES, 1, 0), "prlimit64": (302, PARENT, 7, 0, ZEROES),

@@ -15,6 +15,7 @@ ERRORS = {
     "capget": "EINVAL EPERM ESRCH",
     "capset": "EINVAL EPERM ESRCH",
     "chdir": "EACCES EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR",
+    "clock_gettime": "EINVAL",
     "clock_nanosleep": "EINTR EINVAL ENOTSUP",
     "clone": "EAGAIN EINVAL ENOMEM ENOSPC EPERM EUSERS",
     "clone3": "EAGAIN EINVAL ENOMEM ENOSPC EPERM EUSERS",

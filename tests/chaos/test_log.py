@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import statistics
 import threading
@@ -10,6 +11,7 @@ import time
 import pytest
 
 from harness import ROOT, run, talk, until
+from intruder import intruder, reached
 from tracing import tool
 
 pytestmark = [pytest.mark.alone, pytest.mark.skipif(not ROOT, reason="only root can put another /dev/log in place")]
@@ -109,6 +111,28 @@ def test_the_log_is_missing_hangs_and_comes_back(logging_daemon, place, model):
     seen = [len(one.matches("unfinished question")) for one in (first, reader)]
     print(f"of {5 * ANSWERS} messages {seen} came, {lost(first)} and {lost(reader)} were told to be lost")
     assert sum(seen) + lost(first) + lost(reader) <= 5 * ANSWERS + 10, "some were told twice"
+    reader.close()
+
+
+SHUTDOWN = 48       # of x86-64
+
+
+@pytest.mark.models(only=("fork", "prefork"))
+def test_a_worker_that_was_taken_over_mutes_itself_alone(logging_daemon, place, model):
+    reader = Reader(place / "syslog")
+    d = logging_daemon(model)
+    with intruder(d.workers()[0].pid) as worker:
+        for fd in reached(worker):
+            worker.call(SHUTDOWN, fd, socket.SHUT_RDWR)
+    since = len(reader.lines)
+    d.reloaded()
+    until("the supervisor's words", lambda: [line for line in reader.lines[since:] if "reloaded: generation 2" in line])
+    d.settled()
+    assert talk(d.address, [b"half a question"]) == b""
+    until("a worker's", lambda: reader.matches(f"{model} \\d+: .*unfinished question"))
+    os.kill(d.workers()[0].pid, signal.SIGKILL)
+    until("the supervisor's again", lambda: reader.matches(r"died: Killed"))
+    assert not reader.matches("messages are lost")
     reader.close()
 
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -260,6 +261,88 @@ START_TEST(stderr_that_is_a_socket_does_not_block)
 }
 END_TEST
 
+/* Reads what is there. */
+static const char *heard(int end)
+{
+	static char text[8192];
+	ssize_t len;
+
+	fcntl(end, F_SETFL, O_NONBLOCK);
+	len = read(end, text, sizeof text - 1);
+	text[len < 0 ? 0 : len] = '\0';
+	return text;
+}
+
+START_TEST(a_process_that_parts_has_an_opening_of_its_own)
+{
+	int end = pipe_stderr(), before = dup(STDERR_FILENO), relay[2];
+
+	ck_assert_int_eq(pipe2(relay, O_CLOEXEC), 0);
+	log_open("aphorismd", LOG_TO_STDERR, LOG_DAEMON, LOG_NOTICE);
+	ck_assert(log_part(relay[1]));
+	ck_assert_int_eq(fcntl(STDERR_FILENO, F_SETFL, O_APPEND | O_NONBLOCK), 0);
+	ck_assert_int_eq(fcntl(before, F_GETFL), O_WRONLY);
+	log_notice("hello");
+	ck_assert_str_eq(heard(end), "aphorismd: hello\n");
+	ck_assert_str_eq(heard(relay[0]), "");
+}
+END_TEST
+
+START_TEST(where_that_can_not_be_it_speaks_into_the_relay)
+{
+	int ends[2], relay[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	ck_assert_int_eq(pipe2(relay, O_CLOEXEC), 0);
+	dup2(ends[1], STDERR_FILENO);
+	log_open("aphorismd", LOG_TO_STDERR, LOG_DAEMON, LOG_NOTICE);
+	ck_assert(log_part(relay[1]));
+	log_notice("hello");
+	ck_assert_str_eq(heard(ends[0]), "");
+	ck_assert_str_eq(heard(relay[0]), "aphorismd: hello\n");
+	for (int i = 0; i < 20000; i++)   /* though it is one that would block */
+		log_error("%d", i);
+	while (*heard(relay[0]))
+		;
+	log_error("again");
+	ck_assert_ptr_nonnull(strstr(heard(relay[0]), "messages are lost\naphorismd: again\n"));
+}
+END_TEST
+
+START_TEST(a_process_that_parts_has_a_socket_of_its_own)
+{
+	int status;
+	pid_t pid;
+
+	open_syslog(LOG_NOTICE);
+	if ((pid = fork()) == 0) {
+		if (!log_part(STDERR_FILENO))
+			_exit(1);
+		for (int fd = 0; fd < 64; fd++)
+			shutdown(fd, fd == reader ? 100 : SHUT_RDWR);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	log_error("heard");
+	ck_assert_str_eq(message(), "heard");
+}
+END_TEST
+
+START_TEST(what_others_say_is_passed_on_a_line_at_a_time)
+{
+	char text[5000];
+	int end = pipe_stderr();
+
+	log_open("aphorismd", LOG_TO_STDERR, LOG_DAEMON, LOG_NOTICE);
+	log_pass("event 0: a\033b", 12);
+	ck_assert_str_eq(heard(end), "event 0: a b\n");
+	memset(text, 'x', sizeof text);
+	log_pass(text, sizeof text);
+	ck_assert_uint_le(strlen(heard(end)), 2048);
+}
+END_TEST
+
 START_TEST(stderr_can_be_a_file)
 {
 	char path[64], text[64] = "";
@@ -368,6 +451,10 @@ static TCase *cases(void)
 	tcase_add_test(tcase, stderr_that_nobody_reads_does_not_block);
 	tcase_add_test(tcase, stderr_of_somebody_else_does_not_block);
 	tcase_add_test(tcase, stderr_that_is_a_socket_does_not_block);
+	tcase_add_test(tcase, a_process_that_parts_has_an_opening_of_its_own);
+	tcase_add_test(tcase, where_that_can_not_be_it_speaks_into_the_relay);
+	tcase_add_test(tcase, a_process_that_parts_has_a_socket_of_its_own);
+	tcase_add_test(tcase, what_others_say_is_passed_on_a_line_at_a_time);
 	tcase_add_test(tcase, stderr_can_be_a_file);
 	tcase_add_test(tcase, daemon_does_not_hold_its_launchers_pipe);
 	tcase_add_test(tcase, limit_holds_back_and_counts);
