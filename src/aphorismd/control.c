@@ -395,6 +395,9 @@ void control_say(unsigned i, const char *format, ...)
 		return;
 	if ((size_t)len > sizeof line - 2)
 		len = sizeof line - 2;
+	for (char *at = line; at < line + len; at++)       /* an address may be a path, with a newline in it */
+		if ((unsigned char)*at < ' ' && *at != '\t')
+			*at = '?';
 	line[len] = '\n';
 	line[len + 1] = '\0';
 	control_say_lines(i, line);

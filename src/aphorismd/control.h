@@ -55,7 +55,7 @@ uint64_t control_due_us(void);
 typedef void control_command(void *arg, unsigned client, const char *command);
 void control_serve(uint64_t now_us, control_command *, void *arg);
 
-/* Says a line, printf-like, without a newline. */
+/* Says a line, printf-like, without a newline: '?' stands for control characters but tabulators. */
 void control_say(unsigned client, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Says whole lines, 1 MiB in all at most: a client that would be told more is dropped. */

@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import harness
-from harness import (APHORISMCTL, APHORISMD, LIMIT, ROOT, Client, Daemon, nobody, nothing_left, open_files, run, says,
-                     strike, until)
+from harness import (APHORISMCTL, APHORISMD, LIMIT, ROOT, Client, Daemon, Raw, nobody, nothing_left, open_files, run,
+                     says, strike, until)
 from tracing import straced
 
 
@@ -340,6 +340,15 @@ def test_a_daemon_of_another_version(place, words, answer, status, said):
     assert result.returncode == found["exit"] == status and found["ok"] is False
     assert result.stderr.startswith("aphorismctl: ") and said in result.stderr and said in found["error"][0]
     assert result.stderr.count("\n") == 1
+
+
+def test_an_address_ends_no_answer(daemon, place):
+    """A path may hold a newline."""
+    d = daemon(listen=("127.0.0.1:0", Raw(f'"unix:{place}/s\\nend 0"')))
+    lines = say(d, b"status\n").splitlines()
+    assert f"listening unix:{place}/s?end 0".encode() in lines and lines.count(b"end 0") == 1
+    result = d.reload(listen=("127.0.0.1:0", Raw(f'"unix:{place}/no/s\\nend 0"')))
+    assert result.returncode != 0 and result.stderr.count("\n") == 1 and "s?end 0" in result.stderr
 
 
 def test_numbers_stay_numbers(place):
