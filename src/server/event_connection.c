@@ -38,7 +38,8 @@ static enum event_want wants(enum event_state state)
 {
 	static const uint8_t wants[] = {
 		[EVENT_READS] = EVENT_INPUT, [EVENT_SENDS] = EVENT_NOTHING,  [EVENT_WRITES] = EVENT_OUTPUT,
-		[EVENT_PAYS] = EVENT_NOTHING, [EVENT_LINGERS] = EVENT_INPUT, [EVENT_LEAVES] = EVENT_ABSENT,
+		[EVENT_PAYS] = EVENT_NOTHING, [EVENT_PAYS_UNWATCHED] = EVENT_ABSENT,
+		[EVENT_LINGERS] = EVENT_INPUT, [EVENT_LEAVES] = EVENT_ABSENT,
 	};
 
 	return wants[state];
@@ -389,8 +390,8 @@ void event_connection_handle(struct event_pump *pump, const struct event *event)
 		drop_input(pump, seat);
 		break;
 	case EVENT_PAYS:
-		/* an end that nobody asked for would be reported for ever; the send will find out */
-		pump->engine->want(seat, EVENT_NOTHING, EVENT_ABSENT);
+		/* an end that nobody asked for would be reported for ever */
+		become(pump, seat, EVENT_PAYS_UNWATCHED);
 		break;
 	default:
 		break;            /* closed by an event earlier in this round */

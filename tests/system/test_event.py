@@ -11,6 +11,7 @@ import pytest
 
 from fixtures import TRACED, check_uring
 from harness import LIMIT, ROOT, open_files, parse, process, until
+from test_limits import come_rudely
 from tracing import straced, under_strace
 
 QUESTION, ANSWER = b"Simple is better than?", b"Complex."
@@ -144,6 +145,11 @@ def start_again(d):
     d.wait_for(r"\(end of log\)")
     del d.addresses[:], d.lines[:]
     d.start()
+
+
+@pytest.mark.parametrize("delay", ["0s", "200ms"])
+def test_no_client_can_have_anything_but_an_information_logged(daemon, engine, delay):
+    come_rudely(daemon("event", log__level="notice", work__delay=delay, event__engine=engine))
 
 
 def test_the_port_is_free_at_once(daemon, engine):
