@@ -23,7 +23,7 @@ enum { EVENT_NOBODY = UINT32_MAX };
 
 struct event_connection {
 	struct conversation conversation;
-	struct parked *parked;            /* what is left of input and output; NULL for nothing */
+	struct event_parked *parked;      /* what is left of input and output; NULL for nothing */
 	uint64_t until_us;                /* PAYS: due; LINGERS: end; WRITES, LEAVES: cut unless a byte is taken */
 	union {
 		uint32_t next;            /* PAYS: who is due after this one */
