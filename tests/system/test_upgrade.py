@@ -614,7 +614,7 @@ def test_what_can_not_be_done_now(start, program, state):
         if state == "upgrading":
             program.become("exec sleep 60\n")
         d.signal(signal.SIGTERM if state == "stopping" else signal.SIGUSR2)
-        d.wait_for({"upgrading": "upgrading: starting", "leaving": "upgraded: process", "stopping": "stopping"}[state])
+        d.wait_for({"upgrading": "upgrading: starting", "leaving": "serves, this one", "stopping": "stopping"}[state])
         found = []
         for one, command in zip(clients, COMMANDS + ("stop",)):
             one.send(command[2:].encode() + b"\n")
@@ -624,7 +624,7 @@ def test_what_can_not_be_done_now(start, program, state):
         if state != "stopping":       # a second stop is one at once
             assert client.answer() == ANSWER
     if state == "leaving":
-        d.follow(int(d.wait_for(r"upgraded: process (\d+)").group(1)))
+        d.follow(int(d.wait_for(r"process (\d+) serves, this one").group(1)))
 
 
 def test_what_can_not_be_done_before_it_serves(daemon):
