@@ -154,7 +154,7 @@ static enum conversation_state answer(struct conversation *c, struct bytes *in, 
 	return CONVERSATION_READ;
 }
 
-/* Goes on as if the room behind what was skipped were all; before more comes what stays is moved up to the beginning. */
+/* Goes on as if the room behind what was skipped were all; before more comes what stays is moved to the beginning. */
 static enum conversation_state SELDOM answer_more(struct conversation *c, struct bytes *in, struct bytes *out,
                                                   uint64_t now_us)
 {

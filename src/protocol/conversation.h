@@ -15,8 +15,8 @@
 #include "protocol/proxy.h"
 
 /*
- * A buffer that a pump lends: len bytes at `at` are filled, there is room for size.  The rest is the conversation's, and
- * begins with 0: what stays in an input buffer is not moved for each answer, nor searched anew for each byte that comes.
+ * A buffer that a pump lends: len bytes at `at` are filled, there is room for size.  The rest is the conversation's and
+ * begins with 0: what stays in an input buffer is not moved for each answer, nor searched anew for each byte.
  */
 struct bytes {
 	char *at;
@@ -70,9 +70,9 @@ void conversation_init(struct conversation *, const struct service *, uint64_t n
 /*
  * Answers what is complete in `in` and removes it, appends the answers to `out`, and says what comes next.
  * The bytes that stay in `in` are an unfinished question, moved to the buffer's beginning; or, at FLUSH and PAY, also
- * complete ones, and lie where they are; at READ there is always room in `in` for more.  What stays at CLOSE is the unfinished
- * question that the client's end cut off, at LINGER the one that was too long: good for a log line.  Called
- * again after that it drops `in` and repeats itself.  A protocol without a greatest length is not subject to
+ * complete ones, which lie where they are; at READ there is always room in `in` for more.  What stays at CLOSE is the
+ * unfinished question that the client's end cut off, at LINGER the one that was too long: good for a log line.
+ * Called again after that it drops `in` and repeats itself.  A protocol without a greatest length is not subject to
  * max_questions either.  While `unmet`, nothing but the PROXY header is looked at; what stays at CLOSE is then a part
  * of one, or something else.  Never blocks.
  */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SPARE = 4, SMALL = 4096 };         /* a large block that is so many times larger than it need be is made smaller */
+enum { SPARE = 4, SMALL = 4096 };         /* a larger block than SMALL that is so many times too large is made smaller */
 
 /* Bytes from the block's beginning to the input's end. */
 static uint32_t input_end(const struct event_parked *parked)

@@ -314,7 +314,8 @@ END_TEST
 START_TEST(test_long_ones)
 {
 	enum { MOST = 1200 };
-	static const size_t lengths[] = { 255, 1, 256, 257, 258, 3, 600, MOST }, pieces[] = { 1, 7, 255, 256, 257, 3000 };
+	static const size_t lengths[] = { 255, 1, 256, 257, 258, 3, 600, MOST };
+	static const size_t pieces[] = { 1, 7, 255, 256, 257, 3000 };
 	struct service service = service_of(&protocol_aphorism);
 	char text[8192];
 
