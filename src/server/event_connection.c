@@ -90,14 +90,16 @@ void event_connection_time_out(struct event_pump *pump, uint32_t seat)
 /* ---- parking ---- */
 
 /* The buffers that all share become this connection's. */
-static void take_up(struct event_pump *pump, const struct event_connection *c)
+static void take_up(struct event_pump *pump, struct event_connection *c)
 {
 	pump->in.at -= pump->in.skipped;
 	pump->in.size += pump->in.skipped;
 	pump->in.len = pump->in.skipped = pump->in.searched = 0;
 	pump->out.len = 0;
-	if (c->parked)
-		pump->came_ns = c->parked->came_ns;
+	if (!c->parked)
+		return;
+	pump->came_ns = c->parked->came_ns;
+	event_parked_return_few(&c->parked, &pump->in);
 }
 
 /* The input that is at hand: what was parked, or else what has just come. */
@@ -106,12 +108,14 @@ static struct bytes *input_of(struct event_pump *pump, struct event_connection *
 	return c->parked ? &c->parked->in : &pump->in;
 }
 
-static void give_up(struct event_pump *pump, uint32_t seat)
+/* For want of memory.  Returns false. */
+static bool give_up(struct event_pump *pump, uint32_t seat)
 {
 	static struct log_limit limit;
 
 	log_limited(&limit, LOG_WARNING, "out of memory: a connection is closed");
 	event_connection_close(pump, seat);
+	return false;
 }
 
 /* Keeps the input for this connection until its next event.  False without memory: it is closed. */
@@ -121,10 +125,8 @@ static bool park(struct event_pump *pump, uint32_t seat)
 
 	if (c->parked)
 		event_parked_trim(&c->parked);
-	else if (pump->in.len > 0 && !event_parked_put_input(&c->parked, &pump->in, pump->came_ns)) {
-		give_up(pump, seat);
-		return false;
-	}
+	else if (pump->in.len > 0 && !event_parked_put_input(&c->parked, &pump->in, pump->came_ns))
+		return give_up(pump, seat);
 	return true;
 }
 
@@ -141,10 +143,8 @@ static bool keep_unsent(struct event_pump *pump, uint32_t seat, struct span outp
 	}
 	if (!park(pump, seat))
 		return false;
-	if (event_parked_put_output(&c->parked, (struct span){ output.at + sent, output.len - sent }))
-		return true;
-	give_up(pump, seat);
-	return false;
+	output = (struct span){ output.at + sent, output.len - sent };
+	return event_parked_put_output(&c->parked, output) || give_up(pump, seat);
 }
 
 /* That output was sent, n as send(2) says.  False when that is not all: it is parked, or the connection closed. */
@@ -304,10 +304,11 @@ static void go_on(struct event_pump *pump, uint32_t seat)
 static bool read_once(struct event_pump *pump, uint32_t seat)
 {
 	struct event_connection *c = &pump->at[seat];
-	uint32_t held = c->parked ? c->parked->in.len : 0;
+	uint32_t held;
 	ssize_t n;
 
 	take_up(pump, c);
+	held = c->parked ? c->parked->in.len : 0;
 	pump->in.size -= held;    /* together they are no more than that */
 	n = pump->engine->receive(seat);
 	pump->in.size += held;
@@ -315,7 +316,7 @@ static bool read_once(struct event_pump *pump, uint32_t seat)
 		pump->came_ns = pump->woken_ns;
 		meter_count(pump->meter, COUNT_BYTES_IN, (uint64_t)n);
 		if (!c->parked) {
-			pump->in.len = (uint32_t)n;
+			pump->in.len += (uint32_t)n;
 		} else if (!event_parked_add_input(&c->parked, (struct span){ pump->in.at, (size_t)n },
 		                                   pump->in.size, pump->came_ns)) {
 			give_up(pump, seat);
@@ -324,6 +325,7 @@ static bool read_once(struct event_pump *pump, uint32_t seat)
 	} else if (n == 0) {
 		conversation_end(&c->conversation);
 	} else if (errno == EAGAIN || errno == EINTR) {
+		park(pump, seat);
 		return false;
 	} else {
 		note(pump, seat, "connection lost");

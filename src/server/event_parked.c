@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SPARE = 4, SMALL = 4096 };         /* a larger block than SMALL that is so many times too large is made smaller */
+enum {
+	FEW = 1024,                       /* bytes that are copied sooner than more is added to them */
+	SPARE = 4,                        /* a block that is so many times larger than it need be is made smaller */
+};
 
 /* Bytes from the block's beginning to the input's end. */
 static uint32_t input_end(const struct event_parked *parked)
@@ -38,6 +41,16 @@ bool event_parked_put_input(struct event_parked **parked, const struct bytes *in
 	(*parked)->in.searched = in->searched;
 	(*parked)->came_ns = came_ns;
 	return true;
+}
+
+void event_parked_return_few(struct event_parked **parked, struct bytes *in)
+{
+	if ((*parked)->out_len > 0 || (*parked)->in.len > FEW)
+		return;
+	memcpy(in->at, (*parked)->in.at, (*parked)->in.len);
+	in->len = (*parked)->in.len;
+	in->searched = (*parked)->in.searched;
+	event_parked_drop(parked);
 }
 
 bool event_parked_add_input(struct event_parked **parked, struct span more, uint32_t most, uint64_t came_ns)
@@ -87,7 +100,7 @@ void event_parked_trim(struct event_parked **parked)
 		return;
 	if ((*parked)->in.len == 0)
 		event_parked_drop(parked);
-	else if ((*parked)->size > SMALL && (*parked)->size / SPARE > used)
+	else if ((*parked)->size > FEW && (*parked)->size / SPARE > used)
 		resize(parked, used);     /* where that fails it stays as it is */
 }
 

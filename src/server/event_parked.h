@@ -1,7 +1,7 @@
 /*
  * event_parked.h - what an event leaves undone of a connection's input and output, on the heap until the next one.
  *
- * The next one goes on in there: what lies here is copied once, not once for each event, and the room for more input is
+ * The next one goes on in there: what is long is copied once, not once for each event, and the room for more input is
  * doubled.  There is input or output or both, and no more input comes before the output has been taken.
  */
 #ifndef SERVER_EVENT_PARKED_H
@@ -21,6 +21,9 @@ struct event_parked {
 
 /* Takes over a buffer's input. */
 bool event_parked_put_input(struct event_parked **, const struct bytes *in, uint64_t came_ns);
+
+/* Moves input of a few bytes, with no output, back to the beginning of a buffer: to go on here pays for long ones. */
+void event_parked_return_few(struct event_parked **, struct bytes *in);
 
 /* Behind the input comes more, of which there will never be more than `most` bytes. */
 bool event_parked_add_input(struct event_parked **, struct span more, uint32_t most, uint64_t came_ns);
