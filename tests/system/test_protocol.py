@@ -101,6 +101,24 @@ def test_transcripts_at_once_on_one_connection(daemon, model):
         assert talk(d.address, pieces) == expected
 
 
+def test_long_questions_in_pieces(daemon, model):
+    """Among short ones, and so many that they are held back for a client that takes its answers late."""
+    long = b"L" * 5000 + b"?"
+    d = daemon(model, table={**THREE, long: b"l" * 3000 + b"."}, max_question_length=8192)
+    whole = (long + b"Simple is better than?" + b"M" * 3000 + b"? " + long) * 100
+    expected = (b"l" * 3000 + b"." + b"Complex." + UNKNOWN + b"l" * 3000 + b".") * 100
+    for piece in (700, 1500, 4999, len(whole)):
+        with d.connect(receive_buffer=4096) as client:
+            def send():
+                for at in range(0, len(whole), piece):
+                    client.send(whole[at:at + piece])
+                client.half_close()
+            sender = threading.Thread(target=send)
+            sender.start()
+            assert client.everything() == expected
+            sender.join(LIMIT)
+
+
 def cpu_ns(d):
     """Of all threads of its processes; in ticks of 10 ms little would be to be seen."""
     files = [task / "schedstat" for p in d.processes() for task in Path(f"/proc/{p.pid}/task").iterdir()]
