@@ -13,26 +13,28 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "aphorismd/answer.h"
 #include "aphorismd/inherited.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "server/listener.h"
 
 enum {
-	LINE = 256, FIRST_ANSWER = 1024, LONGEST_ANSWER = 1 << 20,
-	COMMAND_US = 5 * CLOCK_S, RETRY_US = 100 * CLOCK_MS,
-	GROUPS = 1024, BACKLOG = 128,
+	LINE = 256,
+	COMMAND_US = 5 * CLOCK_S, SILENCE_US = CLOCK_S, RETRY_US = 100 * CLOCK_MS,
+	GROUPS = 1024,
+	BACKLOG = 128,                    /* of whom 16 are heard, or turned away, each second: all within 10 s */
 };
 
 struct client {
 	int fd;                           /* 0: none */
 	enum control_wait waits;
 	uint32_t number;                  /* of what it waits for */
-	uint64_t deadline_us;             /* of its command; UINT64_MAX while it waits */
+	uint64_t deadline_us;             /* of its command, or its answer; UINT64_MAX while it waits */
+	uint64_t active_us;               /* when it last said or took something */
 	size_t len;
 	char line[LINE];
-	char *said;                       /* what it has not taken yet, from `taken` on; NULL: nothing */
-	size_t said_len, said_size, taken;
+	struct answer answer;             /* what it has not taken yet */
 	bool ended;                       /* when it has taken that it is done */
 	bool silent;                      /* it says no more, and waits all the same */
 };
@@ -129,7 +131,7 @@ static void drop(struct client *client)
 {
 	if (client->fd > 0)
 		close(client->fd);
-	free(client->said);
+	answer_free(&client->answer);
 	*client = (struct client){ .fd = 0 };
 }
 
@@ -140,25 +142,52 @@ void control_close(bool ours)
 		drop(&clients[i]);
 }
 
+/* Since when there is room for another client: 0 for ever, UINT64_MAX for not before one of those that wait is done. */
+static uint64_t room_us(void)
+{
+	uint64_t first_us = UINT64_MAX;
+
+	for (unsigned i = 0; i < CONTROL_CLIENTS; i++) {
+		if (clients[i].fd == 0)
+			return 0;
+		if (clients[i].deadline_us < UINT64_MAX && clients[i].active_us + SILENCE_US < first_us)
+			first_us = clients[i].active_us + SILENCE_US;
+	}
+	return first_us;
+}
+
+/*
+ * Else newcomers are left in the queue, and not looked for: soon somebody is done, or has been silent for too long.
+ * When all wait for something that may take minutes, they are not left there, but told.
+ */
+static bool may_take(void)
+{
+	uint64_t us = room_us();
+
+	return listener && !deaf && retry_us <= served_us && (us <= served_us || us == UINT64_MAX);
+}
+
 int control_poll(struct pollfd *fds)
 {
 	int count = 0;
 
 	if (listener)
-		fds[count++] = (struct pollfd){ .fd = deaf || retry_us ? -1 : listener->fd, .events = POLLIN };
+		fds[count++] = (struct pollfd){ .fd = may_take() ? listener->fd : -1, .events = POLLIN };
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)
 		if (clients[i].fd > 0)
 			fds[count++] = (struct pollfd){
 				.fd = clients[i].fd,
-				.events = clients[i].said ? POLLOUT : clients[i].silent ? 0 : POLLIN,
+				.events = clients[i].answer.text ? POLLOUT : clients[i].silent ? 0 : POLLIN,
 			};
 	return count;
 }
 
 uint64_t control_due_us(void)
 {
-	uint64_t due_us = listener && retry_us ? retry_us : UINT64_MAX;
+	uint64_t due_us = UINT64_MAX;
 
+	if (listener && !deaf && !may_take())
+		due_us = retry_us > served_us ? retry_us : room_us();
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)
 		if (clients[i].fd > 0 && clients[i].deadline_us < due_us)
 			due_us = clients[i].deadline_us;
@@ -198,123 +227,80 @@ static bool has_right(int fd)
  * What was sent beyond the command would make the close a reset.  Nothing more may come: who sends faster than we read
  * would hold us here.
  */
-static void end(struct client *client)
+static void hang_up(int fd)
 {
 	char unread[4096];
 
-	shutdown(client->fd, SHUT_RD);
-	while (recv(client->fd, unread, sizeof unread, MSG_DONTWAIT) > 0)
+	shutdown(fd, SHUT_RD);
+	while (recv(fd, unread, sizeof unread, MSG_DONTWAIT) > 0)
 		;
+	close(fd);
+}
+
+static void end(struct client *client)
+{
+	hang_up(client->fd);
+	client->fd = 0;
 	drop(client);
 }
 
-/* As much as goes without waiting. */
-static void send_said(struct client *client)
+/* Nothing was said to it before, so it has room for that. */
+static void turn_away(int fd, const char *reason)
 {
-	while (client->said) {
-		ssize_t n = send(client->fd, client->said + client->taken, client->said_len - client->taken,
-		                 MSG_DONTWAIT | MSG_NOSIGNAL);
+	char words[128];
 
-		if (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ENOMEM))
-			return;
-		if (n < 0) {
-			drop(client);
-			return;
-		}
-		client->taken += (size_t)n;
-		if (client->taken < client->said_len)
-			continue;
-		free(client->said);
-		client->said = NULL;
-		client->said_len = client->said_size = client->taken = 0;
-	}
-	if (client->ended)
-		end(client);
+	snprintf(words, sizeof words, "error %s\nend %d\n", reason, EX_TEMPFAIL);
+	send(fd, words, strlen(words), MSG_DONTWAIT | MSG_NOSIGNAL);
+	hang_up(fd);
 }
 
-/* Makes room for so much more; twice as much as there was, since lists come line by line. */
-static bool has_room(struct client *client, size_t more)
+/* Whoever does not take its answer can't be told either. */
+static void give_up(struct client *client, const char *reason)
 {
-	size_t size = client->said_size > 0 ? client->said_size : FIRST_ANSWER;
-	char *said;
+	if (!client->answer.text) {
+		turn_away(client->fd, reason);
+		client->fd = 0;
+	}
+	drop(client);
+}
 
-	if (client->said_len + more > LONGEST_ANSWER)
-		return false;
-	while (size < client->said_len + more)
-		size *= 2;
-	if (size == client->said_size)
-		return true;
-	if (!(said = realloc(client->said, size)))
-		return false;
-	client->said = said;
-	client->said_size = size;
-	return true;
+static void send_answer(struct client *client)
+{
+	size_t left = client->answer.len;
+	int error = answer_send(&client->answer, client->fd);
+
+	if (client->answer.len < left)
+		client->active_us = served_us;
+	if (error != 0 && error != EAGAIN)
+		drop(client);
+	else if (error == 0 && client->ended)
+		end(client);
 }
 
 void control_say_lines(unsigned i, const char *lines)
 {
 	struct client *client = &clients[i];
-	size_t len = strlen(lines);
 
-	if (client->fd == 0 || len == 0)
-		return;
-	if (!has_room(client, len)) {
+	if (client->fd > 0 && !answer_add(&client->answer, lines))
 		drop(client);     /* the end of the stream tells it that this is not all */
-		return;
-	}
-	memcpy(client->said + client->said_len, lines, len);
-	client->said_len += len;
 }
 
 /* ---- clients ---- */
 
-static struct client *vacancy(void)
+/* The place of one that has been silent for too long, if there is no other; NULL when all wait. */
+static struct client *vacate(void)
 {
-	struct client *oldest = NULL;
+	struct client *silent = NULL;
 
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++) {
 		if (clients[i].fd == 0)
 			return &clients[i];
-		if (clients[i].deadline_us < UINT64_MAX && (!oldest || clients[i].deadline_us < oldest->deadline_us))
-			oldest = &clients[i];
+		if (clients[i].deadline_us < UINT64_MAX && (!silent || clients[i].active_us < silent->active_us))
+			silent = &clients[i];
 	}
-	if (oldest)
-		drop(oldest);     /* who connects and says nothing must not keep others out */
-	return oldest;
-}
-
-/* All have asked, and wait. */
-static void turn_away(int fd)
-{
-	static const char words[] = "error too many commands are under way\nend 75\n";
-
-	send(fd, words, sizeof words - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-	close(fd);
-}
-
-static void take_clients(uint64_t now_us)
-{
-	for (int burst = 0; burst < CONTROL_CLIENTS; burst++) {
-		int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		struct client *client;
-
-		if (fd < 0) {
-			/* whoever is queued while descriptors lack would be reported again and again */
-			retry_us = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM
-			         ? now_us + RETRY_US : 0;
-			return;
-		}
-		client = vacancy();
-		if (!client) {
-			turn_away(fd);
-			continue;
-		}
-		*client = (struct client){ .fd = fd, .deadline_us = now_us + COMMAND_US };
-		if (!has_right(fd)) {
-			control_say((unsigned)(client - clients), "error permission denied");
-			control_end((unsigned)(client - clients), EX_NOPERM);
-		}
-	}
+	if (silent)
+		give_up(silent, "others wait, and no command came within a second");
+	return silent;
 }
 
 /* Or does it only say no more, as what pipes a command into the socket does? */
@@ -328,7 +314,8 @@ static bool has_gone(int fd)
 static void read_command(unsigned i, control_command *command, void *arg)
 {
 	struct client *client = &clients[i];
-	ssize_t n = recv(client->fd, client->line + client->len, sizeof client->line - 1 - client->len, 0);
+	ssize_t n = recv(client->fd, client->line + client->len, sizeof client->line - 1 - client->len,
+	                 MSG_DONTWAIT);
 	char *end;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -345,6 +332,7 @@ static void read_command(unsigned i, control_command *command, void *arg)
 		drop(client);
 		return;
 	}
+	client->active_us = served_us;
 	client->len += (size_t)n;
 	if (client->waits != CONTROL_NOTHING) {
 		client->len = 0;          /* one command is all; the rest is dropped */
@@ -362,19 +350,45 @@ static void read_command(unsigned i, control_command *command, void *arg)
 	}
 }
 
+static void take_clients(control_command *command, void *arg)
+{
+	for (int burst = 0; burst < CONTROL_CLIENTS && may_take(); burst++) {
+		int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		struct client *client;
+
+		if (fd < 0) {
+			/* whoever is queued while descriptors lack would be reported again and again */
+			retry_us = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM
+			         ? served_us + RETRY_US : 0;
+			return;
+		}
+		client = vacate();
+		if (!client) {
+			turn_away(fd, "too many commands are under way");
+			continue;
+		}
+		*client = (struct client){ .fd = fd, .deadline_us = served_us + COMMAND_US, .active_us = served_us };
+		if (!has_right(fd)) {
+			control_say((unsigned)(client - clients), "error permission denied");
+			control_end((unsigned)(client - clients), EX_NOPERM);
+		} else {
+			read_command((unsigned)(client - clients), command, arg);
+		}
+	}
+}
+
 void control_serve(uint64_t now_us, control_command *command, void *arg)
 {
 	served_us = now_us;
-	if (listener && !deaf && retry_us <= now_us)
-		take_clients(now_us);
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++) {
-		if (clients[i].said)
-			send_said(&clients[i]);
+		if (clients[i].answer.text)
+			send_answer(&clients[i]);
 		else if (clients[i].fd > 0)
 			read_command(i, command, arg);
 		if (clients[i].fd > 0 && clients[i].deadline_us <= now_us)
-			drop(&clients[i]);
+			give_up(&clients[i], "no command came within 5 seconds");
 	}
+	take_clients(command, arg);     /* last: what we were too busy to hear is no silence */
 }
 
 void control_say(unsigned i, const char *format, ...)
@@ -390,6 +404,9 @@ void control_say(unsigned i, const char *format, ...)
 		return;
 	if ((size_t)len > sizeof line - 2)
 		len = sizeof line - 2;
+	for (char *at = line; at < line + len; at++)       /* an address may be a path, with a newline in it */
+		if ((unsigned char)*at < ' ' && *at != '\t')
+			*at = '?';
 	line[len] = '\n';
 	line[len + 1] = '\0';
 	control_say_lines(i, line);
@@ -400,8 +417,9 @@ void control_end(unsigned i, int status)
 	control_say(i, "end %d", status);
 	clients[i].ended = true;
 	clients[i].deadline_us = served_us + COMMAND_US;
+	clients[i].active_us = served_us;
 	if (clients[i].fd > 0)
-		send_said(&clients[i]);
+		send_answer(&clients[i]);
 }
 
 void control_keep(unsigned i, enum control_wait what, uint32_t number)
@@ -409,8 +427,8 @@ void control_keep(unsigned i, enum control_wait what, uint32_t number)
 	clients[i].waits = what;
 	clients[i].number = number;
 	clients[i].deadline_us = UINT64_MAX;
-	if (clients[i].said)
-		send_said(&clients[i]);
+	if (clients[i].fd > 0)
+		send_answer(&clients[i]);
 }
 
 void control_happened(enum control_wait what, uint32_t number, const char *lines, int status)

@@ -1,8 +1,9 @@
 /*
  * control.h - the socket that aphorismctl talks to; see aphorismctl(8) for the protocol.
  *
- * Never blocks the supervisor: answers are short and kept until they are taken, time is limited, clients are few, and
- * one that does not take its answer is dropped.
+ * Never blocks the supervisor: answers are short and kept until they are taken, time is limited, clients are few.
+ * Others wait in the socket's queue until one is done, or has said and taken nothing for a second; that one is told
+ * "end 75" in place of an answer.  When all wait for something (control_keep), it is the newcomers who are told so.
  */
 #ifndef APHORISMD_CONTROL_H
 #define APHORISMD_CONTROL_H
@@ -47,14 +48,14 @@ void control_close(bool ours);
 /* Lists what to poll for; returns how many, at most CONTROL_CLIENTS + 1. */
 int control_poll(struct pollfd *);
 
-/* When a client's time is over; UINT64_MAX for never. */
+/* When a client's time is over, or the next one may be taken; UINT64_MAX for never. */
 uint64_t control_due_us(void);
 
 /* Takes clients and commands, drops who is late; each whole command is given to the function, with arg. */
 typedef void control_command(void *arg, unsigned client, const char *command);
 void control_serve(uint64_t now_us, control_command *, void *arg);
 
-/* Says a line, printf-like, without a newline. */
+/* Says a line, printf-like, without a newline: '?' stands for control characters but tabulators. */
 void control_say(unsigned client, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Says whole lines, 1 MiB in all at most: a client that would be told more is dropped. */

@@ -413,21 +413,21 @@ void generation_look(struct generation *generation)
 			kill(generation->members[n].pid, SIGNAL_LOOK);
 }
 
-const char *generation_drain(struct generation *generation, uint32_t number, uint64_t now_us)
+int generation_drain(struct generation *generation, uint32_t number, uint64_t now_us, const char **reason)
 {
 	struct member *member = number < generation->board->workers ? &generation->members[number] : NULL;
+	bool there = member && generation_is_alive(member);
 
-	if (!member || !generation_is_alive(member) || !member->ready)
-		return "no such worker";
-	if (member->gone_by_us > 0)
-		return "it drains already";
-	if (free_row(generation) < 0)
-		return "too many workers drain already";
-	if (kill(-member->pid, SIGNAL_DRAIN) < 0)
-		return strerror(errno);
+	*reason = !there                    ? "no such worker" :
+	          member->gone_by_us > 0    ? "it drains already" :
+	          !member->ready            ? "it is starting: ask again" :
+	          free_row(generation) < 0  ? "too many workers drain already: ask again" :
+	          kill(-member->pid, SIGNAL_DRAIN) < 0 ? strerror(errno) : NULL;
+	if (*reason)
+		return !there || member->gone_by_us > 0 ? EX_USAGE : EX_TEMPFAIL;
 	member->retiring = true;
 	member->gone_by_us = now_us + (uint64_t)generation->image.config->drain_us + KILL_GRACE_US;
-	return NULL;
+	return 0;
 }
 
 bool generation_is_gone(const struct generation *generation)

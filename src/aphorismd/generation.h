@@ -89,8 +89,11 @@ uint64_t generation_due_us(const struct generation *, uint64_t now_us);
 /* A process was reaped: true if it was a worker of this generation. */
 bool generation_reaped(struct generation *, pid_t, int wait_status, uint64_t now_us);
 
-/* Tells one worker to drain; another takes its place at once.  NULL, or the reason why not (static). */
-const char *generation_drain(struct generation *, uint32_t number, uint64_t now_us);
+/*
+ * Tells one worker to drain; another takes its place at once.  Returns 0, or a sysexits code with the reason why not
+ * (static): EX_TEMPFAIL where that will pass.
+ */
+int generation_drain(struct generation *, uint32_t number, uint64_t now_us, const char **reason);
 
 /* Tells all workers to drain or to stop; after drain_us more they are killed. */
 void generation_end(struct generation *, enum worker_signal, uint64_t now_us);

@@ -33,6 +33,7 @@
 
 enum { LIMIT_S = 60, LONGEST_S = 240, GRACE_US = CLOCK_S };       /* LONGEST_S: aphorismctl waits five minutes */
 enum { LARGE = 1 << 20 };                         /* of a table, in bytes: less is read within milliseconds */
+enum { BURST = 32, LAST_WORDS = 256 };            /* reads at a time; room that is kept for what we say at its end */
 enum { MEMFD = STDERR_FILENO + 1, LINES };        /* where these are in the loader */
 
 /* ---- in the loader ---- */
@@ -239,12 +240,13 @@ int loader_start(struct loader *loader, const struct options *options, const str
 	return EX_OSERR;
 }
 
+/* Whoever writes without end is not to hold us here. */
 bool loader_read(struct loader *loader)
 {
 	char beyond[4096];
 
-	for (;;) {
-		size_t room = sizeof loader->text - 1 - loader->len;
+	for (int burst = 0; burst < BURST; burst++) {
+		size_t room = sizeof loader->text - LAST_WORDS - loader->len;
 		ssize_t n = room > 0 ? read(loader->lines, loader->text + loader->len, room)
 		                     : read(loader->lines, beyond, sizeof beyond);
 
@@ -256,6 +258,40 @@ bool loader_read(struct loader *loader)
 			return errno == EAGAIN;
 		loader->len += room > 0 ? (size_t)n : 0;
 	}
+	return true;
+}
+
+static bool is_report(const char *line, size_t len)
+{
+	return (len > strlen("error ") && memcmp(line, "error ", strlen("error ")) == 0) ||
+	       (len > strlen("notice ") && memcmp(line, "notice ", strlen("notice ")) == 0);
+}
+
+/*
+ * Parsers can be taken over by what they read, and all that the loader says goes on: to operators, the log, the service
+ * manager.  So here it becomes lines of one kind, which can't be taken for anybody else's; what is none is dropped.
+ */
+static void check_reports(struct loader *loader)
+{
+	char *line = loader->text, *to = line, *const limit = line + loader->len;
+
+	while (line < limit) {
+		char *newline = memchr(line, '\n', (size_t)(limit - line)), *end = newline ? newline : limit;
+
+		if (is_report(line, (size_t)(end - line))) {
+			for (; line < end; line++)
+				*to++ = (unsigned char)*line < ' ' || *line == 0x7f ? '?' : *line;
+			*to++ = '\n';    /* the last one may have none: there is room for it */
+		}
+		line = end + 1;
+	}
+	*to = '\0';
+	loader->len = (size_t)(to - loader->text);
+}
+
+static bool has_error(const struct loader *loader)
+{
+	return strncmp(loader->text, "error ", strlen("error ")) == 0 || strstr(loader->text, "\nerror ");
 }
 
 void loader_ended(struct loader *loader, int wait_status)
@@ -263,6 +299,7 @@ void loader_ended(struct loader *loader, int wait_status)
 	char text[128];
 
 	loader_read(loader);              /* its last words may still be in the pipe */
+	check_reports(loader);
 	loader->ended = true;
 	loader->pid = 0;
 	loader->status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : EX_CONFIG;
@@ -275,7 +312,7 @@ void loader_ended(struct loader *loader, int wait_status)
 		snprintf(text, sizeof text, "the configuration could not be loaded: %s",
 		         strsignal(WTERMSIG(wait_status)));
 		add_error(loader, text);
-	} else if (loader->status != 0 && loader->len == 0) {
+	} else if (loader->status != 0 && !has_error(loader)) {
 		add_error(loader, "the configuration could not be loaded");
 	}
 	/* libconfig ends the process with a status of its own */

@@ -32,10 +32,13 @@ struct loader {
  */
 int loader_start(struct loader *, const struct options *, const struct config *before);
 
-/* Takes what it has reported; never blocks.  False when it has closed its end. */
+/* Takes some of what it has reported; never blocks.  False when it has closed its end. */
 bool loader_read(struct loader *);
 
-/* Its process has ended with that wait status. */
+/*
+ * Its process has ended with that wait status.  Its reports are taken to the end, and are printable lines of the two
+ * kinds from now on, whatever it has said.
+ */
 void loader_ended(struct loader *, int wait_status);
 
 /* Ends it if it is still running after its deadline; time that it waited for a CPU does not count, up to a limit. */

@@ -1,5 +1,6 @@
 sbin_PROGRAMS += aphorismd
 aphorismd_SOURCES = \
+	%D%/answer.c %D%/answer.h \
 	%D%/control.c %D%/control.h \
 	%D%/daemonize.c %D%/daemonize.h \
 	%D%/doctor.c %D%/doctor.h \

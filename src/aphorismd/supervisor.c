@@ -61,9 +61,9 @@ void supervisor_stop(struct supervisor *s, int urgency)
 
 static void upgrade(struct supervisor *s)
 {
-	const char *why = supervisor_ask_upgrade(s);
+	const char *why;
 
-	if (why)
+	if (supervisor_ask_upgrade(s, &why) != 0)
 		log_warning("no upgrade: %s", why);
 }
 

@@ -284,14 +284,6 @@ static const struct question *find_question(const char *name)
 
 /* ---- orders ---- */
 
-/* What stands behind that word and a space; NULL when the command is another one. */
-static const char *argument_of(const char *command, const char *word)
-{
-	size_t len = strlen(word);
-
-	return strncmp(command, word, len) == 0 && command[len] == ' ' ? command + len + 1 : NULL;
-}
-
 static void refuse(unsigned client, int status, const char *reason)
 {
 	control_say(client, "error %s", reason);
@@ -319,17 +311,19 @@ static void set_level(struct supervisor *s, unsigned client, const char *name)
 static void drain(struct supervisor *s, unsigned client, const char *name)
 {
 	uint64_t now_us = clock_now_us();
-	const char *reason;
+	const char *reason = "the daemon is starting: ask again";
 	char *end;
 	unsigned long number = strtoul(name, &end, 10);
+	int status = EX_TEMPFAIL;
 
 	if (*name < '0' || *name > '9' || *end != '\0' || number > UINT32_MAX) {
 		refuse(client, EX_USAGE, "a worker is named by its number");
 		return;
 	}
-	reason = s->current ? generation_drain(s->current, (uint32_t)number, now_us) : "no such worker";
-	if (reason) {
-		refuse(client, EX_USAGE, reason);
+	if (s->current)
+		status = generation_drain(s->current, (uint32_t)number, now_us, &reason);
+	if (status != 0) {
+		refuse(client, status, reason);
 		return;
 	}
 	/* the kernel may have told it alone of a connection: see worker_listens_no_more() */
@@ -340,31 +334,27 @@ static void drain(struct supervisor *s, unsigned client, const char *name)
 	control_end(client, EX_OK);
 }
 
-static void reload(struct supervisor *s, unsigned client)
+static void reload(struct supervisor *s, unsigned client, const char *argument)
 {
+	(void)argument;
 	/* one that is under way may have read the files before they changed */
 	control_keep(client, CONTROL_RELOAD, s->reloads + s->failed_reloads + 1 + (s->step != STEP_NONE));
 	supervisor_begin_reload(s);
 }
 
-static void upgrade(struct supervisor *s, unsigned client)
+static void upgrade(struct supervisor *s, unsigned client, const char *argument)
 {
-	const char *why = supervisor_ask_upgrade(s);
+	const char *why;
+	int status = supervisor_ask_upgrade(s, &why);
 
-	if (why)
-		refuse(client, EX_UNAVAILABLE, why);
+	(void)argument;
+	if (status != 0)
+		refuse(client, status, why);
 	else
 		control_keep(client, CONTROL_UPGRADE, 0);
 }
 
-/* Is that process about to have another one in its place?  What is asked for now would be lost with it. */
-static bool is_leaving(const struct supervisor *s, const char *command)
-{
-	return s->upgrade.step == UPGRADE_DONE ||
-	       (s->upgrade.step == UPGRADE_STARTS && strcmp(command, "reload") == 0);
-}
-
-static void stop(struct supervisor *s, unsigned client, bool now)
+static void stop(struct supervisor *s, unsigned client, const char *now)
 {
 	control_say(client, "stopping");
 	control_say(client, "end 0");
@@ -372,29 +362,67 @@ static void stop(struct supervisor *s, unsigned client, bool now)
 	supervisor_stop(s, !now && !s->stopping ? 1 : STOP_AT_ONCE);
 }
 
+static void stop_now(struct supervisor *s, unsigned client, const char *argument)
+{
+	(void)argument;
+	stop(s, client, "now");
+}
+
+/* What the daemon is told to do, and when it is not obeyed. */
+static const struct order {
+	const char *name;
+	void (*obey)(struct supervisor *, unsigned client, const char *argument);
+	bool has_argument;
+	bool while_stopping;              /* it is obeyed even then */
+	bool while_upgrading;             /* and it would not be lost, where another process is about to serve */
+} orders[] = {
+	{ .name = "reload", .obey = reload },
+	{ .name = "upgrade", .obey = upgrade, .while_stopping = true, .while_upgrading = true },  /* it says more */
+	{ .name = "drain", .obey = drain, .has_argument = true, .while_upgrading = true },
+	{ .name = "log", .obey = set_level, .has_argument = true, .while_stopping = true, .while_upgrading = true },
+	{ .name = "stop", .obey = stop, .while_stopping = true, .while_upgrading = true },
+	{ .name = "stop now", .obey = stop_now, .while_stopping = true, .while_upgrading = true },
+};
+
+/* argument: what stands behind its name and a space; NULL where nothing does. */
+static const struct order *find_order(const char *command, const char **argument)
+{
+	for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+		const struct order *order = &orders[i];
+		size_t len = strlen(order->name);
+
+		if (strncmp(command, order->name, len) != 0 || command[len] != (order->has_argument ? ' ' : '\0'))
+			continue;
+		*argument = order->has_argument ? command + len + 1 : NULL;
+		return order;
+	}
+	return NULL;
+}
+
+static void obey(struct supervisor *s, unsigned client, const struct order *order, const char *argument)
+{
+	bool leaves = s->upgrade.step == UPGRADE_DONE && order->obey != upgrade;
+
+	if (leaves || (s->upgrade.step == UPGRADE_STARTS && !order->while_upgrading))
+		refuse(client, EX_TEMPFAIL, "the daemon is being upgraded: ask again");
+	else if (s->stopping && !order->while_stopping)
+		refuse(client, EX_UNAVAILABLE, "the daemon is stopping");
+	else
+		order->obey(s, client, argument);
+}
+
 void supervisor_obey(void *supervisor, unsigned client, const char *command)
 {
 	struct supervisor *s = supervisor;
 	const struct question *question = find_question(command);
 	const char *argument;
+	const struct order *order = question ? NULL : find_order(command, &argument);
 
 	if (question) {
 		question->say(s, client);
 		control_end(client, EX_OK);
-	} else if (strcmp(command, "upgrade") == 0) {
-		upgrade(s, client);
-	} else if (is_leaving(s, command)) {
-		refuse(client, EX_TEMPFAIL, "the daemon is being upgraded: ask again");
-	} else if (strcmp(command, "stop") == 0 || strcmp(command, "stop now") == 0) {
-		stop(s, client, command[4] != '\0');
-	} else if ((argument = argument_of(command, "log")) != NULL) {
-		set_level(s, client, argument);
-	} else if (s->stopping) {
-		refuse(client, EX_UNAVAILABLE, "the daemon is stopping");
-	} else if (strcmp(command, "reload") == 0) {
-		reload(s, client);
-	} else if ((argument = argument_of(command, "drain")) != NULL) {
-		drain(s, client, argument);
+	} else if (order) {
+		obey(s, client, order, argument);
 	} else {
 		refuse(client, EX_USAGE, "unknown command");
 	}

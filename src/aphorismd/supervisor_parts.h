@@ -169,8 +169,11 @@ void supervisor_restore_listeners(struct supervisor *);
 
 /* ---- supervisor_upgrade.c ---- */
 
-/* Asks for an upgrade, as soon as one can begin.  Returns NULL, or why there will be none. */
-const char *supervisor_ask_upgrade(struct supervisor *);
+/*
+ * Asks for an upgrade, as soon as one can begin.  Returns 0, or a sysexits code with the reason why there will be none
+ * (static): EX_TEMPFAIL where asking again helps.
+ */
+int supervisor_ask_upgrade(struct supervisor *, const char **why);
 
 /* At a stop: there will be none, and one that has begun is given up. */
 void supervisor_cancel_upgrade(struct supervisor *);

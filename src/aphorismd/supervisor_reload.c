@@ -177,7 +177,7 @@ static void start_generation(struct supervisor *s, uint64_t now_us)
 	}
 	if (status != 0) {
 		s->error = error;
-		supervisor_complain(s, status, "%s", reason);
+		supervisor_complain(s, status, "%s", log_clean(reason));
 		snprintf(s->loader.text, sizeof s->loader.text, "error %s\n", reason);
 		supervisor_restore_listeners(s);
 		fail_reload(s, status);

@@ -32,7 +32,7 @@ void supervisor_complain(struct supervisor *s, int status, const char *format, .
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
-	log_error("%s", text);
+	log_error("%s", log_clean(text));
 	keep_reason(s, text);
 	if (!s->current && s->to_syslog)
 		plain_say(stderr, "aphorismd: %s", text);

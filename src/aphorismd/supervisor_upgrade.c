@@ -35,20 +35,24 @@
 
 enum { KILL_GRACE_US = CLOCK_S, LAST_WORDS_US = 5 * CLOCK_S };
 
-const char *supervisor_ask_upgrade(struct supervisor *s)
+int supervisor_ask_upgrade(struct supervisor *s, const char **why)
 {
 	struct upgrade *upgrade = &s->upgrade;
-	const char *why =
-		s->stopping ? "the daemon is stopping" :
+	const char *busy =
 		upgrade->step == UPGRADE_DONE ? "this process leaves, another one serves" :
-		upgrade->step == UPGRADE_STARTS || upgrade->wanted ? "one is under way already" :
+		s->stopping ? NULL :
+		upgrade->step == UPGRADE_STARTS || upgrade->wanted ? "one is under way already" : NULL;
+
+	*why =
+		busy ? busy :
+		s->stopping ? "the daemon is stopping" :
 		s->options->inetd ? "under inetd, the next daemon that it starts is the new program" :
 		s->options->program[0] == '\0' ? "the name of the program is not known, only a restart helps" :
 		getpid() == 1 ? "process 1 can't leave its place to another one" :
 		upgrade->starter.pid == 0 ? "the process that starts programs has gone, only a restart helps" : NULL;
 
-	upgrade->wanted |= !why;
-	return why;
+	upgrade->wanted |= !*why;
+	return busy ? EX_TEMPFAIL : *why ? EX_UNAVAILABLE : 0;
 }
 
 /* False when that has gone. */

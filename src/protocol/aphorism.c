@@ -21,6 +21,11 @@ static struct frame frame_question(const char *at, size_t len, size_t most)
 	return frame;
 }
 
+static bool may_end(const char *at, size_t len)
+{
+	return memchr(at, '?', len) != NULL;
+}
+
 static struct span answer_question(const void *data, struct span question)
 {
 	struct span answer = table_find(data, question);
@@ -33,6 +38,7 @@ const struct protocol protocol_aphorism = {
 	.summary = "answers questions from a table",
 	.limited = true,
 	.frame = frame_question,
+	.may_end = may_end,
 	.answer = answer_question,
 	.too_long = { "Error: question too long.", sizeof("Error: question too long.") - 1 },
 	.too_slow = { "Error: too slow.", sizeof("Error: too slow.") - 1 },

@@ -6,6 +6,11 @@
 
 #include "protocol/conversation.h"
 
+/* Within the common case each register that they need would cost it an instruction or two. */
+#define SELDOM __attribute__((noinline))
+
+enum { SHORT = 256 };                     /* bytes: to search these anew costs less than to remember that it was done */
+
 static bool append(struct bytes *out, struct span words)
 {
 	if (words.len > out->size - out->len) {
@@ -72,11 +77,28 @@ static enum conversation_state answer_all(struct conversation *c, const struct b
 	return CONVERSATION_READ;
 }
 
-static void drop(struct bytes *in, uint32_t used)
+/* What stays may lie where it is if it is looked at again before more comes. */
+static void drop(struct conversation *c, struct bytes *in, uint32_t used, bool may_lie)
 {
 	in->len -= used;
-	if (used > 0 && in->len > 0)
+	if (may_lie) {
+		in->at += used;
+		in->size -= used;
+		in->skipped += used;
+		c->resumes = true;
+	} else {
 		memmove(in->at, in->at + used, in->len);
+	}
+}
+
+/* More of a question that has begun, and not its end: what came before was looked at already. */
+static bool goes_on(const struct service *service, struct bytes *in)
+{
+	uint32_t searched = in->searched;
+
+	in->searched = in->len;
+	return in->len < service->max_question_length && service->protocol->may_end &&
+	       !service->protocol->may_end(in->at + searched, in->len - searched);
 }
 
 void conversation_init(struct conversation *c, const struct service *service, uint64_t now_us)
@@ -86,7 +108,7 @@ void conversation_init(struct conversation *c, const struct service *service, ui
 	};
 }
 
-static enum conversation_state look_for_header(struct conversation *c, const struct bytes *in)
+static enum conversation_state SELDOM look_for_header(struct conversation *c, const struct bytes *in)
 {
 	struct proxy_header header;
 
@@ -101,34 +123,72 @@ void conversation_meet(struct conversation *c, struct bytes *in, struct proxy_he
 {
 	assert(c->unmet);
 	proxy_read(header, in->at, in->len);
-	drop(in, header->len);
+	drop(c, in, header->len, false);
 	c->unmet = c->asking = false;
 	c->since_us = now_us;
+}
+
+static enum conversation_state answer(struct conversation *c, struct bytes *in, struct bytes *out, uint64_t now_us)
+{
+	uint32_t used = 0;
+	enum conversation_state state = answer_all(c, in, &used, out, now_us);
+
+	if (used == in->len)
+		in->len = 0;
+	else if (used > 0)
+		drop(c, in, used, state == CONVERSATION_FLUSH || state == CONVERSATION_PAY);
+	if (state != CONVERSATION_READ)
+		return state;
+	if (c->ended)
+		return finish(c, CONVERSATION_CLOSE);
+	if (in->len == 0)
+		return CONVERSATION_READ;
+	if (in->len > SHORT) {
+		in->searched = in->len;
+		c->resumes = true;
+	}
+	if (!c->asking) {
+		c->asking = true;
+		c->since_us = now_us;
+	}
+	return CONVERSATION_READ;
+}
+
+/* Goes on as if the room behind what was skipped were all; before more comes what stays is moved to the beginning. */
+static enum conversation_state SELDOM answer_more(struct conversation *c, struct bytes *in, struct bytes *out,
+                                                  uint64_t now_us)
+{
+	uint32_t skipped = in->skipped;
+	enum conversation_state state;
+
+	if (in->searched > 0 && goes_on(c->service, in))
+		return c->ended ? finish(c, CONVERSATION_CLOSE) : CONVERSATION_READ;
+	in->skipped = in->searched = 0;
+	c->resumes = false;
+	state = answer(c, in, out, now_us);
+	if (skipped == 0)
+		return state;
+	if (state == CONVERSATION_FLUSH || state == CONVERSATION_PAY) {
+		in->skipped += skipped;
+		c->resumes = true;
+		return state;
+	}
+	memmove(in->at - skipped, in->at, in->len);
+	in->at -= skipped;
+	in->size += skipped;
+	return state;
 }
 
 enum conversation_state conversation_answer(struct conversation *c, struct bytes *in, struct bytes *out,
                                             uint64_t now_us)
 {
-	enum conversation_state state;
-	uint32_t used = 0;
-
 	if (c->over) {
 		in->len = 0;
 		return c->over;
 	}
 	if (c->unmet)
 		return look_for_header(c, in);
-	state = answer_all(c, in, &used, out, now_us);
-	drop(in, used);
-	if (state != CONVERSATION_READ)
-		return state;
-	if (c->ended)
-		return finish(c, CONVERSATION_CLOSE);
-	if (in->len > 0 && !c->asking) {
-		c->asking = true;
-		c->since_us = now_us;
-	}
-	return CONVERSATION_READ;
+	return c->resumes ? answer_more(c, in, out, now_us) : answer(c, in, out, now_us);
 }
 
 void conversation_end(struct conversation *c)

@@ -14,10 +14,15 @@
 #include "protocol/protocol.h"
 #include "protocol/proxy.h"
 
-/* A buffer that a pump lends: len bytes at `at` are filled, there is room for size. */
+/*
+ * A buffer that a pump lends: len bytes at `at` are filled, there is room for size.  The rest is the conversation's and
+ * begins with 0: what stays in an input buffer is not moved for each answer, nor searched anew for each byte.
+ */
 struct bytes {
 	char *at;
 	uint32_t len, size;
+	uint32_t skipped;                 /* so much room in front of `at` is the buffer's, too */
+	uint32_t searched;                /* in so many of these bytes the request that has begun does not end */
 };
 
 /* What all conversations of one listener share; const while any of them lives. */
@@ -56,6 +61,7 @@ struct conversation {
 	bool paid : 1;                    /* the next answer's cost has passed */
 	bool ended : 1;                   /* the client has ended its input */
 	bool unmet : 1;                   /* the PROXY header is still to come */
+	bool resumes : 1;                 /* what the input holds was looked at before: see struct bytes */
 	uint8_t over;                     /* CONVERSATION_LINGER or _CLOSE once that was said, else 0 */
 };
 
@@ -63,10 +69,10 @@ void conversation_init(struct conversation *, const struct service *, uint64_t n
 
 /*
  * Answers what is complete in `in` and removes it, appends the answers to `out`, and says what comes next.
- * The bytes that stay in `in` (moved to its front) are an unfinished question or, at FLUSH and PAY, also
- * complete ones; at READ there is always room in `in` for more.  What stays at CLOSE is the unfinished
- * question that the client's end cut off, at LINGER the one that was too long: good for a log line.  Called
- * again after that it drops `in` and repeats itself.  A protocol without a greatest length is not subject to
+ * The bytes that stay in `in` are an unfinished question, moved to the buffer's beginning; or, at FLUSH and PAY, also
+ * complete ones, which lie where they are; at READ there is always room in `in` for more.  What stays at CLOSE is the
+ * unfinished question that the client's end cut off, at LINGER the one that was too long: good for a log line.
+ * Called again after that it drops `in` and repeats itself.  A protocol without a greatest length is not subject to
  * max_questions either.  While `unmet`, nothing but the PROXY header is looked at; what stays at CLOSE is then a part
  * of one, or something else.  Never blocks.
  */

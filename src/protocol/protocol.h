@@ -28,6 +28,8 @@ struct protocol {
 	bool limited;
 	/* frames the first request of len > 0 bytes; looks at `most` bytes of it at the most */
 	struct frame (*frame)(const char *at, size_t len, size_t most);
+	/* may a request that began before these bytes end in them?  NULL for one that never has to wait for its end */
+	bool (*may_end)(const char *at, size_t len);
 	/* what answers one whole request; points into `data` or into the request */
 	struct span (*answer)(const void *data, struct span request);
 	/* the protocol's own last words before a connection is closed; empty: it is closed without a word */

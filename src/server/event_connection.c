@@ -6,20 +6,13 @@
 #include "server/event_connection.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "server/event_parked.h"
 #include "server/pump.h"
-
-/* What is left of input and output between two events. */
-struct parked {
-	uint64_t came_ns;                 /* the input */
-	uint32_t in_len, out_len;
-	char bytes[];
-};
 
 static struct connection connection_of(const struct event_pump *pump, uint32_t seat)
 {
@@ -38,7 +31,8 @@ static enum event_want wants(enum event_state state)
 {
 	static const uint8_t wants[] = {
 		[EVENT_READS] = EVENT_INPUT, [EVENT_SENDS] = EVENT_NOTHING,  [EVENT_WRITES] = EVENT_OUTPUT,
-		[EVENT_PAYS] = EVENT_NOTHING, [EVENT_LINGERS] = EVENT_INPUT, [EVENT_LEAVES] = EVENT_ABSENT,
+		[EVENT_PAYS] = EVENT_NOTHING, [EVENT_PAYS_UNWATCHED] = EVENT_ABSENT,
+		[EVENT_LINGERS] = EVENT_INPUT, [EVENT_LEAVES] = EVENT_ABSENT,
 	};
 
 	return wants[state];
@@ -68,7 +62,7 @@ void event_connection_close(struct event_pump *pump, uint32_t seat)
 
 	if (c->state == EVENT_LEAVES)
 		pump->leaving--;
-	free(c->parked);
+	event_parked_drop(&c->parked);
 	memset(c, 0, sizeof *c);
 	pump->open--;
 	pump->mark_ns = 0;
@@ -95,53 +89,72 @@ void event_connection_time_out(struct event_pump *pump, uint32_t seat)
 
 /* ---- parking ---- */
 
-/* Keeps what the shared buffers hold from `sent` on for this connection.  False without memory: it is closed. */
-static bool park(struct event_pump *pump, uint32_t seat, uint32_t sent)
+/* The buffers that all share become this connection's. */
+static void take_up(struct event_pump *pump, struct event_connection *c)
 {
-	static struct log_limit limit;
-	struct event_connection *c = &pump->at[seat];
-	uint32_t out_len = pump->out.len - sent;
-
-	if (pump->in.len + out_len == 0)
-		return true;
-	if (!(c->parked = malloc(sizeof *c->parked + pump->in.len + out_len))) {
-		log_limited(&limit, LOG_WARNING, "out of memory: a connection is closed");
-		event_connection_close(pump, seat);
-		return false;
-	}
-	c->parked->came_ns = pump->came_ns;
-	c->parked->in_len = pump->in.len;
-	c->parked->out_len = out_len;
-	memcpy(c->parked->bytes, pump->in.at, pump->in.len);
-	memcpy(c->parked->bytes + pump->in.len, pump->out.at + sent, out_len);
-	return true;
-}
-
-/* Puts what was parked into the shared buffers. */
-static void unpark(struct event_pump *pump, struct event_connection *c)
-{
-	pump->in.len = pump->out.len = 0;
+	pump->in.at -= pump->in.skipped;
+	pump->in.size += pump->in.skipped;
+	pump->in.len = pump->in.skipped = pump->in.searched = 0;
+	pump->out.len = 0;
 	if (!c->parked)
 		return;
 	pump->came_ns = c->parked->came_ns;
-	pump->in.len = c->parked->in_len;
-	pump->out.len = c->parked->out_len;
-	memcpy(pump->in.at, c->parked->bytes, pump->in.len);
-	memcpy(pump->out.at, c->parked->bytes + pump->in.len, pump->out.len);
-	free(c->parked);
-	c->parked = NULL;
+	event_parked_return_few(&c->parked, &pump->in);
+}
+
+/* The input that is at hand: what was parked, or else what has just come. */
+static struct bytes *input_of(struct event_pump *pump, struct event_connection *c)
+{
+	return c->parked ? &c->parked->in : &pump->in;
+}
+
+/* For want of memory.  Returns false. */
+static bool give_up(struct event_pump *pump, uint32_t seat)
+{
+	static struct log_limit limit;
+
+	log_limited(&limit, LOG_WARNING, "out of memory: a connection is closed");
+	event_connection_close(pump, seat);
+	return false;
+}
+
+/* Keeps the input for this connection until its next event.  False without memory: it is closed. */
+static bool park(struct event_pump *pump, uint32_t seat)
+{
+	struct event_connection *c = &pump->at[seat];
+
+	if (c->parked)
+		event_parked_trim(&c->parked);
+	else if (pump->in.len > 0 && !event_parked_put_input(&c->parked, &pump->in, pump->came_ns))
+		return give_up(pump, seat);
+	return true;
 }
 
 /* ---- the conversation goes on ---- */
 
-/* The output was sent, n as send(2) says.  False when that is not all: it is parked, or the connection closed. */
-static bool is_all_sent(struct event_pump *pump, uint32_t seat, ssize_t n)
+/* Keeps what was not sent of the output, and the input.  False without memory: it is closed. */
+static bool keep_unsent(struct event_pump *pump, uint32_t seat, struct span output, size_t sent)
+{
+	struct event_connection *c = &pump->at[seat];
+
+	if (c->parked && c->parked->out_len > 0) {         /* it lies there already */
+		event_parked_sent(c->parked, (uint32_t)sent);
+		return true;
+	}
+	if (!park(pump, seat))
+		return false;
+	output = (struct span){ output.at + sent, output.len - sent };
+	return event_parked_put_output(&c->parked, output) || give_up(pump, seat);
+}
+
+/* That output was sent, n as send(2) says.  False when that is not all: it is parked, or the connection closed. */
+static bool is_all_sent(struct event_pump *pump, uint32_t seat, struct span output, ssize_t n)
 {
 	struct event_connection *c = &pump->at[seat];
 
 	if (n > 0)
 		meter_count(pump->meter, COUNT_BYTES_OUT, (uint64_t)n);
-	if (n == (ssize_t)pump->out.len) {
+	if (n == (ssize_t)output.len) {
 		pump->out.len = 0;
 		conversation_resume(&c->conversation, pump->now_us);
 		return true;
@@ -151,7 +164,7 @@ static bool is_all_sent(struct event_pump *pump, uint32_t seat, ssize_t n)
 		event_connection_close(pump, seat);
 		return false;
 	}
-	if (!park(pump, seat, n > 0 ? (uint32_t)n : 0))
+	if (!keep_unsent(pump, seat, output, n > 0 ? (size_t)n : 0))
 		return false;
 	if (n > 0 || c->state != EVENT_WRITES) {
 		c->unsent = pump_unsent(pump->worker->fds[seat]);
@@ -165,6 +178,7 @@ static bool is_all_sent(struct event_pump *pump, uint32_t seat, ssize_t n)
 /* Sends what the output buffer holds, answers to so many questions.  False when that can't go on at once. */
 static bool send_out(struct event_pump *pump, uint32_t seat, bool awaited, uint32_t answered)
 {
+	struct span output = { pump->out.at, pump->out.len };
 	ssize_t n = pump->engine->send(seat, awaited);
 
 	if (answered > 0) {
@@ -173,8 +187,8 @@ static bool send_out(struct event_pump *pump, uint32_t seat, bool awaited, uint3
 		pump->begun_ns = pump->mark_ns;
 	}
 	if (n >= 0 || errno != EINPROGRESS)
-		return is_all_sent(pump, seat, n);
-	if (park(pump, seat, 0))
+		return is_all_sent(pump, seat, output, n);
+	if (park(pump, seat))
 		become(pump, seat, EVENT_SENDS);
 	return false;
 }
@@ -190,7 +204,7 @@ static bool pay_at_once(struct event_pump *pump, uint32_t seat)
 		conversation_paid(&c->conversation);
 		return true;
 	}
-	if (!park(pump, seat, 0))
+	if (!park(pump, seat))
 		return false;
 	c->until_us = clock_now_us() + (uint64_t)delay_us;
 	c->next = EVENT_NOBODY;
@@ -209,6 +223,7 @@ static void finish(struct event_pump *pump, uint32_t seat)
 	struct event_connection *c = &pump->at[seat];
 	int fd = pump->worker->fds[seat];
 
+	event_parked_drop(&c->parked);
 	if (worker_phase(pump->worker) >= PHASE_DRAINS && (c->unsent = pump_unsent(fd)) > 0) {
 		become(pump, seat, EVENT_LEAVES);
 		c->until_us = pump->now_us + (uint64_t)pump->worker->config->write_us;
@@ -223,6 +238,7 @@ static void linger(struct event_pump *pump, uint32_t seat)
 {
 	struct event_connection *c = &pump->at[seat];
 
+	event_parked_drop(&c->parked);
 	shutdown(pump->worker->fds[seat], SHUT_WR);
 	pump->mark_ns = 0;
 	c->unsent = 0;
@@ -241,8 +257,8 @@ static void go_on(struct event_pump *pump, uint32_t seat)
 		uint32_t answered = c->conversation.questions;
 		uint16_t unknown = c->conversation.unknown;
 		bool was_over = c->conversation.over != 0;
-		enum conversation_state state = conversation_answer(&c->conversation, &pump->in, &pump->out,
-		                                                    pump->now_us);
+		struct bytes *in = input_of(pump, c);
+		enum conversation_state state = conversation_answer(&c->conversation, in, &pump->out, pump->now_us);
 		struct connection connection = connection_of(pump, seat);
 
 		answered = c->conversation.questions - answered;
@@ -250,9 +266,9 @@ static void go_on(struct event_pump *pump, uint32_t seat)
 			meter_questions(pump->meter, shared, answered, (uint16_t)(c->conversation.unknown - unknown),
 			                pump->now_us);
 		if (state == CONVERSATION_LINGER && !was_over)
-			pump_note_end(pump->worker, &connection, &c->conversation, &pump->in, false);
+			pump_note_end(pump->worker, &connection, &c->conversation, in, false);
 		else if (state == CONVERSATION_CLOSE && !was_over)
-			pump_note_close(pump->worker, &connection, &c->conversation, &pump->in);
+			pump_note_close(pump->worker, &connection, &c->conversation, in);
 		if (pump->out.len > 0 && !send_out(pump, seat, state != CONVERSATION_READ, answered))
 			return;
 		switch (state) {
@@ -263,7 +279,7 @@ static void go_on(struct event_pump *pump, uint32_t seat)
 				continue;
 			return;
 		case CONVERSATION_MEET:
-			if (pump_meet(pump->worker, &connection, &c->conversation, &pump->in, pump->now_us))
+			if (pump_meet(pump->worker, &connection, &c->conversation, in, pump->now_us))
 				continue;
 			event_connection_close(pump, seat);
 			return;
@@ -274,7 +290,7 @@ static void go_on(struct event_pump *pump, uint32_t seat)
 			finish(pump, seat);
 			return;
 		case CONVERSATION_READ:
-			if (!park(pump, seat, 0))
+			if (!park(pump, seat))
 				return;
 			become(pump, seat, EVENT_READS);
 			if (c->conversation.asking)
@@ -288,18 +304,28 @@ static void go_on(struct event_pump *pump, uint32_t seat)
 static bool read_once(struct event_pump *pump, uint32_t seat)
 {
 	struct event_connection *c = &pump->at[seat];
+	uint32_t held;
 	ssize_t n;
 
-	unpark(pump, c);
+	take_up(pump, c);
+	held = c->parked ? c->parked->in.len : 0;
+	pump->in.size -= held;    /* together they are no more than that */
 	n = pump->engine->receive(seat);
+	pump->in.size += held;
 	if (n > 0) {
 		pump->came_ns = pump->woken_ns;
-		pump->in.len += (uint32_t)n;
 		meter_count(pump->meter, COUNT_BYTES_IN, (uint64_t)n);
+		if (!c->parked) {
+			pump->in.len += (uint32_t)n;
+		} else if (!event_parked_add_input(&c->parked, (struct span){ pump->in.at, (size_t)n },
+		                                   pump->in.size, pump->came_ns)) {
+			give_up(pump, seat);
+			return true;
+		}
 	} else if (n == 0) {
 		conversation_end(&c->conversation);
 	} else if (errno == EAGAIN || errno == EINTR) {
-		park(pump, seat, 0);
+		park(pump, seat);
 		return false;
 	} else {
 		note(pump, seat, "connection lost");
@@ -310,25 +336,29 @@ static bool read_once(struct event_pump *pump, uint32_t seat)
 	return true;
 }
 
-/* Sends what was parked, then answers what was held back meanwhile. */
+/* Sends what was parked, with either engine from where it lies; then answers what was held back meanwhile. */
 static void write_once(struct event_pump *pump, uint32_t seat)
 {
-	unpark(pump, &pump->at[seat]);
-	if (pump->out.len == 0 || send_out(pump, seat, true, 0))
-		go_on(pump, seat);
+	struct event_connection *c = &pump->at[seat];
+	struct span output = event_parked_output(c->parked);
+	ssize_t n = send(pump->worker->fds[seat], output.at, output.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	take_up(pump, c);
+	if (!is_all_sent(pump, seat, output, n))
+		return;
+	event_parked_sent(c->parked, (uint32_t)n);
+	event_parked_trim(&c->parked);
+	go_on(pump, seat);
 }
 
 /* What became of output that the engine put off. */
 static void take_outcome(struct event_pump *pump, const struct event *event)
 {
-	uint32_t seat = event->what, len = (uint32_t)event->output.len;
+	uint32_t seat = event->what;
 
-	unpark(pump, &pump->at[seat]);
-	if (event->result != (int)len)
-		memcpy(pump->out.at, event->output.at, len);
-	pump->out.len = len;
+	take_up(pump, &pump->at[seat]);
 	errno = event->result < 0 ? -event->result : 0;
-	if (is_all_sent(pump, seat, event->result))
+	if (is_all_sent(pump, seat, event->output, event->result))
 		go_on(pump, seat);
 }
 
@@ -337,7 +367,7 @@ static void drop_input(struct event_pump *pump, uint32_t seat)
 	struct event_connection *c = &pump->at[seat];
 	ssize_t n;
 
-	pump->in.len = 0;
+	take_up(pump, c);
 	n = pump->engine->receive(seat);
 	if (n > 0)
 		c->unsent += (int)n;
@@ -358,13 +388,13 @@ void event_connection_expire(struct event_pump *pump, uint32_t seat)
 			break;
 	if (c->state != EVENT_READS)
 		return;
-	unpark(pump, c);
+	take_up(pump, c);
 	state = conversation_expire(&c->conversation, &pump->out, pump->now_us);
 	connection = connection_of(pump, seat);
 	if (state == CONVERSATION_LINGER)
-		pump_note_end(pump->worker, &connection, &c->conversation, &pump->in, true);
+		pump_note_end(pump->worker, &connection, &c->conversation, input_of(pump, c), true);
 	else if (state == CONVERSATION_CLOSE)
-		pump_note_close(pump->worker, &connection, &c->conversation, &pump->in);
+		pump_note_close(pump->worker, &connection, &c->conversation, input_of(pump, c));
 	go_on(pump, seat);
 }
 
@@ -389,8 +419,8 @@ void event_connection_handle(struct event_pump *pump, const struct event *event)
 		drop_input(pump, seat);
 		break;
 	case EVENT_PAYS:
-		/* an end that nobody asked for would be reported for ever; the send will find out */
-		pump->engine->want(seat, EVENT_NOTHING, EVENT_ABSENT);
+		/* an end that nobody asked for would be reported for ever */
+		become(pump, seat, EVENT_PAYS_UNWATCHED);
 		break;
 	default:
 		break;            /* closed by an event earlier in this round */
@@ -404,7 +434,7 @@ void event_connection_paid(struct event_pump *pump, uint32_t seat)
 	conversation_paid(&c->conversation);
 	pump->begun_ns = (c->until_us - (uint64_t)pump->worker->config->delay_us) * 1000;
 	become(pump, seat, EVENT_READS);
-	unpark(pump, c);
+	take_up(pump, c);
 	go_on(pump, seat);
 }
 

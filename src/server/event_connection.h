@@ -14,6 +14,7 @@ enum event_state {
 	EVENT_SENDS,                      /* the engine has the output, and will say how much of it was taken */
 	EVENT_WRITES,                     /* the client has to take what is parked; nothing is read meanwhile */
 	EVENT_PAYS,                       /* an answer waits until it is due */
+	EVENT_PAYS_UNWATCHED,             /* the same, and the client has gone meanwhile: the send will find out */
 	EVENT_LINGERS,                    /* dropping input until the client's end */
 	EVENT_LEAVES,                     /* drained: closes when the last byte has arrived */
 };
@@ -22,7 +23,7 @@ enum { EVENT_NOBODY = UINT32_MAX };
 
 struct event_connection {
 	struct conversation conversation;
-	struct parked *parked;            /* what is left of input and output; NULL for nothing */
+	struct event_parked *parked;      /* what is left of input and output; NULL for nothing */
 	uint64_t until_us;                /* PAYS: due; LINGERS: end; WRITES, LEAVES: cut unless a byte is taken */
 	union {
 		uint32_t next;            /* PAYS: who is due after this one */

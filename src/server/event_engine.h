@@ -62,8 +62,9 @@ struct event_engine {
 	ssize_t (*receive)(uint32_t seat);
 
 	/*
-	 * As send(2) without waiting, of pump->out; EINPROGRESS says that it took it all, and will tell what became of
-	 * it: if that is awaited as soon as it is known, else perhaps not before another event.
+	 * As send(2) without waiting, of pump->out, when nothing is left of an earlier one; EINPROGRESS says that it
+	 * took it all, and will tell what became of it: if that is awaited as soon as it is known, else perhaps not
+	 * before another event.
 	 */
 	ssize_t (*send)(uint32_t seat, bool awaited);
 

@@ -224,8 +224,10 @@ static bool is_event(const struct io_uring_cqe *cqe, struct event *event)
 	case ORDER_AGAIN:
 		return own->side[what].wants == EVENT_INPUT && event_uring_has_kept(&own->side[what]);
 	case ORDER_POLL:
-		own->side[what].polling = false;
-		return own->side[what].wants == EVENT_OUTPUT;
+		own->side[what].polling = own->side[what].wants == EVENT_OUTPUT;
+		if (own->side[what].polling)      /* handed over after what is sent now: it may not be all */
+			poll_for(own->pump->worker->fds[what], POLLOUT, cqe->user_data);
+		return own->side[what].polling;
 	case ORDER_WATCH:
 		tell_of(what);
 		return true;

@@ -14,7 +14,7 @@
 enum { END = 1 };
 
 struct early {
-	uint32_t at, len;
+	uint32_t at, len, size;
 	char bytes[];
 };
 
@@ -65,17 +65,22 @@ void event_uring_want_input(uint32_t seat)
 
 static void keep(struct side *side, struct span came)
 {
-	uint32_t len = side->early ? side->early->len : 0;
-	struct early *early = realloc(side->early, sizeof *early + len + came.len);
+	uint32_t at = side->early ? side->early->at : 0, len = side->early ? side->early->len : 0;
+	uint32_t wanted = len + (uint32_t)came.len, size = side->early ? side->early->size : 0;
+	struct early *early = side->early;
 
+	if (wanted > size) {
+		size = wanted > 2 * size ? wanted : 2 * size;      /* what lies there is not to be moved each time */
+		early = realloc(early, sizeof *early + size);
+	}
 	if (!early) {
 		side->end = -ENOMEM;
 		return;
 	}
-	if (!side->early)
-		early->at = 0;
 	memcpy(early->bytes + len, came.at, came.len);
-	early->len = len + (uint32_t)came.len;
+	early->at = at;
+	early->len = wanted;
+	early->size = size;
 	side->early = early;
 }
 

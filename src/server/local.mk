@@ -13,6 +13,7 @@ libserver_a_SOURCES = \
 	%D%/config_value.c \
 	%D%/descriptor.c %D%/descriptor.h \
 	%D%/event_connection.c %D%/event_connection.h \
+	%D%/event_parked.c %D%/event_parked.h \
 	%D%/event_engine.h \
 	%D%/event_epoll.c \
 	%D%/event_pump.c %D%/event_pump.h \

@@ -1,5 +1,6 @@
 """Least privilege: what a process of the daemon can do once somebody else speaks through it."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -7,9 +8,10 @@ import signal
 
 import harness
 import pytest
-from harness import APHORISMD, ROOT, is_starter, open_files, process, run, talk, until
+from harness import APHORISMD, ROOT, Client, is_starter, open_files, process, run, talk, until
 from intruder import (FILES, FILES_READ, OTHERS, PROGRAMS, RIGHTS, SERVER, SOCKETS, SYSTEM, child_of, intruder,
                       needs_ptrace, succeeded)
+from test_systemd import Manager
 
 ANYBODY = {**FILES, **PROGRAMS, **SOCKETS, **OTHERS, **RIGHTS, **SYSTEM}
 ANSWERS = b"Ugly."
@@ -157,6 +159,39 @@ def test_the_loader_can_do_nothing_but_read(start):
         held = [what for fd, what in open_files(loader.tid).items() if fd > 2 and what != "/etc/passwd"]
         assert len(held) == 2 and all(re.match(r"pipe:|/memfd:", what) for what in held), held
     d.wait_for(r"reloaded: generation 2", since)
+    assert d.ask() == ANSWERS
+
+
+def test_the_words_of_a_loader_are_nobody_elses(start, place):
+    """What it says reaches operators, the log and the service manager: as reports, whatever it wants them to be."""
+    with contextlib.closing(Manager(f"{place}/notify")) as manager:
+        d = start(env={"NOTIFY_SOCKET": manager.name})
+        d.config.write_text("modle = 5;\n")
+        forged = (b"error 1\x1b[2J\x07\r\0 2\nend 0\n\npong\nREADY=1\nMAINPID=1\nerror\nerrors are none\n"
+                  b"notice READY=1\tMAINPID=1\nend 0\n")
+        with Client(f"unix:{d.control}") as client:
+            with child_of(d.pid, lambda: client.send(b"reload\n"), wanted=3) as loader:
+                assert loader.call(1, 4, forged, len(forged)) == len(forged)
+            lines = client.everything().split(b"\n")
+        assert lines[:2] == [b"error 1?[2J??? 2", b"notice READY=1?MAINPID=1"]
+        assert lines[2].startswith(b"error ") and b"modle" in lines[2] and lines[3:] == [b"end 78", b""]
+        d.wait_for(r"1\?\[2J\?\?\? 2$")
+        told = manager.wait_for(STATUS="reload failed")[1]
+        assert told == {"READY": "1", "STATUS": "reload failed: 1?[2J??? 2; generation 1 goes on"}
+    assert d.ask() == ANSWERS
+
+
+def test_a_loader_without_end(start):
+    """What it says more than anybody wants to know keeps nobody busy, and leaves room for the reason of its end."""
+    d = start()
+    d.config.write_text("modle = 5;\n")
+    with Client(f"unix:{d.control}") as client:
+        with child_of(d.pid, lambda: client.send(b"reload\n"), wanted=3) as loader:
+            for _ in range(60):
+                assert loader.call(1, 4, b"notice " + b"x" * 1992 + b"\n", 2000) == 2000
+        lines = client.everything().split(b"\n")
+    assert all(re.match(rb"notice x+$", line) for line in lines[:-3]) and len(lines) > 30
+    assert lines[-3:] == [b"error the configuration could not be loaded", b"end 78", b""]
     assert d.ask() == ANSWERS
 
 

@@ -77,7 +77,7 @@ static void converse(const char *name, const struct table *table, const char *co
 {
 	struct service service = { .protocol = &protocol_aphorism, .data = table, .max_question_length = LONGEST,
 		                   .question_us = 1000000, .idle_us = 1000000 };
-	struct bytes input = { in, 0, sizeof in }, output = { out, 0, sizeof out };
+	struct bytes input = { .at = in, .size = sizeof in }, output = { .at = out, .size = sizeof out };
 	struct conversation c;
 
 	begin();

@@ -4,6 +4,7 @@ import fcntl
 import grp
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -13,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness import (APHORISMCTL, APHORISMD, LIMIT, ROOT, Client, Daemon, nobody, nothing_left, open_files, run, says,
-                     strike, until)
+import harness
+from harness import (APHORISMCTL, APHORISMD, LIMIT, ROOT, Client, Daemon, Raw, nobody, nothing_left, open_files, run,
+                     says, strike, until)
 from tracing import straced
 
 
@@ -289,6 +291,45 @@ def test_more_commands_than_can_wait(daemon):
     assert d.ctl("ping").returncode == 0
 
 
+def said(one):
+    """All that a client of the control socket is told; without an end somebody has cut it off."""
+    with one:
+        return b"".join(iter(lambda: one.recv(65536), b""))
+
+
+def test_more_clients_than_places(daemon):
+    """Whoever takes a moment for its command is not cut off for those who come after it, and they are answered, too."""
+    d = daemon()
+    clients = [connect(d) for _ in range(100)]
+    for one in clients:
+        one.sendall(b"status\n")
+    assert [said(one).splitlines()[-1:] for one in clients] == [[b"end 0"]] * 100
+
+
+def test_two_hundred_at_once(daemon):
+    d = daemon()
+    with ThreadPoolExecutor(200) as pool:
+        results = list(pool.map(lambda _: d.ctl("status"), range(200)))
+    assert {(r.returncode, r.stderr) for r in results} == {(0, "")}
+
+
+def test_who_is_silent_makes_room_and_hears_of_it(daemon):
+    """But nobody turns in circles because somebody waits."""
+    d = daemon()
+    begin, used = time.monotonic(), harness.process(d.pid).cpu
+    silent = [connect(d) for _ in range(20)]          # 16 of them have a place
+    silent[-1].sendall(b"stat")
+    assert d.ctl("ping").returncode == 0
+    assert time.monotonic() - begin > 0.9 and harness.process(d.pid).cpu - used < 0.3
+    gone = select.select(silent, [], [], 0)[0]
+    assert len(gone) == 5                             # for the others, and for aphorismctl
+    for one in gone:
+        assert said(one) == b"error others wait, and no command came within a second\nend 75\n"
+    assert said(silent[-1]) == b"error no command came within 5 seconds\nend 75\n"
+    for one in silent:
+        one.close()
+
+
 @pytest.mark.parametrize("words, answer, status, said", [
     (("doctor",), b"error unknown command\nend 64\n", 64, "which is of another version than aphorismctl 0.1.0"),
     (("status",), b"HTTP/1.1 400 Bad Request\r\n\r\n", 69, "went away before it answered"),
@@ -299,6 +340,15 @@ def test_a_daemon_of_another_version(place, words, answer, status, said):
     assert result.returncode == found["exit"] == status and found["ok"] is False
     assert result.stderr.startswith("aphorismctl: ") and said in result.stderr and said in found["error"][0]
     assert result.stderr.count("\n") == 1
+
+
+def test_an_address_ends_no_answer(daemon, place):
+    """A path may hold a newline."""
+    d = daemon(listen=("127.0.0.1:0", Raw(f'"unix:{place}/s\\nend 0"')))
+    lines = say(d, b"status\n").splitlines()
+    assert f"listening unix:{place}/s?end 0".encode() in lines and lines.count(b"end 0") == 1
+    result = d.reload(listen=("127.0.0.1:0", Raw(f'"unix:{place}/no/s\\nend 0"')))
+    assert result.returncode != 0 and result.stderr.count("\n") == 1 and "s?end 0" in result.stderr
 
 
 def test_numbers_stay_numbers(place):

@@ -11,6 +11,8 @@ import pytest
 
 from fixtures import TRACED, check_uring
 from harness import LIMIT, ROOT, open_files, parse, process, until
+from test_limits import come_rudely
+from test_protocol import check_cost_of_a_byte
 from tracing import straced, under_strace
 
 QUESTION, ANSWER = b"Simple is better than?", b"Complex."
@@ -144,6 +146,16 @@ def start_again(d):
     d.wait_for(r"\(end of log\)")
     del d.addresses[:], d.lines[:]
     d.start()
+
+
+def test_a_byte_costs_the_same_however_much_of_its_question_has_come(daemon, place, engine):
+    check_cost_of_a_byte(daemon("event", listen=(f"unix:{place}/s",), max_question_length=1 << 20,
+                                event__engine=engine))
+
+
+@pytest.mark.parametrize("delay", ["0s", "200ms"])
+def test_no_client_can_have_anything_but_an_information_logged(daemon, engine, delay):
+    come_rudely(daemon("event", log__level="notice", work__delay=delay, event__engine=engine))
 
 
 def test_the_port_is_free_at_once(daemon, engine):

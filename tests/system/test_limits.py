@@ -95,6 +95,31 @@ def test_an_echo_listener_refuses_without_a_word(daemon, model):
         assert client.ask(b"y.") == b"y."
 
 
+def come_rudely(d):
+    """Clients that reset their connections at every stage of a conversation."""
+    question, since = b"Simple is better than?", len(d.lines)
+    for words, wait in ((b"", None), (b"Simple", None), (question, None), (question * 3, b"Complex."),
+                        (question * 2000, None), (b"x" * 5000, b"long.")):
+        client = d.connect()
+        client.send(words)
+        if wait:
+            assert client.answer().endswith(wait)
+        else:
+            until("that it is heard", lambda: holds_more(client) or not unread(client))
+        client.reset()
+    until("the end of all", lambda: "connections_open 0\n" in d.ctl("status").stdout)
+    assert d.lines[since:] == []
+
+
+def holds_more(client):
+    """Input that the server does not take before the client takes something, or at all."""
+    return unread(client) > 1000
+
+
+def test_no_client_can_have_anything_but_an_information_logged(daemon, model):
+    come_rudely(daemon(model, log__level="notice", work__delay="200ms"))
+
+
 def test_places_are_free_after_every_kind_of_end(daemon, model):
     d = daemon(model, max_connections=1, timeouts__question="60s")
     for round in range(30):

@@ -5,11 +5,13 @@ import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from harness import ETC, LIMIT, holds, talk
+from harness import ETC, LIMIT, holds, talk, until
 from protocol_model import THREE, TOO_LONG, UNKNOWN, converse, cuts, transcripts
+from test_control import outgoing
 
 SEED = int(os.environ.get("TEST_SEED", 1060))
 TRANSCRIPTS = 400
@@ -97,6 +99,54 @@ def test_transcripts_at_once_on_one_connection(daemon, model):
     for piece in (1, 13, 1000, len(whole)):
         pieces = [whole[i:i + piece] for i in range(0, len(whole), piece)]
         assert talk(d.address, pieces) == expected
+
+
+def test_long_questions_in_pieces(daemon, model):
+    """Among short ones, and so many that they are held back for a client that takes its answers late."""
+    long = b"L" * 5000 + b"?"
+    d = daemon(model, table={**THREE, long: b"l" * 3000 + b"."}, max_question_length=8192)
+    whole = (long + b"Simple is better than?" + b"M" * 3000 + b"? " + long) * 100
+    expected = (b"l" * 3000 + b"." + b"Complex." + UNKNOWN + b"l" * 3000 + b".") * 100
+    for piece in (700, 1500, 4999, len(whole)):
+        with d.connect(receive_buffer=4096) as client:
+            def send():
+                for at in range(0, len(whole), piece):
+                    client.send(whole[at:at + piece])
+                client.half_close()
+            sender = threading.Thread(target=send)
+            sender.start()
+            assert client.everything() == expected
+            sender.join(LIMIT)
+
+
+def cpu_ns(d):
+    """Of all threads of its processes; in ticks of 10 ms little would be to be seen."""
+    files = [task / "schedstat" for p in d.processes() for task in Path(f"/proc/{p.pid}/task").iterdir()]
+    return sum(int(file.read_text().split()[0]) for file in files)
+
+
+def cost_of_a_byte(d, held):
+    """CPU time for each byte of a question of which so many bytes have come before."""
+    with d.connect() as client:
+        client.send(b"x" * held)
+        until("that it is heard", lambda: not outgoing(client.socket))
+        before = cpu_ns(d)
+        for _ in range(2000):
+            client.send(b"x")
+            while outgoing(client.socket):
+                pass
+        spent = cpu_ns(d) - before
+        assert client.ask(b"?") == UNKNOWN
+        return spent / 2000
+
+
+def check_cost_of_a_byte(d):
+    little, much = (min(cost_of_a_byte(d, held) for _ in range(2)) for held in (1000, 1000000))
+    assert much < 3 * little, (little, much)
+
+
+def test_a_byte_costs_the_same_however_much_of_its_question_has_come(daemon, place, model):
+    check_cost_of_a_byte(daemon(model, listen=(f"unix:{place}/s",), max_question_length=1 << 20))
 
 
 def test_a_long_pipeline_with_a_slow_reader(daemon, model):

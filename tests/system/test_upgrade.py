@@ -1,6 +1,7 @@
 """Upgrades: the program as it is now on disk takes the place of the one that runs, and nobody notices."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ import harness
 from harness import (APHORISMD, LIMIT, ROOT, Client, Daemon, Heir, environment, is_starter, models, open_files, owners,
                      process, run, strays, talk, unread, until)
 from load import Load
+from test_control import outgoing
 from test_systemd import Manager
 
 QUESTION, ANSWER = b"Simple is better than?", b"Complex."
@@ -581,13 +583,62 @@ def test_a_second_one_meanwhile(start, place, program):
     d.signal(signal.SIGUSR2)
     d.wait_for("upgrading: starting")
     second = d.upgrade()
-    assert (second.returncode, second.stderr) == (69, "aphorismctl: upgrade: one is under way already\n")
+    assert (second.returncode, second.stderr) == (75, "aphorismctl: upgrade: one is under way already\n")
     d.signal(signal.SIGUSR2)
     d.wait_for("no upgrade: one is under way already")
     d.wait_for("has taken the place")
     d.follow(until("the pidfile", lambda: pidfile(place) if pidfile(place) != d.pid else None))
     is_whole(d, place)
     assert len(d.matches("has taken the place")) == 1
+
+
+COMMANDS = ("ping", "doctor", "pign", "log info", "log loud", "drain 77", "drain 0", "reload", "upgrade")
+REFUSED = {                           # what the control socket says to each of them, and to a stop
+    "upgrading": (0, 0, 64, 0, 64, 64, 0, 75, 75),
+    "leaving": (0, 0, 64, 75, 75, 75, 75, 75, 75, 75),
+    "stopping": (0, 0, 64, 0, 64, 69, 69, 69, 69, 0),
+}
+
+
+@pytest.mark.parametrize("state", REFUSED)
+def test_what_can_not_be_done_now(start, program, state):
+    """75 says that it helps to ask again, 69 that there will be nobody to ask, 64 that the command is wrong."""
+    d = start("event", work__delay="2s")
+    clients = [Client(f"unix:{d.control}") for _ in REFUSED[state]]
+    for one, command in zip(clients, COMMANDS + ("stop",)):
+        one.send(command[:2].encode())
+        until("that it is heard", lambda: not outgoing(one.socket))
+    with d.connect() as client:
+        client.send(QUESTION)
+        until("the question", lambda: unread(client) == 0)
+        if state == "upgrading":
+            program.become("exec sleep 60\n")
+        d.signal(signal.SIGTERM if state == "stopping" else signal.SIGUSR2)
+        d.wait_for({"upgrading": "upgrading: starting", "leaving": "serves, this one", "stopping": "stopping"}[state])
+        found = []
+        for one, command in zip(clients, COMMANDS + ("stop",)):
+            one.send(command[2:].encode() + b"\n")
+            found.append(int(re.search(rb"(?m)^end (\d+)$", one.socket.recv(65536)).group(1)))
+            one.close()
+        assert tuple(found) == REFUSED[state]
+        if state != "stopping":       # a second stop is one at once
+            assert client.answer() == ANSWER
+    if state == "leaving":
+        d.follow(int(d.wait_for(r"process (\d+) serves, this one").group(1)))
+
+
+def test_what_can_not_be_done_before_it_serves(daemon):
+    """An address that is in use is tried for a while."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        address = "127.0.0.1:%d" % other.getsockname()[1]
+        other.listen()
+        d = daemon(launch_only=True, listen=(address,))
+        until("the control socket", lambda: d.ctl("ping").returncode == 0)
+        assert "state starting" in d.ctl("status").stdout
+        refused = d.ctl("drain", "0")
+        assert (refused.returncode, refused.stderr) == (75, "aphorismctl: drain: the daemon is starting: ask again\n")
+    d.wait_for("listening on")
 
 
 def test_a_reload_meanwhile_is_not_lost(start, place, program):

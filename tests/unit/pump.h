@@ -114,7 +114,9 @@ struct pump {
 /* Buffers of their exact sizes, so that ASan sees a step beyond them. */
 static void pump_start(struct pump *p, const struct service *service, uint32_t in_size, uint32_t out_size)
 {
-	*p = (struct pump){ .in = { malloc(in_size), 0, in_size }, .out = { malloc(out_size), 0, out_size } };
+	*p = (struct pump){
+		.in = { .at = malloc(in_size), .size = in_size }, .out = { .at = malloc(out_size), .size = out_size },
+	};
 	conversation_init(&p->c, service, 0);
 }
 

@@ -67,7 +67,7 @@ START_TEST(test_lend_more)
 	p.out.len = 0;
 	ck_assert_int_eq(conversation_answer(&p.c, &p.in, &p.out, 0), CONVERSATION_FLUSH);
 	ck_assert_uint_eq(p.out.len, 0);
-	p.out = (struct bytes){ malloc(LONGEST_ANSWER), 0, LONGEST_ANSWER };
+	p.out = (struct bytes){ .at = malloc(LONGEST_ANSWER), .size = LONGEST_ANSWER };
 	ck_assert_int_eq(conversation_answer(&p.c, &p.in, &p.out, 0), CONVERSATION_READ);
 	ck_assert_uint_eq(p.out.len, LONGEST_ANSWER);
 	free(small);
@@ -266,6 +266,115 @@ START_TEST(test_pay)
 	pump_send(&p);
 	ck_assert_int_eq(answer(&p), CONVERSATION_LINGER);
 	ck_assert(reads(&p.out, "Error: question too long."));
+	pump_stop(&p);
+}
+END_TEST
+
+/* ---- long ones ---- */
+
+static size_t looked_at;
+
+static struct frame frame_and_count(const char *at, size_t len, size_t most)
+{
+	looked_at += len < most ? len : most;
+	return protocol_aphorism.frame(at, len, most);
+}
+
+static bool may_end_and_count(const char *at, size_t len)
+{
+	looked_at += len;
+	return protocol_aphorism.may_end(at, len);
+}
+
+/* A question that comes byte by byte is not searched from its beginning for each of them. */
+START_TEST(test_long_byte_by_byte)
+{
+	enum { MANY = 100000 };
+	struct protocol counting = protocol_aphorism;
+	struct service service = service_of(&counting);
+	struct pump p;
+
+	counting.frame = frame_and_count;
+	counting.may_end = may_end_and_count;
+	service.max_question_length = MANY;
+	pump_start(&p, &service, MANY, CONVERSATION_OUT);
+	looked_at = 0;
+	for (int i = 0; i < MANY - 1; i++)
+		pump_give(&p, "x", 1);
+	ck_assert_uint_eq(p.in.len, MANY - 1);
+	ck_assert_uint_lt(looked_at, 2 * MANY);
+	pump_give(&p, "?", 1);
+	ck_assert_str_eq(p.sent, "Error: unknown aphorism.");
+	ck_assert_uint_lt(looked_at, 3 * MANY);
+	pump_stop(&p);
+}
+END_TEST
+
+/* What that leaves out is not missed: questions of all lengths, a last one that has no end, or one that is too long. */
+START_TEST(test_long_ones)
+{
+	enum { MOST = 1200 };
+	static const size_t lengths[] = { 255, 1, 256, 257, 258, 3, 600, MOST };
+	static const size_t pieces[] = { 1, 7, 255, 256, 257, 3000 };
+	struct service service = service_of(&protocol_aphorism);
+	char text[8192];
+
+	service.max_question_length = MOST;
+	for (size_t last = 0; last <= MOST; last += MOST / 2) {
+		size_t len = 0;
+
+		for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+			len += (size_t)sprintf(text + len, "Long? \n");
+			memset(text + len, 'x', lengths[i] - 1);
+			strcpy(text + len + lengths[i] - 1, "?");
+			len += lengths[i];
+		}
+		memset(text + len, 'y', last);
+		len += last;
+		for (size_t i = 0; i < 2 * sizeof pieces / sizeof *pieces; i++) {
+			size_t piece = pieces[i / 2];
+			struct pump p;
+
+			service.costly = i % 2;
+			pump_start(&p, &service, 2 * MOST, LONGEST_ANSWER);
+			for (size_t at = 0; at < len; at += piece) {
+				size_t end = at + piece < len ? at + piece : len;
+
+				pump_give(&p, text + at, end - at);
+				expect(&p, text, end, false);
+			}
+			pump_end(&p);
+			expect(&p, text, len, true);
+			pump_stop(&p);
+		}
+	}
+}
+END_TEST
+
+/* What is held back while others are paid for is not moved for each of them. */
+START_TEST(test_what_is_held_back_lies_still)
+{
+	struct service service = service_of(&protocol_aphorism);
+	struct pump p;
+	char *begin, *end;
+
+	service.costly = true;
+	pump_start(&p, &service, CONVERSATION_IN, CONVERSATION_OUT);
+	begin = p.in.at;
+	for (int i = 0; i < 100; i++)
+		p.in.len += (uint32_t)sprintf(begin + p.in.len, "Long?");
+	p.in.len += (uint32_t)sprintf(begin + p.in.len, "Simple is");
+	end = begin + p.in.len;
+	for (int i = 0; i < 100; i++) {
+		ck_assert_int_eq(answer(&p), CONVERSATION_PAY);
+		ck_assert_ptr_eq(p.in.at, begin + 5 * i);
+		ck_assert_ptr_eq(p.in.at + p.in.len, end);
+		conversation_paid(&p.c);
+	}
+	ck_assert_int_eq(answer(&p), CONVERSATION_READ);
+	ck_assert_ptr_eq(p.in.at, begin);
+	ck_assert_uint_eq(p.in.size, CONVERSATION_IN);
+	ck_assert(reads(&p.in, "Simple is"));
 	pump_stop(&p);
 }
 END_TEST
@@ -549,6 +658,9 @@ int main(void)
 	tcase_add_test(tests, test_max_questions);
 	tcase_add_test(tests, test_questions_wrap);
 	tcase_add_test(tests, test_out_of_room);
+	tcase_add_test(tests, test_long_byte_by_byte);
+	tcase_add_test(tests, test_long_ones);
+	tcase_add_test(tests, test_what_is_held_back_lies_still);
 	tcase_add_test(tests, test_pay);
 	tcase_add_test(tests, test_deadlines);
 	tcase_add_test(tests, test_too_slow);
