@@ -64,6 +64,8 @@ void generation_free(struct generation *generation)
 {
 	if (!generation)
 		return;
+	if (generation->members)
+		generation_forget_ready(generation);
 	scoreboard_free(generation->board);
 	image_unmap(&generation->image);
 	free(generation->members);
@@ -85,7 +87,7 @@ static void list_services(struct worker *worker, const struct generation *genera
 	}
 }
 
-static _Noreturn void run(const struct generation *generation, uint32_t number, uint64_t answered_before,
+static _Noreturn void run(struct generation *generation, uint32_t number, int ready_pipe, uint64_t answered_before,
                           pid_t supervisor)
 {
 	static struct worker worker;      /* the signal handlers need it as long as the process lives */
@@ -95,6 +97,7 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	int status;
 
 	setpgid(0, 0);
+	generation_forget_ready(generation);
 	generation->surroundings->forget(generation->surroundings->supervisor, generation);
 	snprintf(prefix, sizeof prefix, "%s %u: ", generation->model->name, number);
 	log_prefix(prefix);
@@ -110,6 +113,7 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	worker.supervisor = supervisor;
 	worker.devnull = generation->surroundings->devnull;
 	worker.supervisor_told = generation->surroundings->told;
+	worker.ready_pipe = ready_pipe;
 	list_services(&worker, generation);
 	status = privileges_drop(generation->surroundings->privileges);
 	if (status == 0)
@@ -184,7 +188,7 @@ static bool fork_worker(struct generation *generation, uint64_t now_us)
 	static struct log_limit limit;
 	uint64_t questions = 0, connections = 0;          /* of those before it */
 	pid_t supervisor = getpid(), pid;
-	int n = free_row(generation);
+	int n = free_row(generation), ready_pipe;
 
 	if (n < 0) {
 		log_limited(&limit, LOG_WARNING,
@@ -196,20 +200,26 @@ static bool fork_worker(struct generation *generation, uint64_t now_us)
 		connections = scoreboard_counted(generation->board, (uint32_t)n, COUNT_CONNECTIONS);
 	}
 	atomic_store(&generation->board->row[n].state, WORKER_STARTING);
-	pid = fork();
+	pid = (ready_pipe = generation_open_ready(generation, (uint32_t)n)) < 0 ? -1 : fork();
 	if (pid == 0)
-		run(generation, (uint32_t)n, questions, supervisor);
-	if (pid < 0) {
+		run(generation, (uint32_t)n, ready_pipe, questions, supervisor);
+	if (pid < 0)
 		log_limited(&limit, LOG_WARNING, "can't fork a worker: %s", strerror(errno));
+	if (ready_pipe >= 0)
+		close(ready_pipe);
+	if (pid < 0) {
+		generation_close_ready(&generation->members[n]);
 		generation_pause(generation, now_us);
 		return false;
 	}
 	setpgid(pid, pid);                /* here too: a signal to the group must reach it from now on */
 	if ((uint32_t)n >= generation->board->used)
 		generation->board->used = (uint32_t)n + 1;
-	generation->members[n] = (struct member){ .pid = pid, .ready_by_us = now_us + START_US, .began_us = now_us };
-	generation->members[n].connections_before = connections;
-	generation->members[n].questions_before = questions;
+	generation->members[n] = (struct member){
+		.pid = pid, .ready_pipe = generation->members[n].ready_pipe,
+		.ready_by_us = now_us + START_US, .began_us = now_us,
+		.connections_before = connections, .questions_before = questions,
+	};
 	if (generation->to_replace > 0) {
 		generation->to_replace--;
 		generation->tokens--;
@@ -275,26 +285,26 @@ static void adjust(struct generation *generation, uint64_t now_us)
 	recount_idle(generation, &all, &idle);
 }
 
+static void end_who_is_late(struct generation *generation, uint64_t now_us)
+{
+	for (uint32_t n = 0; n < generation->board->workers; n++) {
+		struct member *member = &generation->members[n];
+
+		if (!generation_is_alive(member) || member->gone_by_us == 0 || now_us < member->gone_by_us)
+			continue;
+		log_warning("%s %u: killed, it did not leave in time", generation->model->name, n);
+		kill(-member->pid, SIGKILL);
+		member->gone_by_us = UINT64_MAX;
+	}
+}
+
 static void see_who_is_ready(struct generation *generation, uint64_t now_us)
 {
 	uint32_t ready = 0;
 
-	for (uint32_t n = 0; n < generation->board->workers; n++) {
-		struct member *member = &generation->members[n];
-
-		if (generation_is_alive(member) && !member->ready &&
-		    generation_worker_state(generation, n) > WORKER_STARTING) {
-			member->ready = true;
-			generation->pause_us = generation->fork_us = 0;
-		} else if (generation_is_alive(member) && !member->ready && now_us >= member->ready_by_us) {
-			kill(-member->pid, SIGKILL);
-		} else if (generation_is_alive(member) && member->gone_by_us > 0 && now_us >= member->gone_by_us) {
-			log_warning("%s %u: killed, it did not leave in time", generation->model->name, n);
-			kill(-member->pid, SIGKILL);
-			member->gone_by_us = UINT64_MAX;
-		}
-		ready += generation_is_alive(member) && member->ready;
-	}
+	generation_see_ready(generation, now_us);
+	for (uint32_t n = 0; n < generation->board->workers; n++)
+		ready += generation_is_alive(&generation->members[n]) && generation->members[n].ready;
 	if (generation->state != GENERATION_STARTS)
 		return;
 	if (ready >= generation->plan.workers || (ready > 0 && now_us >= generation->deadline_us))
@@ -335,6 +345,7 @@ void generation_tend(struct generation *generation, uint64_t now_us)
 	if (generation->state != GENERATION_STARTS && generation->state != GENERATION_SERVES)
 		return;
 	see_who_is_ready(generation, now_us);
+	end_who_is_late(generation, now_us);
 	if (generation->state != GENERATION_FAILED)
 		adjust(generation, now_us);
 }

@@ -11,6 +11,7 @@ import os
 import platform
 import signal
 import struct
+import threading
 import time
 from pathlib import Path
 
@@ -155,6 +156,29 @@ def child_of(pid, begin, wanted):
     finally:
         if process(child or pid):
             ptrace(DETACH, child or pid)
+
+
+@contextlib.contextmanager
+def scribbler(pid):
+    """A worker that fills all that it shares, but the seats and the tallies, with ones, a thousand times a second."""
+    shared = [[int(word, 16) for word in line.split()[0].split("-")]
+              for line in Path(f"/proc/{pid}/maps").read_text().splitlines()
+              if "/dev/zero" in line and line.split()[1] == "rw-s"]
+    at, _ = max(shared, key=lambda area: area[1] - area[0])
+    done = threading.Event()
+
+    def scribble():
+        with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
+            while not done.wait(0.001):
+                os.pwrite(memory.fileno(), b"\1\0\0\0" * 1024, at)
+
+    thread = threading.Thread(target=scribble)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 # What an intruder would try, by name: the numbers of x86-64 and the arguments, such that nothing happens to the host if

@@ -1,18 +1,21 @@
 """Least privilege: what a process of the daemon can do once somebody else speaks through it."""
 
+import contextlib
 import os
 import re
 import shutil
 import signal
+import time
 
 import harness
 import pytest
-from harness import APHORISMD, ROOT, is_starter, open_files, process, run, talk, until
+from harness import APHORISMD, ROOT, SLACK, is_starter, open_files, owners, process, run, talk, until
 from intruder import (FILES, FILES_READ, OTHERS, PROGRAMS, RIGHTS, SERVER, SOCKETS, SYSTEM, child_of, intruder,
-                      needs_ptrace, succeeded)
+                      needs_ptrace, scribbler, succeeded)
 
 ANYBODY = {**FILES, **PROGRAMS, **SOCKETS, **OTHERS, **RIGHTS, **SYSTEM}
 ANSWERS = b"Ugly."
+START_S = 30                      # which a worker has to become ready
 MECHANISMS = "required, but|is not built in"
 
 
@@ -89,6 +92,33 @@ def test_every_process_is_marked(start, model):
     d = start(model)
     for p in [process(d.pid), *d.workers()]:
         assert (p.status("Seccomp"), p.status("NoNewPrivs")) == (["2"], ["1"]), p.title()
+
+
+# What workers share
+
+@pytest.mark.models(only=("prefork", "event"))
+def test_nobody_is_killed_for_what_another_worker_writes(start, model):
+    """As if it were still starting, for longer than the supervisor grants."""
+    d = start(model, prefork__start_workers=3, prefork__min_spare=3, prefork__max_spare=3, prefork__max_workers=3,
+              event__workers=3)
+    hostile, victim = d.workers()[:2]
+    with contextlib.ExitStack() as ends, scribbler(hostile.pid):
+        with child_of(d.pid, lambda: os.kill(victim.pid, signal.SIGKILL), wanted=3) as stopped:
+            young = stopped.tid
+            d.signal(signal.SIGSTOP)
+        until("a worker that is ready", lambda: "idle" in process(young).title())
+        time.sleep(0.1)               # for the hostile one, who may need the last word
+        d.signal(signal.SIGCONT)
+        assert d.ask() == ANSWERS
+
+        def is_held():
+            client = ends.enter_context(d.connect())
+            assert client.ask(b"Beautiful is better than?") == ANSWERS
+            return client if young in (p.pid for p in owners(client)) else None
+        client = until("a client of the young worker's", is_held)
+        time.sleep(START_S + SLACK)
+        assert process(young)
+        assert client.ask(b"Beautiful is better than?") == ANSWERS
 
 
 # The supervisor
