@@ -227,6 +227,45 @@ def test_no_supplementary_group_survives(start, model):
             assert set(p.status("Uid")) == {str(harness.nobody().pw_uid)}
 
 
+NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
+BINDS = ("--inh-caps=+net_bind_service,+kill", "--ambient-caps=+net_bind_service,+kill")
+
+
+def capabilities(p):
+    return {kind: int(p.status(kind)[0], 16) for kind in ("CapPrm", "CapEff", "CapInh", "CapAmb")}
+
+
+@pytest.mark.skipif(not ROOT, reason="only root has capabilities to give")
+def test_an_ordinary_users_capabilities_stay_with_the_supervisor(daemon, place, model):
+    """As a service manager grants them (AmbientCapabilities=): to bind low ports, at any reload and after an upgrade."""
+    place.chmod(0o777)
+    low = [f"127.{os.getpid() % 250 + 1}.{os.getpid() // 250 % 250}.{os.getpid() // 62500 + 1}:{port}" for port in (41, 42)]
+    d = daemon(model, listen=low[:1], process__user=None, under=(*NOBODY, *BINDS), metrics__file=place / "metrics")
+    for again in (None, d.reloaded, d.upgraded):
+        if again:
+            d.write(listen=tuple(low))
+            again()
+            d.settled()
+        with d.connect() as client:
+            assert client.ask(b"Beautiful is better than?") == ANSWERS
+            served = [p for p in d.processes() if not is_starter(p) and "aphorismd" in p.title()]
+            assert served
+            for p in served:
+                assert set(capabilities(p).values()) == {0}, p.title()
+        until("a supervisor that binds", lambda: capabilities(process(d.pid)) == {
+            "CapPrm": 1 << 10 | 1 << 5, "CapEff": 1 << 10 | 1 << 5, "CapInh": 0, "CapAmb": 0})
+
+
+@pytest.mark.skipif(not ROOT, reason="only root has capabilities to keep")
+def test_workers_that_stay_root_keep_no_capability(daemon, model):
+    d = daemon(model, process__user="")
+    with d.connect() as client:
+        assert client.ask(b"Beautiful is better than?") == ANSWERS
+        for p in (p for p in d.processes() if not is_starter(p)):
+            assert p.status("Uid") == ["0"] * 4
+            assert set(capabilities(p).values()) == {0}, p.title()
+
+
 # A kernel that has less
 
 def without(call, error):
