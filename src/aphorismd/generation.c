@@ -122,7 +122,7 @@ static _Noreturn void run(struct generation *generation, uint32_t number, int re
 	if (status == 0 && generation->model->open)
 		status = generation->model->open(&worker);
 	if (status == 0)
-		status = privileges_confine(worker.config, generation->plan.makes, generation->surroundings->confined);
+		status = privileges_confine(&worker, generation->plan.makes, generation->surroundings->confined);
 	if (status != 0)
 		exit(status);
 	generation->model->serve(&worker);

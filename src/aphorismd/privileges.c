@@ -148,13 +148,19 @@ int privileges_drop(const struct privileges *privileges)
 	return 0;
 }
 
-int privileges_confine(const struct config *config, unsigned makes, bool expected)
+int privileges_confine(const struct worker *worker, unsigned makes, bool expected)
 {
+	struct sandbox_descriptors descriptors = { .devnull = worker->devnull };
 	char reason[SANDBOX_REASON];
 
-	if (config->sandbox == SANDBOX_OFF || sandbox_enter(SANDBOX_WORKER, makes, reason))
+	for (int i = 0; i < worker->listener_count; i++) {
+		descriptors.shared[descriptors.count++] = worker->listeners[i].fd;
+		descriptors.shared[descriptors.count++] = worker->listeners[i].watched;
+	}
+	if (worker->config->sandbox == SANDBOX_OFF ||
+	    sandbox_enter(SANDBOX_WORKER, makes, &descriptors, reason))
 		return 0;
-	if (config->sandbox == SANDBOX_REQUIRED) {
+	if (worker->config->sandbox == SANDBOX_REQUIRED) {
 		log_error("process.sandbox: required, but %s", reason);
 		return EX_OSERR;
 	}

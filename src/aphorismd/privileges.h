@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "server/config.h"
+#include "server/worker.h"
 
 struct privileges {
 	bool drop;                        /* we are root and are to become somebody else */
@@ -41,7 +42,7 @@ int privileges_drop(const struct privileges *);
  * whether it is worth a warning under "auto" when something is lacking; the supervisor knows whether it was said.
  * Returns 0, or EX_OSERR when what is required is lacking, logged.
  */
-int privileges_confine(const struct config *, unsigned makes, bool expected);
+int privileges_confine(const struct worker *, unsigned makes, bool expected);
 
 /*
  * In the supervisor, once it has started: keeps those of its capabilities that a running daemon needs (to fork workers

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import harness
 import pytest
@@ -66,7 +67,29 @@ def test_a_child_of_a_fork_worker_can_do_nothing_but_serve(start):
         child = until("a child", lambda: [p for p in d.processes() if p.ppid != d.pid])[0]
         with intruder(child.pid) as stopped:
             assert succeeded(stopped, acts_of_a_worker("fork"), d.pid) == {}
+            assert succeeded(stopped, OTHERS, child.ppid) == {}
         assert client.ask(b"Beautiful is better than?") == ANSWERS
+
+
+def test_a_child_of_a_fork_worker_ends_nobody(start):
+    """It may send one signal to its group, which means nothing from it."""
+    d = start("fork")
+    leader, = d.workers()
+    with d.connect() as mine, d.connect() as others:
+        assert mine.ask(b"Beautiful is better than?") == others.ask(b"Beautiful is better than?") == ANSWERS
+        hostile, = (p for p in owners(mine) if p.ppid == leader.pid)
+        others.send(b"Beautiful is")
+        with intruder(hostile.pid) as child:
+            assert child.call(14, 0, b"\xff" * 8, 0, 8) == 0        # it keeps them from itself
+            sent = {number for number in range(1, 65) if child.call(62, 0, number) != -1}
+            assert sent == {signal.SIGUSR2}
+            assert {child.call(234, leader.pid, leader.pid, number) for number in range(1, 65)} == {-1}
+            assert {child.call(62, 0, signal.SIGUSR2) for _ in range(100)} == {0}
+        assert others.ask(b" better than?") == ANSWERS
+        assert mine.ask(b"Beautiful is better than?") == ANSWERS
+        assert d.ask() == ANSWERS
+        assert [p.pid for p in d.workers()] == [leader.pid]
+        assert not d.matches("died")
 
 
 def test_a_generation_after_a_reload_is_confined_as_well(start, model):
@@ -95,6 +118,32 @@ def test_every_process_is_marked(start, model):
 
 
 # What workers share
+
+def listening(pid):
+    """Its descriptors that are listeners."""
+    tables = {name: [line.split() for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]]
+              for name in ("tcp", "unix")}
+    inodes = {words[9] for words in tables["tcp"] if words[3] == "0A"}
+    inodes |= {words[6] for words in tables["unix"] if int(words[3], 16) & 0x10000}
+    return [fd for fd, what in open_files(pid).items() if what[len("socket:["):-1] in inodes]
+
+
+def test_nobody_changes_what_connections_inherit(start, place, model):
+    """By no number that stands for a listener; and time-outs go on as they were, on sockets that inherit none too."""
+    d = start(model, listen=("127.0.0.1:0", f"unix:{place}/socket"), timeouts__idle="1s")
+    hostile = d.workers()[0].pid
+    listeners = listening(hostile)
+    assert len(listeners) >= 2
+    never = bytes(16)
+    with intruder(hostile) as worker:
+        for fd in listeners:
+            for number in (fd, fd | 1 << 32):
+                assert {worker.call(54, number, 1, option, never, 16) for option in (20, 21)} == {-1}
+                assert worker.call(33, number, 90) == worker.call(292, number, 91, 0) == -1
+    for number in range(2):
+        with d.connect(number) as client:
+            assert client.everything() == b""
+
 
 @pytest.mark.models(only=("prefork", "event"))
 def test_nobody_is_killed_for_what_another_worker_writes(start, model):
@@ -235,11 +284,19 @@ def capabilities(p):
     return {kind: int(p.status(kind)[0], 16) for kind in ("CapPrm", "CapEff", "CapInh", "CapAmb")}
 
 
+def serving(d):
+    """Workers, and their children: those that are ready, for one more may be starting."""
+    found = [p for p in d.processes() if re.search("idle|busy", p.title())]
+    assert found
+    return found
+
+
 @pytest.mark.skipif(not ROOT, reason="only root has capabilities to give")
 def test_an_ordinary_users_capabilities_stay_with_the_supervisor(daemon, place, model):
     """As a service manager grants them (AmbientCapabilities=): to bind low ports, at any reload and after an upgrade."""
     place.chmod(0o777)
-    low = [f"127.{os.getpid() % 250 + 1}.{os.getpid() // 250 % 250}.{os.getpid() // 62500 + 1}:{port}" for port in (41, 42)]
+    own = os.getpid()                 # an address that no other test has
+    low = [f"127.{own % 250 + 1}.{own // 250 % 250}.{own // 62500 + 1}:{port}" for port in (41, 42)]
     d = daemon(model, listen=low[:1], process__user=None, under=(*NOBODY, *BINDS), metrics__file=place / "metrics")
     for again in (None, d.reloaded, d.upgraded):
         if again:
@@ -248,9 +305,7 @@ def test_an_ordinary_users_capabilities_stay_with_the_supervisor(daemon, place, 
             d.settled()
         with d.connect() as client:
             assert client.ask(b"Beautiful is better than?") == ANSWERS
-            served = [p for p in d.processes() if not is_starter(p) and "aphorismd" in p.title()]
-            assert served
-            for p in served:
+            for p in serving(d):
                 assert set(capabilities(p).values()) == {0}, p.title()
         until("a supervisor that binds", lambda: capabilities(process(d.pid)) == {
             "CapPrm": 1 << 10 | 1 << 5, "CapEff": 1 << 10 | 1 << 5, "CapInh": 0, "CapAmb": 0})
@@ -261,7 +316,7 @@ def test_workers_that_stay_root_keep_no_capability(daemon, model):
     d = daemon(model, process__user="")
     with d.connect() as client:
         assert client.ask(b"Beautiful is better than?") == ANSWERS
-        for p in (p for p in d.processes() if not is_starter(p)):
+        for p in serving(d):
             assert p.status("Uid") == ["0"] * 4
             assert set(capabilities(p).values()) == {0}, p.title()
 
