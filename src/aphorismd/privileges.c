@@ -150,7 +150,9 @@ int privileges_drop(const struct privileges *privileges)
 
 int privileges_confine(const struct worker *worker, unsigned makes, bool expected)
 {
-	struct sandbox_descriptors descriptors = { .devnull = worker->devnull };
+	struct sandbox_descriptors descriptors = {
+		worker->devnull, 4, { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, worker->supervisor_told },
+	};
 	char reason[SANDBOX_REASON];
 
 	for (int i = 0; i < worker->listener_count; i++) {

@@ -26,7 +26,7 @@ enum { SANDBOX_PROCESSES = 1, SANDBOX_THREADS = 2, SANDBOX_ORDERS = 4, SANDBOX_M
  * A filter knows descriptors by their numbers alone.  So it keeps a worker from changing the options of those that it
  * shares with others, and from giving these other numbers: nothing but devnull (-1: not even that) takes a number.
  */
-enum { SANDBOX_SHARED = 2 * CONFIG_LISTENERS };
+enum { SANDBOX_SHARED = 2 * CONFIG_LISTENERS + 4 };
 struct sandbox_descriptors {
 	int devnull, count, shared[SANDBOX_SHARED];
 };

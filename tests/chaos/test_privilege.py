@@ -92,6 +92,24 @@ def test_a_child_of_a_fork_worker_ends_nobody(start):
         assert not d.matches("died")
 
 
+def test_a_child_that_was_lied_to_ends_with_its_parents(start):
+    """A sibling's signal, which it doesn't believe, is pending when the kernel's would come, and hides it."""
+    d = start("fork")
+    leader, = d.workers()
+    with d.connect() as mine, d.connect() as others:
+        assert mine.ask(b"Beautiful is better than?") == others.ask(b"Beautiful is better than?") == ANSWERS
+        hostile, victim = (next(p for p in owners(client) if p.ppid == leader.pid) for client in (mine, others))
+        os.kill(victim.pid, signal.SIGSTOP)
+        with intruder(hostile.pid) as child:
+            assert child.call(14, 0, b"\xff" * 8, 0, 8) == 0
+            assert child.call(62, 0, signal.SIGUSR2) == 0
+        d.kill()
+        until("the end of the leader", lambda: leader.pid not in (p.pid for p in harness.strays()))
+        os.kill(victim.pid, signal.SIGCONT)
+        until("the end of its child", lambda: victim.pid not in (p.pid for p in harness.strays()), limit=1 + SLACK)
+        harness.strike(hostile.pid, signal.SIGKILL)
+
+
 def test_a_generation_after_a_reload_is_confined_as_well(start, model):
     d = start("iterative")
     d.reloaded(model=model)
