@@ -205,6 +205,7 @@ void worker_wait_for_vacancy(struct worker *worker)
 
 void worker_free_seat(struct worker *worker, uint32_t seat)
 {
+	atomic_store(&worker->fds[seat], 0);      /* first: whoever takes it next looks there */
 	scoreboard_leave(worker->board, seat);
 	atomic_store_explicit(&worker->hint, seat, memory_order_relaxed);
 	if (atomic_exchange(&worker->wanted, false))
@@ -221,8 +222,8 @@ void worker_leave(struct worker *worker, const struct connection *connection)
 
 void worker_hand_over(struct worker *worker, struct connection *connection)
 {
-	/* cleared first: the handler must not shut down whatever gets this number next */
-	atomic_store(&worker->fds[connection->seat], 0);
+	/* no number first: the handler must not shut down whatever gets this one next */
+	atomic_store(&worker->fds[connection->seat], WORKER_HANDED_OVER);
 	close(connection->fd);
 }
 

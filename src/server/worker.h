@@ -43,6 +43,7 @@ enum worker_signal {
 enum { WORKER_CUT = 75 };                 /* exit status: the drain's time was over, connections were cut */
 
 enum { WORKER_NO_SEAT = UINT32_MAX };
+enum { WORKER_HANDED_OVER = -1 };         /* a child has the descriptor, or nobody any more */
 
 struct worker_listener {
 	int fd;                           /* the stop handler may replace it */
@@ -68,7 +69,7 @@ struct worker {
 	uint32_t in_size, out_size;       /* of the buffers that a conversation needs */
 	char *buffers;                    /* a pair for each conversation that can go on at once */
 	_Atomic int phase;                /* enum worker_phase */
-	_Atomic int *fds;                 /* per seat: the connection that sits there, 0 for none */
+	_Atomic int *fds;                 /* per seat: our connection that sits there, 0 for none; or this: */
 	_Atomic uint32_t busy;            /* connections being served */
 	uint64_t answered_before;         /* questions, by those at its place before it */
 	int ready_set;                    /* epoll over several listeners; -1 for one */

@@ -19,6 +19,7 @@ enum {
 	POLL_MS = 1000,
 	LATE_MS = 1000,
 	REFUSED_READS = 16,               /* of 4096 bytes each */
+	WRONG_SEATS = 1000,
 	WAKE = CONFIG_LISTENERS, LOOK,    /* beside the listeners' numbers, what an event can be about */
 };
 
@@ -32,8 +33,14 @@ static struct log_limit *limit(struct worker *worker, enum scoreboard_limit whic
 static bool take_seat(struct worker *worker, struct connection *connection)
 {
 	uint32_t hint = atomic_load_explicit(&worker->hint, memory_order_relaxed);
-	int n = scoreboard_take(worker->board, worker->number, hint);
+	int n, tries = 0;
 
+	/* what others write there must not have two connections of ours share a seat, and all that is kept by seat */
+	while ((n = scoreboard_take(worker->board, worker->number, hint)) >= 0 && worker->fds[n] != 0)
+		if (++tries == WRONG_SEATS)
+			return false;
+		else
+			hint = (uint32_t)n + 1;
 	if (n < 0)
 		return false;
 	connection->seat = (uint32_t)n;

@@ -159,18 +159,21 @@ def child_of(pid, begin, wanted):
 
 
 @contextlib.contextmanager
-def scribbler(pid):
-    """A worker that fills all that it shares, but the seats and the tallies, with ones, a thousand times a second."""
+def scribbler(pid, first=0, count=1, word=1):
+    """A worker that fills pages of what it shares with a word, a thousand times a second.  The first page tells how
+    workers are; tallies and seats follow."""
     shared = [[int(word, 16) for word in line.split()[0].split("-")]
               for line in Path(f"/proc/{pid}/maps").read_text().splitlines()
               if "/dev/zero" in line and line.split()[1] == "rw-s"]
-    at, _ = max(shared, key=lambda area: area[1] - area[0])
+    low, high = max(shared, key=lambda area: area[1] - area[0])
+    at = low + first * 4096
+    text = struct.pack("=I", word) * (min(count * 4096, high - at) // 4)
     done = threading.Event()
 
     def scribble():
         with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
             while not done.wait(0.001):
-                os.pwrite(memory.fileno(), b"\1\0\0\0" * 1024, at)
+                os.pwrite(memory.fileno(), text, at)
 
     thread = threading.Thread(target=scribble)
     thread.start()

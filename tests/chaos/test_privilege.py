@@ -188,6 +188,31 @@ def test_nobody_is_killed_for_what_another_worker_writes(start, model):
         assert client.ask(b"Beautiful is better than?") == ANSWERS
 
 
+@pytest.mark.models(only=("fork", "event"))
+def test_nobody_mixes_the_connections_of_others(start, model, rng):
+    """To another worker, or to a fork worker in which connections have a process each, all seats look free, again and
+    again: what it keeps by seat is its own, so clients have their answers, and a stop is as quick as ever."""
+    d = start(model, table={b"Long?": b"y" * 20000 + b"."}, event__workers=2, max_connections=64)
+    clients = [d.connect()]
+    assert clients[0].ask(b"Long?") == b"y" * 20000 + b"."
+    hostile = next(p for p in owners(clients[0]) if model == "event" or p.ppid != d.pid)
+    with scribbler(hostile.pid, first=1, count=1 << 20, word=0):
+        for _ in range(400):
+            client = d.connect()
+            client.send(b"Long?")
+            clients.append(client)
+            if rng.random() < 0.5:
+                assert client.answer() == b"y" * 20000 + b"."
+            if len(clients) > 40:
+                clients.pop(rng.randrange(len(clients))).close()
+    began = time.monotonic()
+    d.stop()
+    assert time.monotonic() - began < SLACK
+    assert not d.matches("cut|died")
+    for client in clients:
+        client.close()
+
+
 # The supervisor
 
 def test_the_supervisor_starts_no_program_and_rules_no_system(start):
