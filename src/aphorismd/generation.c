@@ -64,8 +64,9 @@ void generation_free(struct generation *generation)
 {
 	if (!generation)
 		return;
-	if (generation->members)
-		generation_forget_ready(generation);
+	for (uint32_t n = 0; generation->members && generation->board && n < generation->board->workers; n++)
+		if (generation->members[n].says_ready)
+			generation_close_ready(&generation->members[n]);
 	scoreboard_free(generation->board);
 	image_unmap(&generation->image);
 	free(generation->members);
@@ -87,7 +88,7 @@ static void list_services(struct worker *worker, const struct generation *genera
 	}
 }
 
-static _Noreturn void run(struct generation *generation, uint32_t number, int ready_pipe, uint64_t answered_before,
+static _Noreturn void run(const struct generation *generation, uint32_t number, uint64_t answered_before,
                           pid_t supervisor)
 {
 	static struct worker worker;      /* the signal handlers need it as long as the process lives */
@@ -97,7 +98,7 @@ static _Noreturn void run(struct generation *generation, uint32_t number, int re
 	int status;
 
 	setpgid(0, 0);
-	generation_forget_ready(generation);
+	worker.says_ready = generation_keep_ready(generation, number);
 	generation->surroundings->forget(generation->surroundings->supervisor, generation);
 	snprintf(prefix, sizeof prefix, "%s %u: ", generation->model->name, number);
 	log_prefix(prefix);
@@ -113,7 +114,6 @@ static _Noreturn void run(struct generation *generation, uint32_t number, int re
 	worker.supervisor = supervisor;
 	worker.devnull = generation->surroundings->devnull;
 	worker.supervisor_told = generation->surroundings->told;
-	worker.ready_pipe = ready_pipe;
 	list_services(&worker, generation);
 	status = privileges_drop(generation->surroundings->privileges);
 	if (status == 0)
@@ -188,7 +188,7 @@ static bool fork_worker(struct generation *generation, uint64_t now_us)
 	static struct log_limit limit;
 	uint64_t questions = 0, connections = 0;          /* of those before it */
 	pid_t supervisor = getpid(), pid;
-	int n = free_row(generation), ready_pipe;
+	int n = free_row(generation);
 
 	if (n < 0) {
 		log_limited(&limit, LOG_WARNING,
@@ -200,14 +200,11 @@ static bool fork_worker(struct generation *generation, uint64_t now_us)
 		connections = scoreboard_counted(generation->board, (uint32_t)n, COUNT_CONNECTIONS);
 	}
 	atomic_store(&generation->board->row[n].state, WORKER_STARTING);
-	pid = (ready_pipe = generation_open_ready(generation, (uint32_t)n)) < 0 ? -1 : fork();
+	pid = generation_open_ready(generation, (uint32_t)n) ? fork() : -1;
 	if (pid == 0)
-		run(generation, (uint32_t)n, ready_pipe, questions, supervisor);
-	if (pid < 0)
-		log_limited(&limit, LOG_WARNING, "can't fork a worker: %s", strerror(errno));
-	if (ready_pipe >= 0)
-		close(ready_pipe);
+		run(generation, (uint32_t)n, questions, supervisor);
 	if (pid < 0) {
+		log_limited(&limit, LOG_WARNING, "can't fork a worker: %s", strerror(errno));
 		generation_close_ready(&generation->members[n]);
 		generation_pause(generation, now_us);
 		return false;
@@ -216,7 +213,7 @@ static bool fork_worker(struct generation *generation, uint64_t now_us)
 	if ((uint32_t)n >= generation->board->used)
 		generation->board->used = (uint32_t)n + 1;
 	generation->members[n] = (struct member){
-		.pid = pid, .ready_pipe = generation->members[n].ready_pipe,
+		.pid = pid, .says_ready = generation->members[n].says_ready,
 		.ready_by_us = now_us + START_US, .began_us = now_us,
 		.connections_before = connections, .questions_before = questions,
 	};

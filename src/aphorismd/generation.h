@@ -40,7 +40,7 @@ struct surroundings {
 struct member {
 	pid_t pid;                        /* also its process group's id; 0: no such worker */
 	bool ready, retiring, dead;       /* dead: reaped, but children of its own live on */
-	int ready_pipe;                   /* in which it says that it is ready, and nobody else can; 0: not any more */
+	_Atomic bool *says_ready;         /* in memory that it alone has beside us; NULL: not any more */
 	uint64_t ready_by_us, gone_by_us; /* else it is killed; the second of one told to drain alone, else 0 */
 	uint64_t began_us;
 	uint64_t connections_before, questions_before;            /* of those that were at its place before it */

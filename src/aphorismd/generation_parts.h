@@ -13,15 +13,13 @@
 /* Not ready yet at a time: so few are lost when none can start. */
 enum { GENERATION_STARTING = 4 };
 
-/*
- * A pipe for the worker that is to be forked at that place.  Returns the worker's end, which is the caller's to close;
- * or -1 with errno.  The worker is to forget all the others.
- */
-int generation_open_ready(struct generation *, uint32_t number);
+/* A page for the worker that is to be forked at that place.  False with errno when there is none. */
+bool generation_open_ready(struct generation *, uint32_t number);
 
-/* Closes our end for one worker; in a worker: those of all. */
+/* In a worker: the one for it; the others have gone from its memory. */
+_Atomic bool *generation_keep_ready(const struct generation *, uint32_t number);
+
 void generation_close_ready(struct member *);
-void generation_forget_ready(struct generation *);
 
 /* Sees who has said that it is ready, and kills who has not in time. */
 void generation_see_ready(struct generation *, uint64_t now_us);

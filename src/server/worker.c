@@ -151,11 +151,8 @@ void worker_count_idle(struct worker *worker)
 void worker_ready(struct worker *worker)
 {
 	become(worker, WORKER_IDLE);
-	/* again if it fails: who is not known to be ready is killed */
-	for (int tries = 0; tries < 3; tries++)
-		if (write(worker->ready_pipe, "", 1) == 1)
-			break;
-	close(worker->ready_pipe);
+	atomic_store(worker->says_ready, true);
+	munmap((void *)(uintptr_t)worker->says_ready, sizeof *worker->says_ready);      /* children are not to have it */
 	tell_supervisor(worker);
 }
 

@@ -64,7 +64,7 @@ struct worker {
 	int devnull;
 	_Atomic uint32_t hint;            /* the seat to try first: at first in its own part, then the one left last */
 	int supervisor_told;              /* an eventfd: the supervisor is to look at the scoreboard */
-	int ready_pipe;                   /* where it believes that we are ready: no other process can write there */
+	_Atomic bool *says_ready;         /* what it believes of that; other workers don't have that memory */
 
 	uint32_t in_size, out_size;       /* of the buffers that a conversation needs */
 	char *buffers;                    /* a pair for each conversation that can go on at once */
@@ -95,7 +95,7 @@ struct connection {
 
 /*
  * Makes ready to serve: buffers for so many conversations at once, signal handlers, the watch over several listeners.
- * The caller has filled in the members down to ready_pipe, and the listeners; acceptors is the number of threads
+ * The caller has filled in the members down to says_ready, and the listeners; acceptors is the number of threads
  * that will call worker_accept(), the caller's among them.  Returns 0, or a sysexits code after logging the reason.
  */
 int worker_open(struct worker *, uint32_t conversations, int acceptors, size_t longest_answer);
