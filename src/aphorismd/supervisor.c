@@ -236,7 +236,7 @@ static int wait_ms(struct supervisor *s, uint64_t now_us)
 
 static void wait_for_events(struct supervisor *s)
 {
-	struct pollfd fds[CONTROL_CLIENTS + 4 + SUPERVISOR_POLLS];
+	struct pollfd fds[CONTROL_CLIENTS + 4 + SUPERVISOR_POLLS + CONFIG_LISTENERS], *listeners;
 	uint64_t told;
 	int count = control_poll(fds);
 
@@ -245,7 +245,11 @@ static void wait_for_events(struct supervisor *s)
 	fds[count++] = (struct pollfd){ .fd = s->told, .events = POLLIN };
 	if (s->loader.lines >= 0 && s->step == STEP_LOADS && !s->loader.ended)
 		fds[count++] = (struct pollfd){ .fd = s->loader.lines, .events = POLLIN };
+	listeners = fds + count;
+	count += supervisor_poll_listeners(s, listeners);
 	poll(fds, (nfds_t)count, wait_ms(s, clock_now_us()));
+	if (supervisor_see_listeners(s, listeners, (int)(fds + count - listeners)))
+		supervisor_begin_reload(s);
 	if (read(s->told, &told, sizeof told) > 0)
 		s->look |= s->old != NULL || s->upgrade.step == UPGRADE_DONE;
 }

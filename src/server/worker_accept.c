@@ -331,6 +331,8 @@ static int take_next(struct worker *worker, struct sockaddr_storage *peer, int *
 
 		if (flags >= 0 && flags & O_NONBLOCK)
 			poll(&listener, 1, POLL_MS);
+	} else if (errno == EINVAL) {
+		worker_wait_for_vacancy(worker);          /* for the end; or for an heir, if the queue was closed in spite */
 	} else if (!is_passing(errno)) {
 		note_shortage(worker, errno);
 		atomic_store(&worker->wanted, true);
@@ -407,6 +409,8 @@ int worker_accept_now(struct worker *worker, int number, struct connection *conn
 	}
 	error = errno;
 	give_back(worker, connection);
+	if (error == EINVAL && worker_phase(worker) == PHASE_SERVES)
+		return -1;        /* closed: to be told again and again would keep us busy until the end */
 	if (is_empty(error)) {
 		if (worker_ends_queue(worker, number))
 			close_queue(&worker->listeners[number]);

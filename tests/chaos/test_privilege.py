@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -161,6 +162,41 @@ def test_nobody_changes_what_connections_inherit(start, place, model):
     for number in range(2):
         with d.connect(number) as client:
             assert client.everything() == b""
+
+
+def test_a_listener_that_was_shut_down_is_opened_anew(start, place, model):
+    """Even where it takes connections again, whose clients nobody would hear."""
+    d = start(model, listen=("127.0.0.1:0", f"unix:{place}/socket"))
+    hostile = d.workers()[0].pid
+    d.signal(signal.SIGSTOP)          # until all are
+    with intruder(hostile) as worker:
+        for fd in listening(hostile):
+            worker.call(48, fd, 2)
+    d.signal(signal.SIGCONT)
+    d.wait_for("was shut down by a worker: it is opened anew", number=1)
+    again = d.wait_for(r"listening on (127\S+)", number=1).group(1)
+    d.wait_for("reloaded: generation 2")
+    d.settled()
+    for address in (again, d.addresses[1]):
+        assert talk(address, [b"Simple is better than?"]) == b"Complex."
+    with d.connect(1) as client:
+        assert client.ask(b"Beautiful is better than?") == ANSWERS
+
+
+@pytest.mark.models(only=("prefork", "threadpool", "event"))
+def test_a_listener_that_is_lent_and_was_shut_down_costs_nothing(start, model):
+    """Nobody but its owner can open it anew; the workers wait for that."""
+    with socket.create_server(("127.0.0.1", 0)) as lent:
+        d = start(model, sockets=[lent])
+        d.signal(signal.SIGSTOP)
+        with intruder(d.workers()[0].pid) as worker:
+            for fd in listening(worker.tid):
+                worker.call(48, fd, 2)
+        d.signal(signal.SIGCONT)
+        d.wait_for("was shut down by a worker: whoever has opened it")
+        before = d.cpu()
+        time.sleep(1)
+        assert d.cpu() - before < 0.2
 
 
 @pytest.mark.models(only=("prefork", "event"))
