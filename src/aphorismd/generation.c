@@ -66,6 +66,9 @@ void generation_free(struct generation *generation)
 {
 	if (!generation)
 		return;
+	for (uint32_t n = 0; generation->members && generation->board && n < generation->board->workers; n++)
+		if (generation->members[n].says_ready)
+			generation_close_ready(&generation->members[n]);
 	scoreboard_free(generation->board);
 	image_unmap(&generation->image);
 	free(generation->members);
@@ -107,6 +110,7 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	int status;
 
 	setpgid(0, 0);
+	worker.says_ready = generation_keep_ready(generation, number);
 	generation->surroundings->forget(generation->surroundings->supervisor, generation);
 	snprintf(prefix, sizeof prefix, "%s %u: ", generation->model->name, number);
 	log_prefix(prefix);
@@ -134,7 +138,7 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	if (status == 0)
 		status = worker_try_descriptor(&worker);
 	if (status == 0)
-		status = privileges_confine(worker.config, generation->plan.makes, generation->surroundings->confined);
+		status = privileges_confine(&worker, generation->plan.makes, generation->surroundings->confined);
 	if (status != 0)
 		exit(status);
 	generation->model->serve(&worker);
@@ -212,11 +216,12 @@ static bool fork_worker(struct generation *generation, uint64_t now_us)
 		connections = scoreboard_counted(generation->board, (uint32_t)n, COUNT_CONNECTIONS);
 	}
 	atomic_store(&generation->board->row[n].state, WORKER_STARTING);
-	pid = fork();
+	pid = generation_open_ready(generation, (uint32_t)n) ? fork() : -1;
 	if (pid == 0)
 		run(generation, (uint32_t)n, questions, supervisor);
 	if (pid < 0) {
 		log_limited(&limit, LOG_WARNING, "can't fork a worker: %s", strerror(errno));
+		generation_close_ready(&generation->members[n]);
 		generation_lacks_process(generation, now_us);
 		return false;
 	}
@@ -224,9 +229,11 @@ static bool fork_worker(struct generation *generation, uint64_t now_us)
 	if ((uint32_t)n >= generation->board->used)
 		generation->board->used = (uint32_t)n + 1;
 	generation->forked = true;
-	generation->members[n] = (struct member){ .pid = pid, .ready_by_us = now_us + START_US, .began_us = now_us };
-	generation->members[n].connections_before = connections;
-	generation->members[n].questions_before = questions;
+	generation->members[n] = (struct member){
+		.pid = pid, .says_ready = generation->members[n].says_ready,
+		.ready_by_us = now_us + START_US, .began_us = now_us,
+		.connections_before = connections, .questions_before = questions,
+	};
 	if (generation->to_replace > 0) {
 		generation->to_replace--;
 		generation->tokens--;
@@ -294,26 +301,26 @@ static void adjust(struct generation *generation, uint64_t now_us)
 	recount_idle(generation, &all, &idle);
 }
 
+static void end_who_is_late(struct generation *generation, uint64_t now_us)
+{
+	for (uint32_t n = 0; n < generation->board->workers; n++) {
+		struct member *member = &generation->members[n];
+
+		if (!generation_is_alive(member) || member->gone_by_us == 0 || now_us < member->gone_by_us)
+			continue;
+		log_warning("%s %u: killed, it did not leave in time", generation->model->name, n);
+		kill(-member->pid, SIGKILL);
+		member->gone_by_us = UINT64_MAX;
+	}
+}
+
 static void see_who_is_ready(struct generation *generation, uint64_t now_us)
 {
 	uint32_t ready = 0;
 
-	for (uint32_t n = 0; n < generation->board->workers; n++) {
-		struct member *member = &generation->members[n];
-
-		if (generation_is_alive(member) && !member->ready &&
-		    generation_worker_state(generation, n) > WORKER_STARTING) {
-			member->ready = true;
-			generation->pause_us = generation->fork_us = 0;
-		} else if (generation_is_alive(member) && !member->ready && now_us >= member->ready_by_us) {
-			kill(-member->pid, SIGKILL);
-		} else if (generation_is_alive(member) && member->gone_by_us > 0 && now_us >= member->gone_by_us) {
-			log_warning("%s %u: killed, it did not leave in time", generation->model->name, n);
-			kill(-member->pid, SIGKILL);
-			member->gone_by_us = UINT64_MAX;
-		}
-		ready += generation_is_alive(member) && member->ready;
-	}
+	generation_see_ready(generation, now_us);
+	for (uint32_t n = 0; n < generation->board->workers; n++)
+		ready += generation_is_alive(&generation->members[n]) && generation->members[n].ready;
 	if (generation->state != GENERATION_STARTS)
 		return;
 	if (ready >= generation->awaited || (ready > 0 && now_us >= generation->deadline_us))
@@ -354,6 +361,7 @@ void generation_tend(struct generation *generation, uint64_t now_us)
 	if (generation->state != GENERATION_STARTS && generation->state != GENERATION_SERVES)
 		return;
 	see_who_is_ready(generation, now_us);
+	end_who_is_late(generation, now_us);
 	if (generation->state != GENERATION_FAILED)
 		adjust(generation, now_us);
 }

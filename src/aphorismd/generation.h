@@ -1,8 +1,9 @@
 /*
  * generation.h - the workers of one configuration.
  *
- * Started, kept alive, adjusted in number, drained, all without knowing what the model does.  Process ids are kept
- * here, in the supervisor's own memory; what workers write into the scoreboard only steers how many there are.
+ * Started, kept alive, adjusted in number, drained, all without knowing what the model does.  Process ids, and who is
+ * ready, are kept here, in the supervisor's own memory; what workers write into the scoreboard only steers how many
+ * there are.
  */
 #ifndef APHORISMD_GENERATION_H
 #define APHORISMD_GENERATION_H
@@ -39,6 +40,7 @@ struct surroundings {
 struct member {
 	pid_t pid;                        /* also its process group's id; 0: no such worker */
 	bool ready, retiring, dead;       /* dead: reaped, but children of its own live on */
+	_Atomic bool *says_ready;         /* in memory that it alone has beside us; NULL: not any more */
 	uint64_t ready_by_us, gone_by_us; /* else it is killed; the second of one told to drain alone, else 0 */
 	uint64_t began_us;
 	uint64_t connections_before, questions_before;            /* of those that were at its place before it */

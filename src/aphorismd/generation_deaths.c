@@ -120,6 +120,7 @@ bool generation_reaped(struct generation *generation, pid_t pid, int status, uin
 		if (member->pid != pid || member->dead)
 			continue;
 		ours = member->dead = true;
+		generation_close_ready(member);
 		atomic_store(&generation->board->row[n].state, WORKER_GONE);
 		if (WIFEXITED(status) && (WEXITSTATUS(status) == EX_OK || WEXITSTATUS(status) == WORKER_CUT))
 			generation->queued = false;

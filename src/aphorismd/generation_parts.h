@@ -2,6 +2,7 @@
  * generation_parts.h - what the files of a generation share among themselves.
  *
  *   generation.c          workers started, adjusted in number, told to go
+ *   generation_ready.c    workers that become ready, each by a word of its own
  *   generation_deaths.c   workers that died: whether, and when, others are tried
  */
 #ifndef APHORISMD_GENERATION_PARTS_H
@@ -11,6 +12,17 @@
 
 /* Not ready yet at a time: so few are lost when none can start. */
 enum { GENERATION_STARTING = 4 };
+
+/* A page for the worker that is to be forked at that place.  False with errno when there is none. */
+bool generation_open_ready(struct generation *, uint32_t number);
+
+/* In a worker: the one for it; the others have gone from its memory. */
+_Atomic bool *generation_keep_ready(const struct generation *, uint32_t number);
+
+void generation_close_ready(struct member *);
+
+/* Sees who has said that it is ready, and kills who has not in time. */
+void generation_see_ready(struct generation *, uint64_t now_us);
 
 /* No fork for a while: at first 0.1 s, then twice as long each time, up to 30 s. */
 void generation_pause(struct generation *, uint64_t now_us);

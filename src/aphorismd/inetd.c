@@ -127,7 +127,7 @@ static int converse(const struct options *options)
 		status = open_worker(&worker, &image, INHERITED_FIRST, &privileges);
 	if (status != 0 || !worker_admit(&worker, INHERITED_FIRST, &connection))
 		return status;
-	if ((status = privileges_confine(image.config, 0, false)) == 0)
+	if ((status = privileges_confine(&worker, 0, false)) == 0)
 		pump_converse(&worker, &connection, 0);
 	worker_close(&worker, &connection);
 	return status;

@@ -136,7 +136,7 @@ static int load(int memfd, const struct options *options, const struct config *b
 {
 	bool built_in = !before || before->aphorisms[0] == '\0';
 	char lacking[SANDBOX_REASON];
-	bool confined = wants_no_sandbox(options, before) || sandbox_enter(SANDBOX_LOADER, 0, lacking);
+	bool confined = wants_no_sandbox(options, before) || sandbox_enter(SANDBOX_LOADER, 0, NULL, lacking);
 	struct config_sources sources = options_sources(options);
 	FILE *dump = options->action == ACTION_DUMP ? stdout : NULL;
 	struct config *config = calloc(1, sizeof *config);

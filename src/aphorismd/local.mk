@@ -6,6 +6,7 @@ aphorismd_SOURCES = \
 	%D%/doctor.c %D%/doctor.h \
 	%D%/generation.c %D%/generation.h %D%/generation_parts.h \
 	%D%/generation_deaths.c \
+	%D%/generation_ready.c \
 	%D%/image.c %D%/image.h \
 	%D%/inetd.c %D%/inetd.h \
 	%D%/inherited.c %D%/inherited.h \

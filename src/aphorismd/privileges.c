@@ -101,6 +101,29 @@ static bool is_for_good(uid_t uid, gid_t gid)
 	return uid == 0 || (setuid(0) < 0 && setgid(0) < 0);
 }
 
+/* Of those that it has; what can be inherited, and so what a program may be started with, is none. */
+static bool keep_capabilities(uint32_t kept)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { .effective = 0 } };
+	struct __user_cap_data_struct all[_LINUX_CAPABILITY_U32S_3];
+
+	/* in a container we may have less than we keep; without an answer we keep all, or no worker could be forked */
+	data[0].effective = data[0].permitted = kept;
+	if (syscall(SYS_capget, &header, all) == 0) {
+		data[0].effective = all[0].effective & kept;
+		data[0].permitted = all[0].permitted & kept;
+		if (memcmp(data, all, sizeof data) == 0)
+			return true;      /* nothing to give up: a service manager may deny the call, too */
+	}
+	return syscall(SYS_capset, &header, data) == 0;
+}
+
+bool privileges_keep_none(void)
+{
+	return keep_capabilities(0);
+}
+
 int privileges_drop(const struct privileges *privileges)
 {
 	struct rlimit none = { 0, 0 };
@@ -115,18 +138,31 @@ int privileges_drop(const struct privileges *privileges)
 		log_error("the rights of root could come back after they were dropped");
 		return EX_NOPERM;
 	}
+	/* a change of user leaves none, but an ordinary user's, of whom a service manager may have made more, are left */
+	if (!privileges_keep_none()) {
+		log_error("can't give up capabilities: %s", strerror(errno));
+		return EX_NOPERM;
+	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		log_warning("can't rule out new privileges: %s", strerror(errno));
 	return 0;
 }
 
-int privileges_confine(const struct config *config, unsigned makes, bool expected)
+int privileges_confine(const struct worker *worker, unsigned makes, bool expected)
 {
+	struct sandbox_descriptors descriptors = {
+		worker->devnull, 4, { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, worker->supervisor_told },
+	};
 	char reason[SANDBOX_REASON];
 
-	if (config->sandbox == SANDBOX_OFF || sandbox_enter(SANDBOX_WORKER, makes, reason))
+	for (int i = 0; i < worker->listener_count; i++) {
+		descriptors.shared[descriptors.count++] = worker->listeners[i].fd;
+		descriptors.shared[descriptors.count++] = worker->listeners[i].watched;
+	}
+	if (worker->config->sandbox == SANDBOX_OFF ||
+	    sandbox_enter(SANDBOX_WORKER, makes, &descriptors, reason))
 		return 0;
-	if (config->sandbox == SANDBOX_REQUIRED) {
+	if (worker->config->sandbox == SANDBOX_REQUIRED) {
 		log_error("process.sandbox: required, but %s", reason);
 		return EX_OSERR;
 	}
@@ -135,27 +171,10 @@ int privileges_confine(const struct config *config, unsigned makes, bool expecte
 	return 0;
 }
 
-static void keep_capabilities(uint32_t kept)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { .effective = 0 } };
-	struct __user_cap_data_struct all[_LINUX_CAPABILITY_U32S_3];
-
-	/* in a container we may have less than we keep; without an answer we keep all, or no worker could be forked */
-	data[0].effective = data[0].permitted = kept;
-	if (syscall(SYS_capget, &header, all) == 0) {
-		data[0].effective = all[0].effective & kept;
-		data[0].permitted = all[0].permitted & kept;
-		if (memcmp(data, all, sizeof data) == 0)
-			return;           /* nothing to give up: a service manager may deny the call, too */
-	}
-	if (syscall(SYS_capset, &header, data) < 0)
-		log_warning("can't give up capabilities: %s", strerror(errno));
-}
-
 void privileges_reduce(void)
 {
-	keep_capabilities(1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_NET_BIND_SERVICE);
+	if (!keep_capabilities(1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_NET_BIND_SERVICE))
+		log_warning("can't give up capabilities: %s", strerror(errno));
 }
 
 void privileges_read_only(void)
@@ -163,5 +182,6 @@ void privileges_read_only(void)
 	/* containers often have the wider one alone */
 	bool narrow = prctl(PR_CAPBSET_READ, CAP_DAC_READ_SEARCH, 0, 0, 0) == 1;
 
-	keep_capabilities(1u << (narrow ? CAP_DAC_READ_SEARCH : CAP_DAC_OVERRIDE));
+	if (!keep_capabilities(1u << (narrow ? CAP_DAC_READ_SEARCH : CAP_DAC_OVERRIDE)))
+		log_warning("can't give up capabilities: %s", strerror(errno));
 }

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "server/config.h"
+#include "server/worker.h"
 
 struct privileges {
 	bool drop;                        /* we are root and are to become somebody else */
@@ -31,8 +32,8 @@ enum { PRIVILEGES_OOM_WORKER = 500, PRIVILEGES_OOM_LOADER = 1000 };
 void privileges_offer_to_oom_killer(int score);
 
 /*
- * In a worker: gives up everything that serving needs not, for good, and verifies that it can't come back.  Returns 0,
- * or EX_NOPERM, logged.
+ * In a worker: gives up everything that serving needs not, for good, and verifies that it can't come back; of
+ * capabilities it keeps none, whoever started the daemon.  Returns 0, or EX_NOPERM, logged.
  */
 int privileges_drop(const struct privileges *);
 
@@ -41,13 +42,16 @@ int privileges_drop(const struct privileges *);
  * whether it is worth a warning under "auto" when something is lacking; the supervisor knows whether it was said.
  * Returns 0, or EX_OSERR when what is required is lacking, logged.
  */
-int privileges_confine(const struct config *, unsigned makes, bool expected);
+int privileges_confine(const struct worker *, unsigned makes, bool expected);
 
 /*
- * In the supervisor, once it has started as root: keeps the capabilities that a running daemon needs (to fork workers
+ * In the supervisor, once it has started: keeps those of its capabilities that a running daemon needs (to fork workers
  * as another user, to signal them, to bind low ports) and gives up the rest.  A failure is logged.
  */
 void privileges_reduce(void);
+
+/* Gives up all capabilities.  False with errno when that is not done. */
+bool privileges_keep_none(void);
 
 /* In a loader: gives up all capabilities but those to read whatever file is named.  A failure is logged. */
 void privileges_read_only(void);

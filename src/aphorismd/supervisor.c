@@ -243,7 +243,7 @@ static int wait_ms(struct supervisor *s, uint64_t now_us)
 
 static void wait_for_events(struct supervisor *s)
 {
-	struct pollfd fds[CONTROL_CLIENTS + 4 + SUPERVISOR_POLLS];
+	struct pollfd fds[CONTROL_CLIENTS + 4 + SUPERVISOR_POLLS + CONFIG_LISTENERS], *listeners;
 	uint64_t now_us = clock_now_us();
 	bool listens = supervisor_reckon(s, now_us);
 	int count = control_poll(fds);
@@ -255,7 +255,11 @@ static void wait_for_events(struct supervisor *s)
 	}
 	if (s->loader.lines >= 0 && s->step == STEP_LOADS && !s->loader.ended)
 		fds[count++] = (struct pollfd){ .fd = s->loader.lines, .events = POLLIN };
+	listeners = fds + count;
+	count += supervisor_poll_listeners(s, listeners);
 	poll(fds, (nfds_t)count, wait_ms(s, now_us));
+	if (supervisor_see_listeners(s, listeners, (int)(fds + count - listeners)))
+		supervisor_begin_reload(s);
 	if (listens)
 		supervisor_hear_workers(s);
 }

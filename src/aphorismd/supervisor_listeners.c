@@ -1,6 +1,7 @@
 /*
  * supervisor_listeners.c - the sockets that all generations share.
  */
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -89,12 +90,16 @@ void supervisor_forget_unlisted(struct supervisor *s, const struct generation *g
 			close(s->listeners[i]->fd);
 }
 
-/* Not one of an elder's whose file was removed: it serves the queue to its end, and we open the address anew. */
+/*
+ * Not one of an elder's whose file was removed: it serves the queue to its end, and we open the address anew.  Nor one
+ * that a worker has shut down.
+ */
 static struct listener *find_listener(struct supervisor *s, const struct config_listen *at,
                                       struct listener *const *taken, int64_t count)
 {
 	for (size_t i = 0; i < s->listener_count; i++) {
-		bool is_taken = s->listeners[i]->theirs && listener_is_lost(s->listeners[i]);
+		bool is_taken = (s->listeners[i]->theirs && listener_is_lost(s->listeners[i])) ||
+		                (s->listeners[i]->shut && !s->listeners[i]->lent);
 
 		for (int64_t k = 0; k < count; k++)
 			is_taken |= taken[k] == s->listeners[i];
@@ -138,6 +143,39 @@ int supervisor_open_listeners(struct supervisor *s, const struct config *config,
 		s->listeners[s->listener_count++] = listeners[i];
 	}
 	return 0;
+}
+
+/* Not at an end, when workers close what nobody takes over. */
+int supervisor_poll_listeners(const struct supervisor *s, struct pollfd *fds)
+{
+	int count = 0;
+
+	if (!s->current || s->step != STEP_NONE || s->stopping || s->upgrade.step != UPGRADE_NONE || s->elder >= 0)
+		return 0;
+	for (int64_t i = 0; i < s->current->image.config->listeners; i++)
+		if (!s->current->listeners[i]->shut)
+			fds[count++] = (struct pollfd){ .fd = s->current->listeners[i]->fd, .events = POLLRDHUP };
+	return count;
+}
+
+bool supervisor_see_listeners(struct supervisor *s, const struct pollfd *fds, int count)
+{
+	bool again = false;
+
+	for (int64_t i = 0; count > 0 && i < s->current->image.config->listeners; i++) {
+		struct listener *listener = s->current->listeners[i];
+		int k = 0;
+
+		while (k < count && (fds[k].fd != listener->fd || fds[k].revents == 0))
+			k++;
+		if (k == count)
+			continue;
+		listener->shut = true;
+		again |= !listener->lent;
+		log_error("%s was shut down by a worker: %s", listener->address,
+		          listener->lent ? "whoever has opened it is to do so anew" : "it is opened anew");
+	}
+	return again;
 }
 
 void supervisor_mark_removed(struct supervisor *s)

@@ -80,7 +80,7 @@ static void begin(struct supervisor *s, const char *path, uint64_t now_us)
 
 	if (pid == 0) {
 		compat_close_from(STDERR_FILENO + 1);     /* it may outlive us, and is to hold no listener */
-		_exit(replace(path, text, len));
+		_exit(privileges_keep_none() ? replace(path, text, len) : errno);
 	}
 	if (pid < 0)
 		log_limited(&limit, LOG_WARNING, "metrics.file: can't write %s: %s", path, strerror(errno));

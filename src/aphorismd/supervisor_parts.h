@@ -251,6 +251,13 @@ void supervisor_own_listeners(struct supervisor *);
  */
 void supervisor_forget_unlisted(struct supervisor *, const struct generation *);
 
+/*
+ * A worker that was taken over can shut listeners down.  Those that are to be asked about, up to CONFIG_LISTENERS; and,
+ * after poll(2), whether some of them are to be opened anew by a reload, with the reason logged.
+ */
+int supervisor_poll_listeners(const struct supervisor *, struct pollfd *);
+bool supervisor_see_listeners(struct supervisor *, const struct pollfd *, int count);
+
 /* Tells the old generation which of its listeners the present one does not have: their queues are its to finish. */
 void supervisor_mark_removed(struct supervisor *);
 

@@ -239,8 +239,7 @@ static void replace_generation(struct supervisor *s, uint64_t now_us)
 		tell_changes(s);
 	} else {
 		log_info("generation %u, model %s", s->current->number, s->current->model->name);
-		if (s->privileges.drop)
-			privileges_reduce();
+		privileges_reduce();
 	}
 	end_reload(s, 0);
 	release_launcher(s);

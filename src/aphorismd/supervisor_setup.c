@@ -139,7 +139,7 @@ static int confine(struct supervisor *s, const struct config *config)
 
 	if (config->sandbox == SANDBOX_OFF)
 		return 0;
-	s->surroundings.confined = sandbox_enter(SANDBOX_SUPERVISOR, 0, reason);
+	s->surroundings.confined = sandbox_enter(SANDBOX_SUPERVISOR, 0, NULL, reason);
 	if (s->surroundings.confined) {
 		log_debug("process.sandbox: Landlock and seccomp filters are in force");
 		return 0;

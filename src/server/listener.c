@@ -211,6 +211,8 @@ bool listener_set_timeouts(int fd, const struct config *config)
 
 bool listener_tune(const struct listener *listener, const struct config *config, const struct config_listen *listen_at)
 {
+	if (listener->shut)
+		return true;      /* to listen again would have it take clients, for whom nobody hears what they say */
 	if (listener->lent)
 		return listener_set_timeouts(listener->fd, config);
 	if (listener->family == AF_UNIX && !listener_set_mode(listener, (mode_t)listen_at->mode))

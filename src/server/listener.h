@@ -19,6 +19,7 @@ struct listener {
 	ino_t inode;
 	bool inside;                      /* bound by its name in its folder: the path may come to lead elsewhere */
 	bool lent;                        /* whoever opened it goes on with it after us: queue, file and backlog */
+	bool shut;                        /* by a worker that was taken over: nobody can be served there any more */
 	bool theirs;                      /* of the process whose place we take, until that leaves it to us */
 };
 
@@ -69,7 +70,7 @@ bool listener_serves(const struct listener *, const struct config_listen *);
 /*
  * Sets what a reload may have changed: the backlog and a UNIX socket's permissions, unless it is lent, and the
  * time-outs that TCP connections inherit from it at no cost (UNIX ones do not): idle for input, a part of write for
- * output.  False with errno when that is not done.
+ * output.  Of one that was shut nothing.  False with errno when that is not done.
  */
 bool listener_set_timeouts(int fd, const struct config *);
 bool listener_tune(const struct listener *, const struct config *, const struct config_listen *);

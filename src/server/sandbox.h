@@ -11,6 +11,8 @@
 
 #include <stdbool.h>
 
+#include "server/config.h"
+
 enum sandbox_role {
 	SANDBOX_WORKER,                   /* no file, no new socket, no program, nobody else's process */
 	SANDBOX_LOADER,                   /* may open files for reading, beyond that the same */
@@ -19,6 +21,15 @@ enum sandbox_role {
 
 /* What a worker makes beside answers.  Orders are those to a ring of io_uring, open by then and tied to its purpose. */
 enum { SANDBOX_PROCESSES = 1, SANDBOX_THREADS = 2, SANDBOX_ORDERS = 4, SANDBOX_MAKES = 7 };
+
+/*
+ * A filter knows descriptors by their numbers alone.  So it keeps a worker from changing the options of those that it
+ * shares with others, and from giving these other numbers: nothing but devnull (-1: not even that) takes a number.
+ */
+enum { SANDBOX_SHARED = 2 * CONFIG_LISTENERS + 4 };
+struct sandbox_descriptors {
+	int devnull, count, shared[SANDBOX_SHARED];
+};
 
 enum { SANDBOX_REASON = 256 };
 
@@ -29,10 +40,11 @@ bool sandbox_is_built(void);
 void sandbox_prepare(enum sandbox_role, unsigned makes);
 
 /*
- * Confines the calling process, which has one thread, and all that it will start.  Returns true when both mechanisms
+ * Confines the calling process, which has one thread, and all that it will start; a worker with the descriptors that it
+ * has (else NULL).  Returns true when both mechanisms
  * are in force (for a supervisor: when its filter is, and Landlock is there for the others); else false, with as much
  * in force as there is and the reason for the rest, which may be ENOMEM too.  Does not block.
  */
-bool sandbox_enter(enum sandbox_role, unsigned makes, char *reason);
+bool sandbox_enter(enum sandbox_role, unsigned makes, const struct sandbox_descriptors *, char *reason);
 
 #endif

@@ -7,6 +7,7 @@
  */
 #include "server/event_engine.h"
 #include "server/sandbox_parts.h"
+#include "server/worker.h"
 
 #ifdef HAVE_SECCOMP
 
@@ -17,6 +18,7 @@
 #include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -30,7 +32,7 @@
 
 const bool sandbox_has_seccomp = true;
 
-/* Memory, signals, time, and the end; of tgkill the guard in front leaves a process its own threads. */
+/* Memory, signals, time, and the end; of tgkill the guard in front leaves a process at most its own threads. */
 static const char *const common_calls[] = {
 	"brk", "munmap", "mremap", "madvise", "futex", "futex_time64", "getrandom", "sched_getaffinity", "sched_yield",
 	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigreturn", "restart_syscall", "getpid", "gettid", "getppid",
@@ -91,12 +93,13 @@ static const struct narrow common_narrow[] = {
 static const struct narrow worker_narrow[] = {
 	{ "sendto", 1, { LACKS(3, MSG_FASTOPEN) } },      /* which connects, and Landlock does not see it */
 	{ "send", 1, { LACKS(3, MSG_FASTOPEN) } },
-	{ "kill", 1, { IS(0, 0) } },                      /* its own process group */
+	{ "kill", 2, { IS(0, 0), IS(1, SIGNAL_ORPHAN) } },        /* its group, which takes that from its leader */
 	{ "prctl", 1, { IS(0, PR_SET_PDEATHSIG) } },
 	{ "ioctl", 1, { IS(1, SIOCOUTQ) } },
 	/* a listener at a stop; flags are those of all who share the open file, whom a cleared one would have sleep */
 	{ "fcntl", 2, { IS(1, F_SETFL), IS(2, O_RDWR | O_NONBLOCK) } },
 	{ "fcntl64", 2, { IS(1, F_SETFL), IS(2, O_RDWR | O_NONBLOCK) } },
+	/* of connections: the guard in front leaves out what is shared */
 	{ "setsockopt", 2, { IS(1, SOL_SOCKET), IS(2, SO_RCVTIMEO) } },
 	{ "setsockopt", 2, { IS(1, SOL_SOCKET), IS(2, SO_SNDTIMEO) } },
 	{ .call = NULL },
@@ -123,6 +126,7 @@ enum {
 	NAMESPACES = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
 	             CLONE_NEWNET,
 	NO_CHILD = CLONE_THREAD | CLONE_VM | CLONE_PARENT | CLONE_PTRACE,
+	END_SIGNAL = 0xff,                /* what a child's end sends to its parent */
 };
 
 static int add(scmp_filter_ctx filter, uint32_t action, const char *const *calls)
@@ -152,7 +156,8 @@ static int add_narrow(scmp_filter_ctx filter, const struct narrow *narrow)
 static int add_makes(scmp_filter_ctx filter, unsigned makes)
 {
 	const struct narrow processes[] = {
-		{ "clone", 1, { LACKS(CLONE_FLAGS, NAMESPACES | NO_CHILD) } }, { .call = NULL },
+		{ "clone", 1, { { CLONE_FLAGS, SCMP_CMP_MASKED_EQ, NAMESPACES | NO_CHILD | END_SIGNAL, SIGCHLD } } },
+		{ .call = NULL },
 	};
 	const struct narrow threads[] = {
 		{ "clone", 1, { { CLONE_FLAGS, SCMP_CMP_MASKED_EQ, NAMESPACES | CLONE_THREAD, CLONE_THREAD } } },
@@ -256,38 +261,75 @@ static bool install(const struct sock_fprog *program, bool logs)
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, program) == 0;
 }
 
+#ifdef SYS_dup2
+enum { DUP2 = SYS_dup2 };
+#else
+enum { DUP2 = SYS_dup3 };
+#endif
+
+enum { FIRST_ARGUMENT = offsetof(struct seccomp_data, args[0]) + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0) };
+#define LOAD(what)           BPF_STMT(BPF_LD | BPF_W | BPF_ABS, what)
+#define IF(value, yes, no)   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(value), yes, no)
+#define RETURN(what)         BPF_STMT(BPF_RET | BPF_K, what)
+
+/* Options are set of what nobody else has. */
+static int keep_options(struct sock_filter *step, const struct sandbox_descriptors *descriptors)
+{
+	int n = 0;
+
+	step[n++] = (struct sock_filter)LOAD(FIRST_ARGUMENT);
+	for (int i = 0; descriptors && i < descriptors->count; i++) {
+		step[n++] = (struct sock_filter)IF(descriptors->shared[i], 0, 1);
+		step[n++] = (struct sock_filter)RETURN(SECCOMP_RET_ERRNO | EPERM);
+	}
+	step[n++] = (struct sock_filter)RETURN(SECCOMP_RET_ALLOW);
+	return n;
+}
+
 /*
  * A filter of its own, without lines in the audit log: what depends on this process, and calls that a C library tries
  * first, for each thread, and does without on an older kernel.  They must fail as on one: with ENOSYS.  clone3 hides
- * its flags from filters; the others are younger than the lists above.
+ * its flags from filters; the others are younger than the lists above.  A process that makes others is not even left
+ * its own threads, of which it has no second, for the number is inherited with the filter: it would be the parent.
  */
-static bool install_guard(void)
+static bool install_guard(unsigned makes, const struct sandbox_descriptors *descriptors)
 {
-	const bool big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
-	struct sock_filter steps[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_tgkill, 2, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 5, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, NEWER, 4, 2),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0]) + (big ? 4 : 0)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)getpid(), 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+	int signalled = makes & SANDBOX_PROCESSES ? 0 : getpid(), moved = descriptors ? descriptors->devnull : -1;
+	const struct sock_filter first[] = {
+		LOAD(offsetof(struct seccomp_data, nr)),
+		IF(SYS_tgkill, 6, 0),
+		IF(SYS_clone3, 11, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, NEWER, 10, 0),
+		IF(DUP2, 5, 0),
+		IF(SYS_dup3, 4, 0),
+		IF(SYS_setsockopt, 8, 0),
+		RETURN(SECCOMP_RET_ALLOW),
+		LOAD(FIRST_ARGUMENT),
+		IF(signalled, 2, 3),
+		LOAD(FIRST_ARGUMENT),
+		IF(moved, 0, 1),
+		RETURN(SECCOMP_RET_ALLOW),
+		RETURN(SECCOMP_RET_ERRNO | EPERM),
+		RETURN(SECCOMP_RET_ERRNO | ENOSYS),
 	};
-	const struct sock_fprog guard = { sizeof steps / sizeof *steps, steps };
+	struct sock_filter steps[sizeof first / sizeof *first + 2 * SANDBOX_SHARED + 2];
+	int options;
 
-	return install(&guard, false);
+	memcpy(steps, first, sizeof first);
+	options = keep_options(steps + sizeof first / sizeof *first, descriptors);
+	return install(&(struct sock_fprog){ (unsigned short)(sizeof first / sizeof *first + (size_t)options), steps },
+	               false);
 }
 
-const char *sandbox_enter_seccomp(enum sandbox_role role, unsigned makes)
+const char *sandbox_enter_seccomp(enum sandbox_role role, unsigned makes,
+                                  const struct sandbox_descriptors *descriptors)
 {
 	const struct sock_fprog *filter = filter_of(role, makes);
 
 	if (filter->len == 0)
 		return "libseccomp can't make a filter";
 	/* the guard alone is harmless, the filter alone would keep threads from starting */
-	if ((role != SANDBOX_SUPERVISOR && !install_guard()) || !install(filter, true))
+	if ((role != SANDBOX_SUPERVISOR && !install_guard(makes, descriptors)) || !install(filter, true))
 		return "the kernel refuses a seccomp filter";
 	return NULL;
 }
@@ -302,10 +344,12 @@ void sandbox_prepare(enum sandbox_role role, unsigned makes)
 	(void)makes;
 }
 
-const char *sandbox_enter_seccomp(enum sandbox_role role, unsigned makes)
+const char *sandbox_enter_seccomp(enum sandbox_role role, unsigned makes,
+                                  const struct sandbox_descriptors *descriptors)
 {
 	(void)role;
 	(void)makes;
+	(void)descriptors;
 	return "this build has no seccomp filters";
 }
 

@@ -403,6 +403,7 @@ const char *scoreboard_peer(const struct seat *seat, char *to, size_t size)
 	struct sockaddr_in6 peer = scoreboard_sockaddr(seat);
 	struct sockaddr unix_peer = { .sa_family = AF_UNIX };
 
-	address_format(to, size, seat->family == AF_UNIX ? &unix_peer : (const struct sockaddr *)(const void *)&peer);
+	/* by what was read once: it may be another family by now, and one address is longer than the other */
+	address_format(to, size, peer.sin6_family == AF_UNIX ? &unix_peer : (const struct sockaddr *)(const void *)&peer);
 	return to;
 }

@@ -167,6 +167,8 @@ void worker_count_idle(struct worker *worker)
 void worker_ready(struct worker *worker)
 {
 	become(worker, WORKER_IDLE);
+	atomic_store(worker->says_ready, true);
+	munmap((void *)(uintptr_t)worker->says_ready, sizeof *worker->says_ready);      /* children are not to have it */
 	tell_supervisor(worker);
 }
 
@@ -216,6 +218,7 @@ void worker_wait_for_vacancy(struct worker *worker)
 
 void worker_free_seat(struct worker *worker, uint32_t seat)
 {
+	atomic_store(&worker->fds[seat], 0);      /* first: whoever takes it next looks there */
 	scoreboard_leave(worker->board, seat);
 	if (atomic_exchange(&worker->wanted, false))
 		sem_post(&worker->vacancy);
@@ -231,8 +234,8 @@ void worker_leave(struct worker *worker, const struct connection *connection)
 
 void worker_hand_over(struct worker *worker, struct connection *connection)
 {
-	/* cleared first: the handler must not shut down whatever gets this number next */
-	atomic_store(&worker->fds[connection->seat], 0);
+	/* no number first: the handler must not shut down whatever gets this one next */
+	atomic_store(&worker->fds[connection->seat], WORKER_HANDED_OVER);
 	close(connection->fd);
 }
 

@@ -43,6 +43,7 @@ enum worker_signal {
 enum { WORKER_CUT = 75 };                 /* exit status: the drain's time was over, connections were cut */
 
 enum { WORKER_NO_SEAT = UINT32_MAX };
+enum { WORKER_HANDED_OVER = -1 };         /* a child has the descriptor, or nobody any more */
 
 struct worker_listener {
 	int fd;                           /* the stop handler may replace it */
@@ -63,11 +64,12 @@ struct worker {
 	int devnull;
 	uint32_t first_seat;              /* of the part that it takes seats from as long as there are free ones */
 	int supervisor_told;              /* a pipe: a byte has the supervisor look at the scoreboard; -1: none */
+	_Atomic bool *says_ready;         /* what it believes of that; other workers don't have that memory */
 
 	uint32_t in_size, out_size;       /* of the buffers that a conversation needs */
 	char *buffers;                    /* a pair for each conversation that can go on at once */
 	_Atomic int phase;                /* enum worker_phase */
-	_Atomic int *fds;                 /* per seat: the connection that sits there, 0 for none */
+	_Atomic int *fds;                 /* per seat: our connection that sits there, 0 for none; or this: */
 	_Atomic uint32_t busy;            /* connections being served */
 	uint64_t answered_before;         /* questions, by those at its place before it */
 	int ready_set;                    /* epoll over several listeners; -1 for one */
@@ -93,7 +95,7 @@ struct connection {
 
 /*
  * Makes ready to serve: buffers for so many conversations at once, signal handlers, the watch over several listeners.
- * The caller has filled in the members down to supervisor_told, and the listeners; acceptors is the number of threads
+ * The caller has filled in the members down to says_ready, and the listeners; acceptors is the number of threads
  * that will call worker_accept(), the caller's among them.  Returns 0, or a sysexits code after logging the reason.
  */
 int worker_open(struct worker *, uint32_t conversations, int acceptors, size_t longest_answer);

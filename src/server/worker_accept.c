@@ -19,6 +19,7 @@ enum {
 	POLL_MS = 1000,
 	LATE_MS = 1000,
 	REFUSED_READS = 16,               /* of 4096 bytes each */
+	WRONG_SEATS = 1000,
 	WAKE = CONFIG_LISTENERS, LOOK,    /* beside the listeners' numbers, what an event can be about */
 };
 
@@ -31,8 +32,15 @@ static struct log_limit *limit(struct worker *worker, enum scoreboard_limit whic
 
 static bool take_seat(struct worker *worker, struct connection *connection)
 {
-	int n = scoreboard_take(worker->board, worker->number, worker->first_seat);
+	uint32_t first = worker->first_seat;
+	int n, tries = 0;
 
+	/* what others write there must not have two connections of ours share a seat, and all that is kept by seat */
+	while ((n = scoreboard_take(worker->board, worker->number, first)) >= 0 && worker->fds[n] != 0)
+		if (++tries == WRONG_SEATS)
+			return false;
+		else
+			first = (uint32_t)n + 1;
 	if (n < 0)
 		return false;
 	connection->seat = (uint32_t)n;
@@ -322,6 +330,8 @@ static int take_next(struct worker *worker, struct sockaddr_storage *peer, int *
 
 		if (flags >= 0 && flags & O_NONBLOCK)
 			poll(&listener, 1, POLL_MS);
+	} else if (errno == EINVAL) {
+		worker_wait_for_vacancy(worker);          /* for the end; or for an heir, if the queue was closed in spite */
 	} else if (!is_passing(errno)) {
 		note_shortage(worker, errno);
 		atomic_store(&worker->wanted, true);
@@ -398,6 +408,8 @@ int worker_accept_now(struct worker *worker, int number, struct connection *conn
 	}
 	error = errno;
 	give_back(worker, connection);
+	if (error == EINVAL && worker_phase(worker) == PHASE_SERVES)
+		return -1;        /* closed: to be told again and again would keep us busy until the end */
 	if (is_empty(error)) {
 		if (worker_ends_queue(worker, number))
 			close_queue(&worker->listeners[number]);

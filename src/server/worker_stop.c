@@ -49,14 +49,24 @@ static void release_listeners(void)
 	}
 }
 
+/* Handlers of several threads may be at it, each with another phase: none takes back what one has reached. */
+static bool reach(int phase)
+{
+	int before = worker_phase(self);
+
+	while (before < phase)
+		if (atomic_compare_exchange_weak(&self->phase, &before, phase))
+			return true;
+	return false;
+}
+
 static void rise_to(enum worker_phase phase)
 {
 	uint64_t one = 1;
 	int pid = getpid(), me = gettid();
 
-	if (worker_phase(self) >= (int)phase)
+	if (!reach((int)phase))
 		return;
-	atomic_store(&self->phase, phase);
 	release_listeners();
 	if (phase >= PHASE_DRAINS) {
 		if (!orphaned)
@@ -95,17 +105,24 @@ static void on_phase(int signal, siginfo_t *info, void *context)
 
 /*
  * The kernel sends this when the parent has gone.  A child of a fork worker that died is adopted by the supervisor and
- * goes on; when it is the supervisor that died, the leader of the group passes the word on to its children, who take
- * it from nobody else.
+ * goes on; when it is the supervisor that died, the leader of the group passes the word on to its children.  Any of
+ * these can send it, too, so as long as their leader lives they take it from nobody else; when it has gone and nobody
+ * of ours has taken its place, whoever says so is right, who may have hidden the kernel's word.
  */
+static bool is_orphan(pid_t sender)
+{
+	pid_t parent = getppid(), leader = getpgrp();
+
+	return self->supervisor > 0 && parent != self->supervisor && (parent != leader || sender == leader);
+}
+
 static void on_orphan(int signal, siginfo_t *info, void *context)
 {
 	bool leads = getpgrp() == getpid();
 	int error = errno;
 
 	(void)context;
-	if (self->supervisor > 0 && getppid() != self->supervisor && (leads || info->si_pid == getpgrp()) &&
-	    !orphaned) {
+	if (is_orphan(info->si_pid) && !orphaned) {
 		orphaned = true;
 		limit_drain(self->config->drain_us < ORPHAN_DRAIN_US ? self->config->drain_us : ORPHAN_DRAIN_US);
 		rise_to(PHASE_STOPS);

@@ -11,6 +11,7 @@ import os
 import platform
 import signal
 import struct
+import threading
 import time
 from pathlib import Path
 
@@ -164,6 +165,32 @@ def child_of(pid, begin, wanted):
             ptrace(DETACH, child or pid)
 
 
+@contextlib.contextmanager
+def scribbler(pid, first=0, count=1, word=1):
+    """A worker that fills pages of what it shares with a word, a thousand times a second.  The first page tells how
+    workers are; tallies and seats follow."""
+    shared = [[int(word, 16) for word in line.split()[0].split("-")]
+              for line in Path(f"/proc/{pid}/maps").read_text().splitlines()
+              if "/dev/zero" in line and line.split()[1] == "rw-s"]
+    low, high = max(shared, key=lambda area: area[1] - area[0])
+    at = low + first * 4096
+    text = struct.pack("=I", word) * (min(count * 4096, high - at) // 4)
+    done = threading.Event()
+
+    def scribble():
+        with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
+            while not done.wait(0.001):
+                os.pwrite(memory.fileno(), text, at)
+
+    thread = threading.Thread(target=scribble)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
 # What an intruder would try, by name: the numbers of x86-64 and the arguments, such that nothing happens to the host if
 # it is not denied.
 
@@ -191,7 +218,8 @@ FILES = {
 PROGRAMS = {
     "execve": (59, PROGRAM, 0, 0), "execveat": (322, AT_FDCWD, PROGRAM, 0, 0, 0),
     "mmap of code": (9, 0, 4096, 5, 0x22, -1, 0), "mprotect to code": (10, 0, 4096, 5),
-    "vfork": (58,), "clone with a user namespace": (56, CLONE_NEWUSER | signal.SIGCHLD, 0, 0, 0, 0),
+    "vfork": (58,), "clone whose end kills": (56, signal.SIGKILL, 0, 0, 0, 0),
+    "clone with a user namespace": (56, CLONE_NEWUSER | signal.SIGCHLD, 0, 0, 0, 0),
     "clone of a sibling": (56, 0x8000 | signal.SIGCHLD, 0, 0, 0, 0), "clone3": (435, ZEROES[:64], 64),
 }
 SOCKETS = {
@@ -200,6 +228,9 @@ SOCKETS = {
     "listen": (50, 3, 1), "sendmsg": (46, 3, ZEROES, 0), "recvmsg": (47, 3, ZEROES, 0),
     "sendto that connects": (44, 3, b"x", 1, 0x20000000, SOCKADDR, 16),
     "getsockopt": (55, 3, 1, 17, ZEROES, ZEROES), "setsockopt of a filter": (54, 3, 1, 26, ZEROES, 16),
+    "setsockopt to linger": (54, 3, 1, 13, ZEROES, 8), "setsockopt to keep alive": (54, 3, 1, 9, ZEROES, 4),
+    "setsockopt of TCP": (54, 3, 6, 1, ZEROES, 4), "setsockopt of buffers": (54, 3, 1, 8, ZEROES, 4),
+    "dup": (32, 3), "fcntl to dup": (72, 3, 1030, 0), "recvmmsg": (299, 3, ZEROES, 1, 0, 0),
 }
 OTHERS = {
     "kill the parent": (62, PARENT, 0), "kill all": (62, -1, 0), "tkill the parent": (200, PARENT, 0),
@@ -211,7 +242,13 @@ OTHERS = {
     "process_vm_readv": (310, PARENT, ZEROES, 1, ZEROES, 1, 0), "kcmp": (312, PARENT, PARENT, 0, 0, 0),
     "process_vm_writev": (311, PARENT, ZEROES, 1, ZEROES, 1, 0), "prlimit64": (302, PARENT, 7, 0, ZEROES),
     "setpriority": (141, 0, 0, 0), "sched_setscheduler": (144, PARENT, 0, ZEROES), "setpgid": (109, 0, 0),
-    "setsid": (112,), "sched_setaffinity": (203, PARENT, 8, ZEROES), "setrlimit": (160, 7, ZEROES),
+    "setsid": (112,), "kill the group": (62, 0, 9), "stop the group": (62, 0, 19), "look for the group": (62, 0, 0),
+    "fcntl to own for a thread": (72, 3, 15, ZEROES), "fcntl to choose a signal": (72, 3, 10, 9),
+    "ioctl to own": (16, 3, 0x8901, ZEROES), "ioctl of a group to own": (16, 3, 0x8902, ZEROES),
+    "timer that signals": (222, 1, struct.pack("=QiI48x", 0, 9, 0), ZEROES),
+    "rt_tgsigqueueinfo": (297, PARENT, PARENT, 0, ZEROES), "ioprio_set": (251, 1, PARENT, 0),
+    "sched_setattr": (314, PARENT, ZEROES, 0), "sched_setparam": (142, PARENT, ZEROES), "flock": (73, 3, 2),
+    "fcntl to lock": (72, 3, 6, ZEROES), "sched_setaffinity": (203, PARENT, 8, ZEROES), "setrlimit": (160, 7, ZEROES),
 }
 RIGHTS = {
     "setuid": (105, 0), "setgid": (106, 0), "setresuid": (117, 0, 0, 0), "setresgid": (119, 0, 0, 0),

@@ -5,16 +5,20 @@ import os
 import re
 import shutil
 import signal
+import socket
+import time
+from pathlib import Path
 
 import harness
 import pytest
-from harness import APHORISMD, ROOT, Client, is_starter, open_files, process, run, talk, until
+from harness import APHORISMD, ROOT, SLACK, Client, is_starter, open_files, owners, process, run, talk, until
 from intruder import (FILES, FILES_READ, OTHERS, PROGRAMS, RIGHTS, SERVER, SOCKETS, SYSTEM, child_of, intruder,
-                      needs_ptrace, succeeded)
+                      needs_ptrace, scribbler, succeeded)
 from test_systemd import Manager
 
 ANYBODY = {**FILES, **PROGRAMS, **SOCKETS, **OTHERS, **RIGHTS, **SYSTEM}
 ANSWERS = b"Ugly."
+START_S = 30                      # which a worker has to become ready
 MECHANISMS = "required, but|is not built in"
 
 
@@ -65,7 +69,47 @@ def test_a_child_of_a_fork_worker_can_do_nothing_but_serve(start):
         child = until("a child", lambda: [p for p in d.processes() if p.ppid != d.pid])[0]
         with intruder(child.pid) as stopped:
             assert succeeded(stopped, acts_of_a_worker("fork"), d.pid) == {}
+            assert succeeded(stopped, OTHERS, child.ppid) == {}
         assert client.ask(b"Beautiful is better than?") == ANSWERS
+
+
+def test_a_child_of_a_fork_worker_ends_nobody(start):
+    """It may send one signal to its group, which means nothing from it."""
+    d = start("fork")
+    leader, = d.workers()
+    with d.connect() as mine, d.connect() as others:
+        assert mine.ask(b"Beautiful is better than?") == others.ask(b"Beautiful is better than?") == ANSWERS
+        hostile, = (p for p in owners(mine) if p.ppid == leader.pid)
+        others.send(b"Beautiful is")
+        with intruder(hostile.pid) as child:
+            assert child.call(14, 0, b"\xff" * 8, 0, 8) == 0        # it keeps them from itself
+            sent = {number for number in range(1, 65) if child.call(62, 0, number) != -1}
+            assert sent == {signal.SIGUSR2}
+            assert {child.call(234, leader.pid, leader.pid, number) for number in range(1, 65)} == {-1}
+            assert {child.call(62, 0, signal.SIGUSR2) for _ in range(100)} == {0}
+        assert others.ask(b" better than?") == ANSWERS
+        assert mine.ask(b"Beautiful is better than?") == ANSWERS
+        assert d.ask() == ANSWERS
+        assert [p.pid for p in d.workers()] == [leader.pid]
+        assert not d.matches("died")
+
+
+def test_a_child_that_was_lied_to_ends_with_its_parents(start):
+    """A sibling's signal, which it doesn't believe, is pending when the kernel's would come, and hides it."""
+    d = start("fork")
+    leader, = d.workers()
+    with d.connect() as mine, d.connect() as others:
+        assert mine.ask(b"Beautiful is better than?") == others.ask(b"Beautiful is better than?") == ANSWERS
+        hostile, victim = (next(p for p in owners(client) if p.ppid == leader.pid) for client in (mine, others))
+        os.kill(victim.pid, signal.SIGSTOP)
+        with intruder(hostile.pid) as child:
+            assert child.call(14, 0, b"\xff" * 8, 0, 8) == 0
+            assert child.call(62, 0, signal.SIGUSR2) == 0
+        d.kill()
+        until("the end of the leader", lambda: leader.pid not in (p.pid for p in harness.strays()))
+        os.kill(victim.pid, signal.SIGCONT)
+        until("the end of its child", lambda: victim.pid not in (p.pid for p in harness.strays()), limit=1 + SLACK)
+        harness.strike(hostile.pid, signal.SIGKILL)
 
 
 def test_a_generation_after_a_reload_is_confined_as_well(start, model):
@@ -91,6 +135,119 @@ def test_every_process_is_marked(start, model):
     d = start(model)
     for p in [process(d.pid), *d.workers()]:
         assert (p.status("Seccomp"), p.status("NoNewPrivs")) == (["2"], ["1"]), p.title()
+
+
+# What workers share
+
+def listening(pid):
+    """Its descriptors that are listeners."""
+    tables = {name: [line.split() for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]]
+              for name in ("tcp", "unix")}
+    inodes = {words[9] for words in tables["tcp"] if words[3] == "0A"}
+    inodes |= {words[6] for words in tables["unix"] if int(words[3], 16) & 0x10000}
+    return [fd for fd, what in open_files(pid).items() if what[len("socket:["):-1] in inodes]
+
+
+def test_nobody_changes_what_connections_inherit(start, place, model):
+    """By no number that stands for a listener; and time-outs go on as they were, on sockets that inherit none too."""
+    d = start(model, listen=("127.0.0.1:0", f"unix:{place}/socket"), timeouts__idle="1s")
+    hostile = d.workers()[0].pid
+    listeners = listening(hostile)
+    assert len(listeners) >= 2
+    never = bytes(16)
+    with intruder(hostile) as worker:
+        for fd in listeners:
+            for number in (fd, fd | 1 << 32):
+                assert {worker.call(54, number, 1, option, never, 16) for option in (20, 21)} == {-1}
+                assert worker.call(33, number, 90) == worker.call(292, number, 91, 0) == -1
+    for number in range(2):
+        with d.connect(number) as client:
+            assert client.everything() == b""
+
+
+def test_a_listener_that_was_shut_down_is_opened_anew(start, place, model):
+    """Even where it takes connections again, whose clients nobody would hear."""
+    d = start(model, listen=("127.0.0.1:0", f"unix:{place}/socket"))
+    hostile = d.workers()[0].pid
+    d.signal(signal.SIGSTOP)          # until all are
+    with intruder(hostile) as worker:
+        for fd in listening(hostile):
+            worker.call(48, fd, 2)
+    d.signal(signal.SIGCONT)
+    d.wait_for("was shut down by a worker: it is opened anew", number=1)
+    again = d.wait_for(r"listening on (127\S+)", number=1).group(1)
+    d.wait_for("reloaded: generation 2")
+    d.settled()
+    for address in (again, d.addresses[1]):
+        assert talk(address, [b"Simple is better than?"]) == b"Complex."
+    with d.connect(1) as client:
+        assert client.ask(b"Beautiful is better than?") == ANSWERS
+
+
+@pytest.mark.models(only=("prefork", "threadpool", "event"))
+def test_a_listener_that_is_lent_and_was_shut_down_costs_nothing(start, model):
+    """Nobody but its owner can open it anew; the workers wait for that."""
+    with socket.create_server(("127.0.0.1", 0)) as lent:
+        d = start(model, sockets=[lent])
+        d.signal(signal.SIGSTOP)
+        with intruder(d.workers()[0].pid) as worker:
+            for fd in listening(worker.tid):
+                worker.call(48, fd, 2)
+        d.signal(signal.SIGCONT)
+        d.wait_for("was shut down by a worker: whoever has opened it")
+        before = d.cpu()
+        time.sleep(1)
+        assert d.cpu() - before < 0.2
+
+
+@pytest.mark.models(only=("prefork", "event"))
+def test_nobody_is_killed_for_what_another_worker_writes(start, model):
+    """As if it were still starting, for longer than the supervisor grants."""
+    d = start(model, prefork__start_workers=3, prefork__min_spare=3, prefork__max_spare=3, prefork__max_workers=3,
+              event__workers=3)
+    hostile, victim = d.workers()[:2]
+    with contextlib.ExitStack() as ends, scribbler(hostile.pid):
+        with child_of(d.pid, lambda: os.kill(victim.pid, signal.SIGKILL), wanted=3) as stopped:
+            young = stopped.tid
+            d.signal(signal.SIGSTOP)
+        until("a worker that is ready", lambda: "idle" in process(young).title())
+        time.sleep(0.1)               # for the hostile one, who may need the last word
+        d.signal(signal.SIGCONT)
+        assert d.ask() == ANSWERS
+
+        def is_held():
+            client = ends.enter_context(d.connect())
+            assert client.ask(b"Beautiful is better than?") == ANSWERS
+            return client if young in (p.pid for p in owners(client)) else None
+        client = until("a client of the young worker's", is_held)
+        time.sleep(START_S + SLACK)
+        assert process(young)
+        assert client.ask(b"Beautiful is better than?") == ANSWERS
+
+
+@pytest.mark.models(only=("fork", "event"))
+def test_nobody_mixes_the_connections_of_others(start, model, rng):
+    """To another worker, or to a fork worker in which connections have a process each, all seats look free, again and
+    again: what it keeps by seat is its own, so clients have their answers, and a stop is as quick as ever."""
+    d = start(model, table={b"Long?": b"y" * 20000 + b"."}, event__workers=2, max_connections=64)
+    clients = [d.connect()]
+    assert clients[0].ask(b"Long?") == b"y" * 20000 + b"."
+    hostile = next(p for p in owners(clients[0]) if model == "event" or p.ppid != d.pid)
+    with scribbler(hostile.pid, first=1, count=1 << 20, word=0):
+        for _ in range(400):
+            client = d.connect()
+            client.send(b"Long?")
+            clients.append(client)
+            if rng.random() < 0.5:
+                assert client.answer() == b"y" * 20000 + b"."
+            if len(clients) > 40:
+                clients.pop(rng.randrange(len(clients))).close()
+    began = time.monotonic()
+    d.stop()
+    assert time.monotonic() - began < SLACK
+    assert not d.matches("cut|died")
+    for client in clients:
+        client.close()
 
 
 # The supervisor
@@ -230,6 +387,51 @@ def test_no_supplementary_group_survives(start, model):
         for p in (p for p in d.processes() if not is_starter(p)):
             assert p.status("Groups") == [], p.title()
             assert set(p.status("Uid")) == {str(harness.nobody().pw_uid)}
+
+
+NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
+BINDS = ("--inh-caps=+net_bind_service,+kill", "--ambient-caps=+net_bind_service,+kill")
+
+
+def capabilities(p):
+    return {kind: int(p.status(kind)[0], 16) for kind in ("CapPrm", "CapEff", "CapInh", "CapAmb")}
+
+
+def serving(d):
+    """Workers, and their children: those that are ready, for one more may be starting."""
+    found = [p for p in d.processes() if re.search("idle|busy", p.title())]
+    assert found
+    return found
+
+
+@pytest.mark.skipif(not ROOT, reason="only root has capabilities to give")
+def test_an_ordinary_users_capabilities_stay_with_the_supervisor(daemon, place, model):
+    """As a service manager grants them (AmbientCapabilities=): to bind low ports, at any reload and after an upgrade."""
+    place.chmod(0o777)
+    own = os.getpid()                 # an address that no other test has
+    low = [f"127.{own % 250 + 1}.{own // 250 % 250}.{own // 62500 + 1}:{port}" for port in (41, 42)]
+    d = daemon(model, listen=low[:1], process__user=None, under=(*NOBODY, *BINDS), metrics__file=place / "metrics")
+    for again in (None, d.reloaded, d.upgraded):
+        if again:
+            d.write(listen=tuple(low))
+            again()
+            d.settled()
+        with d.connect() as client:
+            assert client.ask(b"Beautiful is better than?") == ANSWERS
+            for p in serving(d):
+                assert set(capabilities(p).values()) == {0}, p.title()
+        until("a supervisor that binds", lambda: capabilities(process(d.pid)) == {
+            "CapPrm": 1 << 10 | 1 << 5, "CapEff": 1 << 10 | 1 << 5, "CapInh": 0, "CapAmb": 0})
+
+
+@pytest.mark.skipif(not ROOT, reason="only root has capabilities to keep")
+def test_workers_that_stay_root_keep_no_capability(daemon, model):
+    d = daemon(model, process__user="")
+    with d.connect() as client:
+        assert client.ask(b"Beautiful is better than?") == ANSWERS
+        for p in serving(d):
+            assert p.status("Uid") == ["0"] * 4
+            assert set(capabilities(p).values()) == {0}, p.title()
 
 
 # A kernel that has less

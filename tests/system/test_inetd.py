@@ -190,14 +190,17 @@ def test_the_address_tells_the_protocol(inetd):
 
 
 @pytest.mark.skipif(not ROOT, reason="only root has privileges to drop")
-def test_rights_are_dropped(inetd):
-    client, one = inetd.connect()
+@pytest.mark.parametrize("under", [(), ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups",
+                                        "--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service")])
+def test_rights_are_dropped(inetd, under):
+    """Root's, and what a service manager has given an ordinary user."""
+    client, one = inetd.connect(under=under)
     assert client.ask(QUESTION) == b"Complex."
     p = process(one.pid)
     uid = str(harness.nobody().pw_uid)
     assert p.status("Uid") == [uid] * 4 and p.status("NoNewPrivs") == ["1"]
     assert set(p.status("Groups")) <= {str(harness.nobody().pw_gid)}
-    assert int(p.status("CapEff")[0], 16) == 0
+    assert {int(p.status(kind)[0], 16) for kind in ("CapPrm", "CapEff", "CapInh", "CapAmb")} == {0}
     if harness.SANDBOX == "required":
         assert p.status("Seccomp") == ["2"]
     client.close()

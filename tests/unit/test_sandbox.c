@@ -143,8 +143,15 @@ static bool makes_process(void)
 static int worker_makes(int makes)
 {
 	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int devnull = open("/dev/null", O_RDWR | O_CLOEXEC), listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), spare = dup(devnull);
+	const struct sandbox_descriptors descriptors = { devnull, 2, { 99, listener } };
+	const struct timeval timeout = { 1, 0 };
+	pid_t parent = getpid();
 
-	if (sandbox_enter_seccomp(SANDBOX_WORKER, (unsigned)makes))
+	setpgid(0, 0);
+	signal(SIGUSR2, SIG_IGN);
+	if (sandbox_enter_seccomp(SANDBOX_WORKER, (unsigned)makes, &descriptors))
 		return LACKING;
 	TRY(makes_thread() == (makes == SANDBOX_THREADS));
 	TRY(makes_process() == (makes == SANDBOX_PROCESSES));
@@ -155,8 +162,32 @@ static int worker_makes(int makes)
 	DENIED(mprotect(page, 4096, PROT_READ | PROT_EXEC), EPERM);
 	DENIED(prctl(PR_SET_DUMPABLE, 1), EPERM);
 	TRY(prctl(PR_SET_PDEATHSIG, SIGUSR2) == 0);
-	TRY(kill(0, 0) == 0);
+	/* to its group the one signal that all take from their leader alone; its own threads, if it makes no processes */
+	TRY(kill(0, SIGUSR2) == 0);
+	DENIED(kill(0, SIGKILL), EPERM);
+	DENIED(kill(0, 0), EPERM);
 	DENIED(kill(getppid(), 0), EPERM);
+	DENIED(kill(-1, SIGUSR2), EPERM);
+	DENIED(syscall(SYS_tgkill, getppid(), getppid(), 0), EPERM);
+	if (makes & SANDBOX_PROCESSES) {
+		TRY(fork() > 0 || (syscall(SYS_tgkill, parent, parent, SIGKILL) < 0 && errno == EPERM));
+		if (getpid() != parent)
+			_exit(0);
+		DENIED(syscall(SYS_clone, SIGKILL, 0, 0, 0, 0), EPERM);
+		TRY(wait(NULL) > 0);
+	} else {
+		TRY(syscall(SYS_tgkill, parent, gettid(), 0) == 0);
+	}
+	/* options of connections, not of a listener, by whatever number */
+	TRY(setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0);
+	DENIED(setsockopt(connection, SOL_SOCKET, SO_KEEPALIVE, &timeout, sizeof(int)), EPERM);
+	DENIED(setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout), EPERM);
+	DENIED(syscall(SYS_setsockopt, listener | 1LL << 32, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout), EPERM);
+	DENIED(dup(listener), EPERM);
+	DENIED(fcntl(listener, F_DUPFD, 0), EPERM);
+	DENIED(dup2(listener, spare), EPERM);
+	DENIED(dup3(listener, spare, O_CLOEXEC), EPERM);
+	TRY(dup2(devnull, listener) == listener);
 	DENIED(syscall(SYS_seccomp, 1, 0, NULL), EPERM);
 	DENIED(syscall(SYS_io_uring_setup, 1, page), EPERM);
 	DENIED(syscall(SYS_io_uring_register, -1, 0, NULL, 0), EPERM);
@@ -170,7 +201,7 @@ static int worker_makes(int makes)
 static int loader_calls(int nothing)
 {
 	(void)nothing;
-	if (sandbox_enter_seccomp(SANDBOX_LOADER, 0))
+	if (sandbox_enter_seccomp(SANDBOX_LOADER, 0, NULL))
 		return LACKING;
 	TRY(open("/etc/passwd", O_RDONLY | O_CLOEXEC) >= 0);
 	DENIED(open("/dev/null", O_WRONLY | O_CLOEXEC), EPERM);
@@ -193,7 +224,7 @@ static int loader_calls(int nothing)
 static int supervisor_calls(int nothing)
 {
 	(void)nothing;
-	if (sandbox_enter_seccomp(SANDBOX_SUPERVISOR, 0))
+	if (sandbox_enter_seccomp(SANDBOX_SUPERVISOR, 0, NULL))
 		return LACKING;
 	DENIED(execl("/bin/true", "true", NULL), EPERM);
 	DENIED(syscall(SYS_ptrace, 0, 0, 0, 0), EPERM);
@@ -224,7 +255,7 @@ START_TEST(what_is_lacking_is_told)
 	int status;
 
 	if (pid == 0)
-		_exit(sandbox_enter(SANDBOX_WORKER, 0, reason) != (reason[0] == '\0'));
+		_exit(sandbox_enter(SANDBOX_WORKER, 0, NULL, reason) != (reason[0] == '\0'));
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
 }

@@ -101,7 +101,7 @@ static int tied(void)
 static int alone(void)
 {
 	TRY(event_ring_open(&ring, 1) == NULL);
-	if (sandbox_enter_seccomp(SANDBOX_WORKER, SANDBOX_ORDERS))
+	if (sandbox_enter_seccomp(SANDBOX_WORKER, SANDBOX_ORDERS, NULL))
 		return LACKING;
 	io_uring_prep_nop(event_ring_order(&ring));
 	TRY(outcome() == 0);
