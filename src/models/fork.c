@@ -76,21 +76,17 @@ static void serve_here(struct worker *worker, struct connection *connection)
 static void serve_in_child(struct worker *worker, struct connection *connection)
 {
 	uint32_t seat = connection->seat;
-	bool waited = false;
 	pid_t pid;
 
 	connections[seat] = *connection;
 	if (seat > highest)
 		highest = seat;
 	unknown = 0;
-	while ((pid = fork()) < 0) {
-		if (waited && worker_serves_one(worker)) {
+	for (int tries = 0; (pid = fork()) < 0; tries++)
+		if (!worker_wait_out(worker, "can't fork", errno, tries)) {
 			serve_here(worker, connection);
 			return;
 		}
-		worker_wait_out(worker, "can't fork", errno);
-		waited = true;
-	}
 	if (pid == 0) {
 		worker_become_child(worker);
 		pump_converse(worker, connection, 0);

@@ -29,18 +29,14 @@ static void *converse(void *given)
 /* Where not one thread can be had, one client at a time is served rather than none. */
 static void serve_in_thread(struct worker *worker, struct connection *given)
 {
-	bool waited = false;
 	pthread_t thread;
-	int error;
+	int error, tries = 0;
 
-	while ((error = worker_start_thread(&thread, true, converse, given)) != 0) {
-		if (waited && worker_serves_one(worker)) {
+	while ((error = worker_start_thread(&thread, true, converse, given)) != 0)
+		if (!worker_wait_out(worker, "can't start a thread", error, tries++)) {
 			converse(given);
-			return;
+			break;
 		}
-		worker_wait_out(worker, "can't start a thread", error);
-		waited = true;
-	}
 }
 
 static void serve(struct worker *worker)

@@ -67,7 +67,7 @@ static void serve(struct worker *worker)
 			exit(EX_OSERR);
 		}
 		if (error != 0)
-			worker_wait_out(self, "threads of the pool are missing", error);
+			worker_wait_out(self, "threads of the pool are missing", error, 0);
 		else if (++started == 2)
 			worker_ready(self);
 	}

@@ -245,18 +245,16 @@ void worker_close(struct worker *worker, struct connection *connection)
 	worker_leave(worker, connection);
 }
 
-void worker_wait_out(struct worker *worker, const char *what, int error)
+bool worker_wait_out(struct worker *worker, const char *what, int error, int tries)
 {
+	if (tries > 0 && atomic_load(&worker->busy) == 1)
+		return false;
 	log_limited(&worker->board->shared->limits[LIMIT_SHORTAGE], LOG_WARNING, "%s: %s; trying on", what,
 	            strerror(error));
 	scoreboard_count(worker->board, worker->number, COUNT_ACCEPT_WAITS);
 	atomic_store(&worker->wanted, true);
 	worker_wait_for_vacancy(worker);
-}
-
-bool worker_serves_one(const struct worker *worker)
-{
-	return atomic_load(&worker->busy) == 1;
+	return true;
 }
 
 void worker_note(const struct worker *worker, const struct connection *connection, const char *what,
