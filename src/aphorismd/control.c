@@ -290,9 +290,8 @@ static void take_clients(uint64_t now_us)
 		struct client *client;
 
 		if (fd < 0) {
-			/* whoever is queued while descriptors lack would be reported again and again */
-			retry_us = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM
-			         ? now_us + RETRY_US : 0;
+			/* whoever is queued and can't be taken now would be reported again and again */
+			retry_us = errno == EAGAIN || errno == EINTR || errno == ECONNABORTED ? 0 : now_us + RETRY_US;
 			return;
 		}
 		client = vacancy();

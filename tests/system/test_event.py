@@ -116,6 +116,46 @@ def test_nobody_waits_for_a_worker_that_holds_less(daemon, engine):
         client.close()
 
 
+# Many who are turned away
+
+TURNED_AWAY = {
+    "denied": {"access__deny": ["127.0.0.3/32"]},
+    "too many": {"max_connections": 1, "over_limit": "refuse"},
+    "too many from there": {"max_connections_per_source": 1},
+}
+AT_ONCE = 64
+WAITS = re.compile(r"epoll_p?wait2?\b|io_uring_enter\b")
+
+
+def most_between_waits(trace):
+    """How often a worker accepts, at most, before it looks after its connections again."""
+    most = now = 0
+    for line in trace.read_text().splitlines():
+        now = 0 if WAITS.search(line) else now + ("accept4(" in line)
+        most = max(most, now)
+    return most
+
+
+@pytest.mark.parametrize("limit", TURNED_AWAY)
+def test_who_is_turned_away_holds_up_nobody(daemon, place, engine, limit):
+    """However many they are: a connection that is open has its turn among them."""
+    d = daemon("event", event__engine=engine, event__workers=1, listen=("127.0.0.1:0", "127.0.0.1:0"),
+               log__level="notice", **TURNED_AWAY[limit])
+    trace, worker = place / "trace", d.workers()[0].pid
+    with d.connect(source="127.0.0.3" if limit == "too many from there" else None) as client:
+        assert client.ask(QUESTION) == ANSWER
+        with straced([worker], log=trace):
+            os.kill(worker, signal.SIGSTOP)
+            refused = [d.connect(number % 2, source="127.0.0.3") for number in range(300)]
+            client.send(QUESTION)
+            os.kill(worker, signal.SIGCONT)
+            assert client.answer() == ANSWER
+            for one in refused:
+                one.everything()
+                one.close()
+    assert 1 < most_between_waits(trace) <= AT_ONCE
+
+
 # Much to send at once
 
 def test_the_longest_answers_to_all_at_once(daemon, place, engine):
