@@ -176,6 +176,7 @@ static void advance(struct supervisor *s, uint64_t now_us)
 	for (size_t i = 0; i < 3; i++)
 		if (generations[i])
 			generation_tend(generations[i], now_us);
+	supervisor_tend_queues(s, now_us);
 	if (s->look && s->upgrade.step == UPGRADE_DONE)
 		supervisor_have_heir_look(s);
 	else if (s->look && s->current && !s->stopping)
@@ -218,6 +219,7 @@ static int wait_ms(struct supervisor *s, uint64_t now_us)
 	due_us = notify_us < due_us ? notify_us : due_us;
 	due_us = idle_us < due_us ? idle_us : due_us;
 	due_us = metrics_us < due_us ? metrics_us : due_us;
+	due_us = supervisor_queues_due_us(s) < due_us ? supervisor_queues_due_us(s) : due_us;
 	due_us = supervisor_upgrade_due_us(s) < due_us ? supervisor_upgrade_due_us(s) : due_us;
 	if (s->loader.pid > 0 && s->loader.deadline_us < due_us)
 		due_us = s->loader.deadline_us;
@@ -236,16 +238,19 @@ static int wait_ms(struct supervisor *s, uint64_t now_us)
 
 static void wait_for_events(struct supervisor *s)
 {
-	struct pollfd fds[CONTROL_CLIENTS + 4 + SUPERVISOR_POLLS];
+	struct pollfd fds[CONTROL_CLIENTS + 4 + SUPERVISOR_POLLS + CONFIG_LISTENERS];
 	uint64_t told;
-	int count = control_poll(fds);
+	int count = control_poll(fds), others;
 
 	count += supervisor_poll_upgrade(s, fds + count);
 	fds[count++] = (struct pollfd){ .fd = s->signals, .events = POLLIN };
 	fds[count++] = (struct pollfd){ .fd = s->told, .events = POLLIN };
 	if (s->loader.lines >= 0 && s->step == STEP_LOADS && !s->loader.ended)
 		fds[count++] = (struct pollfd){ .fd = s->loader.lines, .events = POLLIN };
+	others = count;
+	count += supervisor_poll_queues(s, fds + count);
 	poll(fds, (nfds_t)count, wait_ms(s, clock_now_us()));
+	supervisor_hear_queues(s, fds + others, count - others, clock_now_us());
 	if (read(s->told, &told, sizeof told) > 0)
 		s->look |= s->old != NULL || s->upgrade.step == UPGRADE_DONE;
 }

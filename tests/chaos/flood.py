@@ -1,7 +1,7 @@
 """Thousands of clients in processes of their own, so that their descriptors and their work are not the test's.
 
-All but the torrent hold connections, or talk on them; a server that is quicker than Python accepts them as they come, and
-its queue is empty most of the time.  A torrent keeps it full, and sees to it that it does.
+All but the torrent hold connections, or talk on them; a server that is quicker than Python accepts them as they come,
+and its queue is empty most of the time.  A torrent keeps it full, and sees to it that it does.
 """
 
 import ctypes

@@ -1,6 +1,6 @@
 /*
- * torrent.c - keeps a listener's queue full: connects and is gone at once, in many threads, faster than most servers can
- * accept.  Most of what they take is dead by then, and is still in the queue.
+ * torrent.c - keeps a listener's queue full: connects and is gone at once, in many threads, faster than most servers
+ * can accept.  Most of what they take is dead by then, and is still in the queue.
  *
  * torrent SOURCE ADDRESS PORT, or torrent unix PATH; ends with its standard input.
  */

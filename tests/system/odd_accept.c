@@ -1,8 +1,8 @@
 /*
  * odd_accept.c - loaded into the daemon by tests: accept4 as it can be elsewhere.
  *
- * FORBIDDEN names the address of listeners at which nothing may be accepted, or all that are "unix", as a security module
- * would have it: what is queued there stays.  PAUSE_US is how long each call takes.
+ * FORBIDDEN names the address of listeners at which nothing may be accepted, or all that are "unix", as a security
+ * module would have it: what is queued there stays.  PAUSE_US is how long each call takes.
  */
 #include <arpa/inet.h>
 #include <dlfcn.h>

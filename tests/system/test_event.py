@@ -10,7 +10,7 @@ import time
 import pytest
 
 from fixtures import TRACED, check_uring
-from harness import LIMIT, ROOT, open_files, parse, process, until
+from harness import LIMIT, ROOT, open_files, parse, process, queued, unread, until
 from tracing import straced, under_strace
 
 QUESTION, ANSWER = b"Simple is better than?", b"Complex."
@@ -114,6 +114,34 @@ def test_nobody_waits_for_a_worker_that_holds_less(daemon, engine):
     for client in clients:
         assert client.answer() == ANSWER
         client.close()
+
+
+def test_an_idle_worker_takes_who_comes_while_another_is_stopped(daemon, engine):
+    d = daemon("event", event__engine=engine, event__workers=4)
+    for stuck in [p.pid for p in d.workers()]:
+        os.kill(stuck, signal.SIGSTOP)
+        until("its halt", lambda: process(stuck).state == "T")
+        try:
+            for _ in range(4):
+                with d.connect(limit=10) as client:
+                    assert client.ask(QUESTION) == ANSWER
+        finally:
+            os.kill(stuck, signal.SIGCONT)
+
+
+def test_an_idle_worker_takes_who_comes_while_another_computes(daemon, engine):
+    d = daemon("event", event__engine=engine, event__workers=4, work__cpu="1s")
+    with d.connect() as client:
+        client.send(QUESTION)
+        until("its beginning", lambda: unread(client) == 0)
+        others = []
+        for _ in range(4):
+            others.append(d.connect())
+            until("somebody to take it", lambda: queued(d.address) == 0)
+            assert client.silent(0.001), "only when it had computed"
+        assert client.answer() == ANSWER
+        for other in others:
+            other.close()
 
 
 # Many who are turned away
