@@ -357,9 +357,8 @@ static void take_clients(control_command *command, void *arg)
 		struct client *client;
 
 		if (fd < 0) {
-			/* whoever is queued while descriptors lack would be reported again and again */
-			retry_us = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM
-			         ? served_us + RETRY_US : 0;
+			/* whoever is queued and can't be taken now would be reported again and again */
+			retry_us = errno == EAGAIN || errno == EINTR || errno == ECONNABORTED ? 0 : served_us + RETRY_US;
 			return;
 		}
 		client = vacate();

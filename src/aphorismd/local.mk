@@ -23,6 +23,7 @@ aphorismd_SOURCES = \
 	%D%/supervisor_idle.c \
 	%D%/supervisor_listeners.c \
 	%D%/supervisor_metrics.c \
+	%D%/supervisor_queues.c \
 	%D%/supervisor_reload.c \
 	%D%/supervisor_setup.c \
 	%D%/supervisor_status.c \

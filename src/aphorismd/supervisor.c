@@ -181,6 +181,7 @@ static void advance(struct supervisor *s, uint64_t now_us)
 	for (size_t i = 0; i < 3; i++)
 		if (generations[i])
 			generation_tend(generations[i], now_us);
+	supervisor_tend_queues(s, now_us);
 	if (s->look && s->upgrade.step == UPGRADE_DONE)
 		supervisor_have_heir_look(s);
 	else if (s->look && s->current && !s->stopping)
@@ -225,6 +226,7 @@ static int wait_ms(struct supervisor *s, uint64_t now_us)
 	due_us = metrics_us < due_us ? metrics_us : due_us;
 	if (now_us < s->rest_until_us && s->rest_until_us < due_us)
 		due_us = s->rest_until_us;
+	due_us = supervisor_queues_due_us(s) < due_us ? supervisor_queues_due_us(s) : due_us;
 	due_us = supervisor_upgrade_due_us(s) < due_us ? supervisor_upgrade_due_us(s) : due_us;
 	if (s->loader.pid > 0 && s->loader.deadline_us < due_us)
 		due_us = s->loader.deadline_us;
@@ -243,10 +245,10 @@ static int wait_ms(struct supervisor *s, uint64_t now_us)
 
 static void wait_for_events(struct supervisor *s)
 {
-	struct pollfd fds[CONTROL_CLIENTS + 4 + SUPERVISOR_POLLS + CONFIG_LISTENERS], *listeners;
+	struct pollfd fds[CONTROL_CLIENTS + 4 + SUPERVISOR_POLLS + 2 * CONFIG_LISTENERS];
 	uint64_t now_us = clock_now_us();
 	bool listens = supervisor_reckon(s, now_us);
-	int count = control_poll(fds);
+	int count = control_poll(fds), listeners, queues;
 
 	count += supervisor_poll_upgrade(s, fds + count);
 	if (listens) {
@@ -255,11 +257,14 @@ static void wait_for_events(struct supervisor *s)
 	}
 	if (s->loader.lines >= 0 && s->step == STEP_LOADS && !s->loader.ended)
 		fds[count++] = (struct pollfd){ .fd = s->loader.lines, .events = POLLIN };
-	listeners = fds + count;
-	count += supervisor_poll_listeners(s, listeners);
+	listeners = count;
+	count += supervisor_poll_listeners(s, fds + count);
+	queues = count;
+	count += supervisor_poll_queues(s, fds + count);
 	poll(fds, (nfds_t)count, wait_ms(s, now_us));
-	if (supervisor_see_listeners(s, listeners, (int)(fds + count - listeners)))
+	if (supervisor_see_listeners(s, fds + listeners, queues - listeners))
 		supervisor_begin_reload(s);
+	supervisor_hear_queues(s, fds + queues, count - queues, clock_now_us());
 	if (listens)
 		supervisor_hear_workers(s);
 }

@@ -9,6 +9,7 @@
  *   supervisor_told.c        what workers tell it, and how much of its time that takes
  *   supervisor_idle.c        the end for want of clients
  *   supervisor_metrics.c     the file of metrics
+ *   supervisor_queues.c      who waits while workers are idle
  *   supervisor_listeners.c   the sockets that all generations share
  *   supervisor_status.c      how the daemon is
  *   supervisor_commands.c    what aphorismctl asks for
@@ -94,6 +95,11 @@ struct supervisor {
 
 	uint64_t idle_us, idle_look_us;   /* without a client since then, 0 while there is one; when to look next */
 	uint64_t idle_seen;               /* connections by then */
+
+	struct {
+		uint64_t look_us;         /* when to look who is queued; 0: when somebody comes */
+		uint64_t pause_us;        /* from one look to the next */
+	} queues;
 
 	struct {
 		pid_t pid;                /* of the process that writes the file now; 0: none */
@@ -271,6 +277,21 @@ void supervisor_watch_idle(struct supervisor *, uint64_t now_us);
 
 /* When to look whether there is a client; UINT64_MAX for never. */
 uint64_t supervisor_idle_due_us(const struct supervisor *);
+
+/* ---- supervisor_queues.c ---- */
+
+/*
+ * Lists the listeners to poll for, as somebody may come whom a busy worker is told of; returns how many, at most
+ * CONFIG_LISTENERS.  The second is given what came of it.
+ */
+int supervisor_poll_queues(const struct supervisor *, struct pollfd *);
+void supervisor_hear_queues(struct supervisor *, const struct pollfd *, int count, uint64_t now_us);
+
+/* When to look who is queued; UINT64_MAX for not before somebody has come. */
+uint64_t supervisor_queues_due_us(const struct supervisor *);
+
+/* Looks, when that is due, and has the workers look when somebody is still there. */
+void supervisor_tend_queues(struct supervisor *, uint64_t now_us);
 
 /* ---- supervisor_metrics.c ---- */
 

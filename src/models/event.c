@@ -17,8 +17,8 @@
 #include "server/event_connection.h"
 
 enum {
-	BURST = 64,                       /* connections taken between two waits */
-	TURN = 16,                        /* connections taken before it is another worker's turn */
+	BURST = 64,                       /* connections taken or turned away between two waits */
+	TURN = 16,                        /* and before it is another worker's turn */
 	TURN_US = 2 * CLOCK_MS,           /* and how long that is, for who is ahead by so many */
 	TURNS_US = 20 * CLOCK_MS,         /* at most: others may be stuck */
 	RETRY_US = 100 * CLOCK_MS,        /* after a shortage */
@@ -112,6 +112,14 @@ static void pause_listening(struct loop *loop, uint64_t pause_us)
 	loop->retry_us = loop->pump->now_us + pause_us;
 }
 
+/* Nothing can be taken there for now, whatever may be queued elsewhere. */
+static void pause_listening_to(struct loop *loop, int number)
+{
+	loop->pump->engine->unwatch(loop->worker->listeners[number].watched, LISTENERS_AT + (uint32_t)number);
+	if (loop->retry_us == 0)
+		loop->retry_us = loop->pump->now_us + RETRY_US;
+}
+
 static void listen_to_all(struct loop *loop)
 {
 	bool all = true;
@@ -140,21 +148,34 @@ static void give_way(struct loop *loop, int number)
 		pause_listening(loop, RETRY_US);
 }
 
-static void take_connections(struct loop *loop, int number)
+static enum worker_taken take_one(struct loop *loop, int number)
 {
 	struct connection connection;
-	int rc = 0;
+	enum worker_taken taken = worker_accept_now(loop->worker, number, &connection);
 
-	for (int burst = 0; burst < BURST && (rc = worker_accept_now(loop->worker, number, &connection)) > 0; burst++) {
+	if (taken == WORKER_TAKES)
 		event_pump_add(loop->pump, &connection);
-		if (++loop->taken % TURN == 0 && loop->listening) {
+	return taken;
+}
+
+/* The share of a listener: those whose connections are open wait as long as all of them together take. */
+static int burst(const struct loop *loop)
+{
+	return BURST / loop->worker->listener_count;
+}
+
+static void take_connections(struct loop *loop, int number)
+{
+	enum worker_taken taken = WORKER_TAKES;
+
+	for (int left = burst(loop); left > 0 && loop->listening; left--) {
+		if ((taken = take_one(loop, number)) < WORKER_TURNS_AWAY)
+			break;
+		if (++loop->taken % TURN == 0)
 			give_way(loop, number);
-			if (!loop->listening)
-				return;
-		}
 	}
-	if (rc < 0)
-		pause_listening(loop, RETRY_US);
+	if (taken == WORKER_CANT_TAKE)
+		pause_listening_to(loop, number);
 }
 
 static void look_again(struct loop *loop)
@@ -164,16 +185,20 @@ static void look_again(struct loop *loop)
 		take_connections(loop, i);
 }
 
-/* At the end: what is queued where nobody else will take it. */
+/* At the end: what is queued where nobody else will take it.  By bursts, as others are owed answers meanwhile. */
 static void take_queue(struct loop *loop)
 {
-	struct connection connection;
-	int rc = 0;
+	loop->retry_us = 0;
+	for (int i = 0; i < loop->worker->listener_count; i++) {
+		enum worker_taken taken = WORKER_TAKES;
 
-	for (int i = 0; i < loop->worker->listener_count && rc == 0; i++)
-		while ((rc = worker_accept_now(loop->worker, i, &connection)) > 0)
-			event_pump_add(loop->pump, &connection);
-	loop->retry_us = rc < 0 ? loop->pump->now_us + RETRY_US : 0;
+		for (int left = burst(loop); left > 0 && taken >= WORKER_TURNS_AWAY; left--)
+			taken = take_one(loop, i);
+		if (taken >= WORKER_TURNS_AWAY)
+			loop->retry_us = loop->pump->now_us;      /* at once: there may be more */
+		else if (taken == WORKER_CANT_TAKE && loop->retry_us == 0)
+			loop->retry_us = loop->pump->now_us + RETRY_US;
+	}
 }
 
 static void end_listening(struct loop *loop)

@@ -69,6 +69,7 @@ struct worker {
 	uint32_t in_size, out_size;       /* of the buffers that a conversation needs */
 	char *buffers;                    /* a pair for each conversation that can go on at once */
 	_Atomic int phase;                /* enum worker_phase */
+	_Atomic uint64_t queue_until_us;  /* at the end: how long a queue that never gets empty is taken; 0 before */
 	_Atomic int *fds;                 /* per seat: our connection that sits there, 0 for none; or this: */
 	_Atomic uint32_t busy;            /* connections being served */
 	uint64_t answered_before;         /* questions, by those at its place before it */
@@ -130,11 +131,16 @@ void worker_join(struct worker *);
  */
 bool worker_accept(struct worker *, struct connection *);
 
-/*
- * The same without waiting, from one listener: 1 with a connection, 0 when none is queued, -1 when none can be taken
- * now (no seat, no descriptor): it pays to try again at the next close or 100 ms later.
- */
-int worker_accept_now(struct worker *, int listener, struct connection *);
+/* What came of a try to take a connection. */
+enum worker_taken {
+	WORKER_CANT_TAKE,                 /* no seat, no descriptor: to be tried at the next close, or 100 ms later */
+	WORKER_TAKES_NONE,                /* none is queued */
+	WORKER_TURNS_AWAY,                /* one was, and it is over: denied, refused, or gone by itself */
+	WORKER_TAKES,                     /* one was, and is to be served */
+};
+
+/* The same without waiting: one try, from one listener, so that who loops over it says how many are enough. */
+enum worker_taken worker_accept_now(struct worker *, int listener, struct connection *);
 
 /*
  * EPOLLEXCLUSIVE wakes one worker for a connection.  One that is on its way out may have been the one, and the

@@ -78,13 +78,13 @@ static bool wait_for_seat(struct worker *worker, struct connection *connection)
 
 /*
  * accept(2) has many errors that only say that one connection came to nothing; EINVAL that another worker has closed
- * the queue at a stop, of which we are about to hear.
+ * the queue at a stop, of which we are about to hear.  EPERM is none of them: what forbids it on Linux asks before a
+ * connection is taken out of the queue, and would forbid it again at once, and for ever.
  */
 static bool is_passing(int error)
 {
 	static const int passing[] = { EINTR, EAGAIN, ECONNABORTED, ECONNRESET, EPROTO, ENOPROTOOPT, EHOSTDOWN, ENONET,
-		                       EHOSTUNREACH, ENETDOWN, ENETUNREACH, EOPNOTSUPP, ETIMEDOUT, EPERM, ENOTSOCK,
-		                       EINVAL };
+		                       EHOSTUNREACH, ENETDOWN, ENETUNREACH, EOPNOTSUPP, ETIMEDOUT, ENOTSOCK, EINVAL };
 
 	for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
 		if (passing[i] == error)
@@ -266,6 +266,47 @@ static void close_queue(struct worker_listener *listener)
 	shutdown(listener->fd, SHUT_RD);
 }
 
+/* Nobody is there any more to whom something could be said. */
+static bool has_gone(int fd)
+{
+	struct pollfd client = { .fd = fd };
+
+	return poll(&client, 1, 0) > 0 && client.revents & (POLLERR | POLLHUP);
+}
+
+/*
+ * At the end, from a queue without an heir, which is closed when it is empty.  If they come faster than they are taken
+ * it never is: so it is also closed when time is up and as many have been taken, by whomever, as it can hold.  All who
+ * were queued at the stop are among those, however long their answers took.  Those of them who have gone need no thread
+ * and no process.  (A UNIX queue that has been closed can still be taken to its end.)
+ */
+static int take_at_end(struct worker *worker, int number, struct sockaddr_storage *peer, int flags)
+{
+	struct worker_listener *listener = &worker->listeners[number];
+	_Atomic uint32_t *taken = &worker->board->shared->taken_at_end[number];
+	uint64_t until_us = atomic_load(&worker->queue_until_us);
+	bool late = until_us > 0 && clock_now_us() > until_us;
+	int fd, error;
+
+	if (late && atomic_load(taken) > worker->config->backlog)
+		close_queue(listener);
+	fd = take(listener, peer, flags);
+	error = errno;
+	if (fd >= 0 && late && has_gone(fd)) {
+		close(fd);
+		fd = -1;
+		error = ECONNABORTED;
+	}
+	if (fd < 0 && (is_empty(error) || (late && error == EPERM))) {
+		close_queue(listener);
+		error = EAGAIN;
+	} else if (fd >= 0 || is_passing(error)) {
+		atomic_fetch_add(taken, 1);
+	}
+	errno = error;
+	return fd;
+}
+
 /* At the end, from whatever listener still has a queue that is ours; -1 when all are empty. */
 static int take_queued(struct worker *worker, struct sockaddr_storage *peer, int *number)
 {
@@ -274,13 +315,12 @@ static int take_queued(struct worker *worker, struct sockaddr_storage *peer, int
 
 		if (!worker_ends_queue(worker, i))
 			continue;
-		while ((fd = take(&worker->listeners[i], peer, 0)) < 0 && !is_empty(errno))
+		while ((fd = take_at_end(worker, i, peer, 0)) < 0 && !is_empty(errno))
 			if (!is_passing(errno))
 				worker_wait_for_vacancy(worker);
 		*number = i;
 		if (fd >= 0)
 			return fd;
-		close_queue(&worker->listeners[i]);
 	}
 	return -1;
 }
@@ -381,40 +421,36 @@ bool worker_accept(struct worker *worker, struct connection *connection)
 	return false;
 }
 
-int worker_accept_now(struct worker *worker, int number, struct connection *connection)
+enum worker_taken worker_accept_now(struct worker *worker, int number, struct connection *connection)
 {
-	bool refuses = worker->config->over_limit == OVER_LIMIT_REFUSE;
+	bool refuses = worker->config->over_limit == OVER_LIMIT_REFUSE, ends = worker_phase(worker) >= PHASE_DRAINS;
 	struct sockaddr_storage peer;
 	int error;
 
-	if (worker_phase(worker) >= PHASE_DRAINS && !worker_ends_queue(worker, number))
-		return 0;
+	if (ends && !worker_ends_queue(worker, number))
+		return WORKER_TAKES_NONE;
 	connection->worker = worker;
 	connection->seat = WORKER_NO_SEAT;
-	for (;;) {
-		if (connection->seat == WORKER_NO_SEAT && !refuses && !take_seat(worker, connection)) {
-			log_limited(limit(worker, LIMIT_SEATS), LOG_WARNING,
-			            "max_connections (%u) reached: clients wait", worker->board->seats);
-			scoreboard_count(worker->board, worker->number, COUNT_ACCEPT_WAITS);
-			return -1;
-		}
-		connection->fd = take(&worker->listeners[number], &peer, SOCK_NONBLOCK);
-		if (connection->fd >= 0 && admit(worker, &worker->listeners[number], connection, &peer)) {
-			cut_if_late(worker, connection, number, 0);
-			return 1;
-		}
-		if (connection->fd < 0 && (is_empty(errno) || !is_passing(errno)))
-			break;
+	if (!refuses && !take_seat(worker, connection)) {
+		log_limited(limit(worker, LIMIT_SEATS), LOG_WARNING, "max_connections (%u) reached: clients wait",
+		            worker->board->seats);
+		scoreboard_count(worker->board, worker->number, COUNT_ACCEPT_WAITS);
+		return WORKER_CANT_TAKE;
 	}
-	error = errno;
+	connection->fd = ends ? take_at_end(worker, number, &peer, SOCK_NONBLOCK)
+	                      : take(&worker->listeners[number], &peer, SOCK_NONBLOCK);
+	error = connection->fd < 0 ? errno : 0;
+	if (error == 0 && admit(worker, &worker->listeners[number], connection, &peer)) {
+		cut_if_late(worker, connection, number, 0);
+		return WORKER_TAKES;
+	}
 	give_back(worker, connection);
 	if (error == EINVAL && worker_phase(worker) == PHASE_SERVES)
-		return -1;        /* closed: to be told again and again would keep us busy until the end */
-	if (is_empty(error)) {
-		if (worker_ends_queue(worker, number))
-			close_queue(&worker->listeners[number]);
-		return 0;
-	}
+		return WORKER_CANT_TAKE;  /* closed: to be told again and again would keep us busy until the end */
+	if (is_empty(error))
+		return WORKER_TAKES_NONE;
+	if (error == 0 || is_passing(error))
+		return WORKER_TURNS_AWAY;
 	note_shortage(worker, error);
-	return -1;
+	return WORKER_CANT_TAKE;
 }

@@ -16,6 +16,7 @@
 enum {
 	SIGNAL_INTERRUPT = SIGURG,        /* does nothing but end a blocked accept */
 	ORPHAN_DRAIN_US = 800 * CLOCK_MS,
+	QUEUE_US = CLOCK_S,               /* how long newcomers may keep a queue from getting empty, at most */
 };
 
 static struct worker *self;               /* for the handlers; set once before they are */
@@ -25,7 +26,9 @@ static _Atomic bool orphaned;
 static void limit_drain(int64_t drain_us)
 {
 	struct itimerval end = { .it_value = { drain_us / CLOCK_S, drain_us % CLOCK_S } };
+	int64_t queue_us = drain_us / 2 < QUEUE_US ? drain_us / 2 : QUEUE_US;
 
+	atomic_store(&self->queue_until_us, clock_now_us() + (uint64_t)queue_us);
 	setitimer(ITIMER_REAL, &end, NULL);
 }
 

@@ -20,7 +20,7 @@ pytest.register_assert_rewrite("harness", "oracle")
 
 import harness  # noqa: E402
 from fixtures import daemon, place  # noqa: E402, F401
-from flood import Flood  # noqa: E402
+from flood import Flood, Torrent  # noqa: E402
 from shortage import Cgroup  # noqa: E402
 
 ALL = os.environ.get("TEST_ALL") == "1"
@@ -92,6 +92,20 @@ def flooding():
 
     def start(*given):
         started.append(Flood(*given))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.end()
+
+
+@pytest.fixture
+def torrent(place):
+    """Keeps the queue of a listener full.  To be asked for behind `daemon`."""
+    started = []
+
+    def start(address):
+        started.append(Torrent(place, address))
         return started[-1]
 
     yield start

@@ -1,4 +1,8 @@
-"""Thousands of clients in a process of their own, so that their descriptors and their work are not the test's."""
+"""Thousands of clients in processes of their own, so that their descriptors and their work are not the test's.
+
+All but the torrent hold connections, or talk on them; a server that is quicker than Python accepts them as they come,
+and its queue is empty most of the time.  A torrent keeps it full, and sees to it that it does.
+"""
 
 import ctypes
 import multiprocessing
@@ -7,10 +11,13 @@ import random
 import resource
 import select
 import socket
+import statistics
 import struct
+import subprocess
 import time
+from pathlib import Path
 
-from harness import parse
+from harness import parse, queued, run, until
 
 IPV6_FREEBIND = 78
 context = multiprocessing.get_context("fork")
@@ -56,6 +63,39 @@ class Flood:
             self.process.kill()
         self.process.join()
         self.ours.close()
+
+
+class Torrent:
+    """torrent.c: connections from one source without end, until its own."""
+
+    SOURCE, BACKLOG = "127.0.0.3", 4096
+
+    def __init__(self, place, address):
+        program, source = Path(place) / "torrent", Path(__file__).with_name("torrent.c")
+        built = run(*os.environ.get("TEST_CC", "cc").split(), "-O2", "-pthread", "-D_GNU_SOURCE", "-o", program, source)
+        assert built.returncode == 0, built.stderr
+        to = parse(address)[1]
+        self.address, self.lengths = address, []
+        self.process = subprocess.Popen([str(program), self.SOURCE, to[0], str(to[1])], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE)
+        assert self.process.stdout.readline() == b"pouring\n"
+        self.most = min(self.BACKLOG, int(Path("/proc/sys/net/core/somaxconn").read_text()))
+        until("a full queue", lambda: queued(address) >= self.most)
+
+    def look(self):
+        """Notes how many are queued; to be called now and then."""
+        self.lengths.append(queued(self.address))
+
+    def check(self):
+        """It was full nearly always."""
+        length = statistics.median(self.lengths)
+        print(f"{self.lengths.count(0)} of {len(self.lengths)} times the queue was empty; its median is {length}")
+        assert length > self.most / 2, f"no torrent: {length} of {self.most} were queued"
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
 
 
 def connect_all(address, count, at_once=256, limit=60, before=None):

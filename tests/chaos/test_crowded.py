@@ -5,8 +5,8 @@ import time
 import pytest
 
 from crowd import REFUSED, RESET, Crowd
-from flood import come_and_go, many_sources, stand_in_line
-from harness import HOLDS, LIMIT, ROOT, process, run, until
+from flood import Torrent, come_and_go, many_sources, stand_in_line
+from harness import HOLDS, LIMIT, ROOT, process, run, unread, until
 from tracing import tool
 
 pytestmark = pytest.mark.alone
@@ -95,6 +95,55 @@ def test_a_greedy_source_hurts_no_other(daemon, model, rng, some):
     assert not modest.how_many(REFUSED, RESET) and longest < 2
     told = len(d.matches(r"max_connections_per_source \(10\) reached"))
     assert told <= 1 + (time.monotonic() - begin) / 10, f"{told} lines, more than one in 10 s"
+
+
+# What a torrent meets.  With few workers, as each takes its part of the processors.
+LET_IN = {"max_connections": 10000}
+TURNED_AWAY = {
+    "denied": {"access__deny": [f"{Torrent.SOURCE}/32"]},
+    "too many": {"max_connections": 2, "over_limit": "refuse"},
+    "too many from there": {"max_connections_per_source": 1},
+}
+FEW = {"event.workers": 1, "prefork.start_workers": 1, "prefork.min_spare": 1, "prefork.max_spare": 1,
+       "prefork.max_workers": 2, "threadpool.threads": 2}
+ANSWERED_WITHIN_S = 0.5 + 1              # promised within 0.5 s
+
+
+@pytest.mark.parametrize("limit", TURNED_AWAY)
+def test_who_is_turned_away_hurts_no_open_connection(daemon, model, limit, some, torrent):
+    """They come faster than they are turned away, and there is always one more."""
+    d = daemon(model, backlog=Torrent.BACKLOG, log__level="notice", **TURNED_AWAY[limit], **FEW)
+    with d.connect() as client, d.connect(source=Torrent.SOURCE) as held:
+        assert client.ask(b"Simple is better than?") == b"Complex."
+        if model not in HOLDS and limit != "denied":
+            assert held.ask(b"Simple is better than?") == b"Complex."
+        water, longest, end = torrent(d.address), 0.0, time.monotonic() + some(20, 3)
+        while time.monotonic() < end:
+            begin = time.monotonic()
+            assert client.ask(b"Simple is better than?") == b"Complex."
+            longest = max(longest, time.monotonic() - begin)
+            water.look()
+            time.sleep(0.01)
+        water.end()
+    water.check()
+    print(f"the longest answer took {longest * 1000:.0f} ms")
+    assert longest < ANSWERED_WITHIN_S
+
+
+@pytest.mark.parametrize("limit", ["let in", "denied"])
+def test_a_stop_does_not_wait_for_the_end_of_a_torrent(daemon, model, limit, torrent):
+    """It lets go of the queue after a second, and of nobody who is owed an answer."""
+    d = daemon(model, backlog=Torrent.BACKLOG, log__level="notice", work__delay="2s", timeouts__drain="20s",
+               **{"let in": LET_IN, **TURNED_AWAY}[limit], **FEW)
+    with d.connect() as client:
+        client.send(b"Simple is better than?")
+        until("the question's arrival", lambda: unread(client) == 0)
+        water, begin = torrent(d.address), time.monotonic()
+        d.stop()
+        took = time.monotonic() - begin
+        assert client.everything() == b"Complex."
+    print(f"stopped within {took:.1f} s")
+    assert took < 2 + 1 + 2 and not d.matches("connections were cut")
 
 
 @pytest.mark.models(only=("event", "thread"))

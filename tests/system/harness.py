@@ -211,6 +211,16 @@ def unread(client):
     return int(words[4].split(":")[1], 16)
 
 
+def queued(address):
+    """Connections that wait in a listener's queue (IPv4)."""
+    port_at = f":{port(address):04X}"
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        words = line.split()
+        if words[3] == "0A" and words[1].endswith(port_at):
+            return int(words[4].split(":")[1], 16)
+    return 0
+
+
 def open_files(pid):
     """Descriptor -> what it points to."""
     found = {}

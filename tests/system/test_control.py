@@ -11,13 +11,14 @@ import sys
 import termios
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 import harness
-from harness import (APHORISMCTL, APHORISMD, LIMIT, ROOT, Client, Daemon, Raw, nobody, nothing_left, open_files, run,
-                     says, strike, until)
-from tracing import straced
+from harness import (APHORISMCTL, APHORISMD, LIMIT, ROOT, Client, Daemon, Raw, nobody, nothing_left, open_files, process,
+                     run, says, strike, until)
+from tracing import compiled, straced, without_sanitizers
 
 
 def test_ping_and_version(daemon):
@@ -409,3 +410,15 @@ def test_no_control_socket(daemon, place):
     d = daemon(control__socket="")
     assert d.ask() == b"Ugly."
     assert sorted(p.name for p in place.iterdir()) == ["aphorismd.conf", "table.aphorisms"]
+
+
+def test_a_control_socket_that_may_not_accept(daemon, place):
+    """Something beside us forbids it, for ever: the supervisor is no busier for it."""
+    without_sanitizers()
+    library = compiled(place, Path(__file__).with_name("odd_accept.c"))
+    d = daemon(env={"LD_PRELOAD": str(library), "FORBIDDEN": "unix"}, process__sandbox="off")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(d.control))
+        before, begin = process(d.pid).cpu, time.monotonic()
+        time.sleep(1)
+        assert process(d.pid).cpu - before < 0.25 * (time.monotonic() - begin)

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from fixtures import TRACED, check_uring
-from harness import LIMIT, ROOT, open_files, parse, process, until
+from harness import LIMIT, ROOT, open_files, parse, process, queued, unread, until
 from test_limits import come_rudely
 from test_protocol import check_cost_of_a_byte
 from tracing import straced, under_strace
@@ -116,6 +116,74 @@ def test_nobody_waits_for_a_worker_that_holds_less(daemon, engine):
     for client in clients:
         assert client.answer() == ANSWER
         client.close()
+
+
+def test_an_idle_worker_takes_who_comes_while_another_is_stopped(daemon, engine):
+    d = daemon("event", event__engine=engine, event__workers=4)
+    for stuck in [p.pid for p in d.workers()]:
+        os.kill(stuck, signal.SIGSTOP)
+        until("its halt", lambda: process(stuck).state == "T")
+        try:
+            for _ in range(4):
+                with d.connect(limit=10) as client:
+                    assert client.ask(QUESTION) == ANSWER
+        finally:
+            os.kill(stuck, signal.SIGCONT)
+
+
+def test_an_idle_worker_takes_who_comes_while_another_computes(daemon, engine):
+    d = daemon("event", event__engine=engine, event__workers=4, work__cpu="1s")
+    with d.connect() as client:
+        client.send(QUESTION)
+        until("its beginning", lambda: unread(client) == 0)
+        others = []
+        for _ in range(4):
+            others.append(d.connect())
+            until("somebody to take it", lambda: queued(d.address) == 0)
+            assert client.silent(0.001), "only when it had computed"
+        assert client.answer() == ANSWER
+        for other in others:
+            other.close()
+
+
+# Many who are turned away
+
+TURNED_AWAY = {
+    "denied": {"access__deny": ["127.0.0.3/32"]},
+    "too many": {"max_connections": 1, "over_limit": "refuse"},
+    "too many from there": {"max_connections_per_source": 1},
+}
+AT_ONCE = 64
+WAITS = re.compile(r"epoll_p?wait2?\b|io_uring_enter\b")
+
+
+def most_between_waits(trace):
+    """How often a worker accepts, at most, before it looks after its connections again."""
+    most = now = 0
+    for line in trace.read_text().splitlines():
+        now = 0 if WAITS.search(line) else now + ("accept4(" in line)
+        most = max(most, now)
+    return most
+
+
+@pytest.mark.parametrize("limit", TURNED_AWAY)
+def test_who_is_turned_away_holds_up_nobody(daemon, place, engine, limit):
+    """However many they are: a connection that is open has its turn among them."""
+    d = daemon("event", event__engine=engine, event__workers=1, listen=("127.0.0.1:0", "127.0.0.1:0"),
+               log__level="notice", **TURNED_AWAY[limit])
+    trace, worker = place / "trace", d.workers()[0].pid
+    with d.connect(source="127.0.0.3" if limit == "too many from there" else None) as client:
+        assert client.ask(QUESTION) == ANSWER
+        with straced([worker], log=trace):
+            os.kill(worker, signal.SIGSTOP)
+            refused = [d.connect(number % 2, source="127.0.0.3") for number in range(300)]
+            client.send(QUESTION)
+            os.kill(worker, signal.SIGCONT)
+            assert client.answer() == ANSWER
+            for one in refused:
+                one.everything()
+                one.close()
+    assert 1 < most_between_waits(trace) <= AT_ONCE
 
 
 # Much to send at once

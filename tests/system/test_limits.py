@@ -3,13 +3,14 @@
 import socket
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from harness import (HOLDS, LIMIT, ROOT, SLACK, Client, holds, open_files, owners, parse, process, run, talk, unread,
                      until)
 from protocol_model import TOO_BUSY
-from tracing import tool, without_sanitizers
+from tracing import compiled, tool, without_sanitizers
 
 ABSENCE = 0.5      # how long to look for something that must not come
 
@@ -375,3 +376,22 @@ def test_event_workers_take_turns(daemon):
     assert len(held) == 2 and sum(held) >= 320
     assert max(held) <= 0.65 * sum(held), held
     leave(clients)
+
+
+def test_a_listener_that_may_not_accept(daemon, place, model):
+    """Something beside us forbids it, for ever: clients of another one are served, and it costs no time."""
+    without_sanitizers()
+    library = compiled(place, Path(__file__).with_name("odd_accept.c"))
+    d = daemon(model, listen=("127.0.0.2:0", "127.0.0.1:0"), process__sandbox="off",
+               env={"LD_PRELOAD": str(library), "FORBIDDEN": "127.0.0.2"})
+    with d.connect(0):
+        d.wait_for("can't accept connections: Operation not permitted")
+        before, begin = d.cpu(), time.monotonic()
+        for _ in range(5):
+            assert d.ask_once(b"Simple is better than?", number=1) == b"Complex."
+            time.sleep(0.2)
+        assert d.cpu() - before < 0.25 * (time.monotonic() - begin)
+        assert len(d.matches("can't accept connections")) == 1
+        begin = time.monotonic()
+        d.stop()
+        assert time.monotonic() - begin < 1 + SLACK, "until the drain's time was over"

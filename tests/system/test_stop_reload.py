@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import socket
+import struct
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +14,11 @@ from pathlib import Path
 import pytest
 
 import protocol_model
-from harness import (ROOT, SLACK, Client, descendants, holds, models, nothing_left, owners, parse, says, strays, strike,
-                     talk, unread, until)
+from harness import (ROOT, SLACK, Client, descendants, holds, models, nothing_left, owners, parse, queued, says, strays,
+                     strike, talk, unread, until)
 from load import Load
 from protocol_model import THREE, UNKNOWN
+from tracing import compiled, without_sanitizers
 
 WHICH = b"Which table?"
 
@@ -151,6 +153,41 @@ def refused(address):
         return True
     except ConnectionResetError:  # at the very moment
         return False
+
+
+def pour(addresses, over):
+    """Connects and is gone, without end, faster than somebody accepts who takes some ms for each."""
+    while not over.is_set():
+        for family, to in map(parse, addresses):
+            with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as one:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                one.connect_ex(to)
+
+
+def test_stop_under_a_flood(daemon, place, model):
+    """Newcomers who never let the queue get empty hold it up for a second; and who is owed an answer gets it."""
+    without_sanitizers()
+    library = compiled(place, Path(__file__).with_name("odd_accept.c"))
+    d = daemon(model, listen=("127.0.0.1:0", f"unix:{place}/s"), backlog=20, timeouts__drain="12s", log__level="notice",
+               work__delay="1500ms", process__sandbox="off", env={"LD_PRELOAD": str(library), "PAUSE_US": "5000"},
+               **{"event.workers": 1, "threadpool.threads": 2, "prefork.start_workers": 1, "prefork.min_spare": 1,
+                  "prefork.max_spare": 1, "prefork.max_workers": 2})
+    over = threading.Event()
+    with d.connect() as client, ThreadPoolExecutor(1) as pool:
+        try:
+            client.send(b"Simple is better than?")
+            until("the question's arrival", lambda: unread(client) == 0)
+            flood = pool.submit(pour, d.addresses, over)
+            until("a full queue", lambda: queued(d.address) >= 20)
+            begin = time.monotonic()
+            d.signal(signal.SIGTERM)
+            assert client.everything() == b"Complex."
+            assert d.wait() == 0
+            took = time.monotonic() - begin
+        finally:
+            over.set()
+        flood.result()
+    assert took < 1.5 + 1 + SLACK and not d.matches("connections were cut"), f"{took:.1f} s"
 
 
 def test_an_idle_daemon_stops_at_once(daemon, model):
