@@ -92,8 +92,8 @@ static void serve_in_child(struct worker *worker, struct connection *connection)
 		pump_converse(worker, connection, 0);
 		_exit(0);         /* which closes; the seat is the parent's to leave */
 	}
+	worker_hand_over(worker, connection);     /* before the handler can leave the seat, and another take it */
 	pids[seat] = pid;
-	worker_hand_over(worker, connection);
 	if (unknown == pid)
 		forget(pid);      /* the handler came before its number did */
 }
