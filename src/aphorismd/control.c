@@ -358,7 +358,10 @@ static void take_clients(control_command *command, void *arg)
 
 		if (fd < 0) {
 			/* whoever is queued and can't be taken now would be reported again and again */
-			retry_us = errno == EAGAIN || errno == EINTR || errno == ECONNABORTED ? 0 : served_us + RETRY_US;
+			if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+				retry_us = 0;
+			else
+				retry_us = served_us + RETRY_US;
 			return;
 		}
 		client = vacate();

@@ -138,7 +138,7 @@ int privileges_drop(const struct privileges *privileges)
 		log_error("the rights of root could come back after they were dropped");
 		return EX_NOPERM;
 	}
-	/* a change of user leaves none, but an ordinary user's, of whom a service manager may have made more, are left */
+	/* a change of user leaves none; but an ordinary user may have some, by a service manager */
 	if (!privileges_keep_none()) {
 		log_error("can't give up capabilities: %s", strerror(errno));
 		return EX_NOPERM;

@@ -1,11 +1,11 @@
 /*
  * supervisor_queues.c - sees to it that nobody waits in a queue for one worker while others are idle.
  *
- * The kernel wakes one worker for a connection.  With epoll it passes over who does not wait; an order to poll that lies
- * in a ring of io_uring it can't pass over, while its worker computes or is stopped.  To have all rings told instead
- * would wake all workers for each connection.  So we look some ms after somebody has come, and when there is still
- * somebody in the queue, all workers are told to look, too.  That is two wake-ups of ours in these ms, at most, however
- * many workers there are and however many clients come.
+ * The kernel wakes one worker for a connection.  With epoll it passes over who does not wait; an order to poll that
+ * lies in a ring of io_uring it can't pass over, while its worker computes or is stopped.  To have all rings told
+ * instead would wake all workers for each connection.  So we look some ms after somebody has come, and when there is
+ * still somebody in the queue, all workers are told to look, too.  That is two wake-ups of ours in these ms, at most,
+ * however many workers there are and however many clients come.
  */
 #include "aphorismd/supervisor_parts.h"
 #include "common/clock.h"

@@ -32,4 +32,5 @@ libserver_a_SOURCES = \
 	%D%/scoreboard_sum.c \
 	%D%/worker.c %D%/worker.h \
 	%D%/worker_accept.c %D%/worker_parts.h \
+	%D%/worker_admit.c \
 	%D%/worker_stop.c

@@ -73,7 +73,7 @@ static size_t board_size(const struct scoreboard *board)
 	return sources_at(board) + PAGE + entries_of(board->sources.levels) * sizeof(struct source);
 }
 
-/* The key is sixteen bytes that the kernel gives each program: who asks for others may have to wait, at an early boot. */
+/* The key is sixteen bytes that the kernel gives each program: others may have to be waited for, early at a boot. */
 static void set_up(struct sources *sources, char *shared)
 {
 	const void *random = (const void *)getauxval(AT_RANDOM);
@@ -404,6 +404,7 @@ const char *scoreboard_peer(const struct seat *seat, char *to, size_t size)
 	struct sockaddr unix_peer = { .sa_family = AF_UNIX };
 
 	/* by what was read once: it may be another family by now, and one address is longer than the other */
-	address_format(to, size, peer.sin6_family == AF_UNIX ? &unix_peer : (const struct sockaddr *)(const void *)&peer);
+	address_format(to, size, peer.sin6_family == AF_UNIX ? &unix_peer
+	                                                     : (const struct sockaddr *)(const void *)&peer);
 	return to;
 }

@@ -86,9 +86,9 @@ struct scoreboard_shared {
 };
 
 /*
- * How many connections each source holds, over all workers.  A source is an IPv4 address or an IPv6 /64; where a prefix
- * does not tell clients apart it is a whole address: a link-local one, with its interface, and one that a translator has
- * made of an IPv4 address (RFC 6052).
+ * How many connections each source holds, over all workers.  A source is an IPv4 address or an IPv6 /64; where a
+ * prefix does not tell clients apart it is a whole address: a link-local one, with its interface, and one that a
+ * translator has made of an IPv4 address (RFC 6052).
  *
  * A hash table in shared memory, without locks.  An entry is one word, a fingerprint and a count, so that one
  * compare-and-swap enters a source, counts, or leaves; where the count is 0 it is free.  A source belongs into one set
@@ -167,8 +167,8 @@ uint32_t scoreboard_evict(struct scoreboard *, uint32_t worker);
 uint32_t scoreboard_next(const struct scoreboard *, uint32_t seat);
 
 /*
- * Notes who sits there.  Returns false when, with limit > 0, the peer's source (see struct sources) already holds that many
- * seats; the caller then leaves the seat.  UNIX peers have no source.
+ * Notes who sits there.  Returns false when, with limit > 0, the peer's source (see struct sources) already holds that
+ * many seats; the caller then leaves the seat.  UNIX peers have no source.
  */
 bool scoreboard_seat_peer(struct scoreboard *, uint32_t seat, const struct sockaddr *, uint32_t limit);
 

@@ -168,7 +168,8 @@ void worker_ready(struct worker *worker)
 {
 	become(worker, WORKER_IDLE);
 	atomic_store(worker->says_ready, true);
-	munmap((void *)(uintptr_t)worker->says_ready, sizeof *worker->says_ready);      /* children are not to have it */
+	/* children are not to have it */
+	munmap((void *)(uintptr_t)worker->says_ready, sizeof *worker->says_ready);
 	tell_supervisor(worker);
 }
 

@@ -172,8 +172,8 @@ void worker_close(struct worker *, struct connection *);
  * A connection can't be served now for want of a process or a thread: a rate-limited warning, and a wait until another
  * connection has ended, at most 100 ms.  To be called after each try that failed, with the number of those before it;
  * the end of a drain ends that, too.  Returns false, after the first, where that connection is the only one that is
- * being served: nobody's end will give back what is lacking then, and a caller who serves it himself keeps nobody waiting
- * who could be served otherwise.
+ * being served: nobody's end will give back what is lacking then, and a caller who serves it himself keeps nobody
+ * waiting who could be served otherwise.
  */
 bool worker_wait_out(struct worker *, const char *what, int error, int tries);
 

@@ -1,73 +1,36 @@
 /*
- * worker_accept.c - taking connections: from which listener, whether there is a seat, whether they may come in.
+ * worker_accept.c - taking connections: from which listener, and when.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "server/access.h"
-#include "server/listener.h"
 #include "server/worker_parts.h"
 
 enum {
 	POLL_MS = 1000,
 	LATE_MS = 1000,
-	REFUSED_READS = 16,               /* of 4096 bytes each */
-	WRONG_SEATS = 1000,
 	WAKE = CONFIG_LISTENERS, LOOK,    /* beside the listeners' numbers, what an event can be about */
 };
-
-/* ---- seats and shortages ---- */
-
-static struct log_limit *limit(struct worker *worker, enum scoreboard_limit which)
-{
-	return &worker->board->shared->limits[which];
-}
-
-static bool take_seat(struct worker *worker, struct connection *connection)
-{
-	uint32_t first = worker->first_seat;
-	int n, tries = 0;
-
-	/* what others write there must not have two connections of ours share a seat, and all that is kept by seat */
-	while ((n = scoreboard_take(worker->board, worker->number, first)) >= 0 && worker->fds[n] != 0)
-		if (++tries == WRONG_SEATS)
-			return false;
-		else
-			first = (uint32_t)n + 1;
-	if (n < 0)
-		return false;
-	connection->seat = (uint32_t)n;
-	return true;
-}
-
-static void give_back(struct worker *worker, struct connection *connection)
-{
-	if (connection->seat == WORKER_NO_SEAT)
-		return;
-	worker_free_seat(worker, connection->seat);
-	connection->seat = WORKER_NO_SEAT;
-}
 
 /* To wait in the backlog is what over_limit = "wait" means: nothing is accepted before there is a seat for it. */
 static bool wait_for_seat(struct worker *worker, struct connection *connection)
 {
-	for (bool again = false; !take_seat(worker, connection); again = true) {
+	for (bool again = false; !worker_take_seat(worker, connection); again = true) {
 		int phase = worker_phase(worker);
 
 		if (phase == PHASE_RETIRES)
 			return false;
 		atomic_store(&worker->wanted, true);
-		if (take_seat(worker, connection))
+		if (worker_take_seat(worker, connection))
 			return true;      /* it was left before we said that we want one */
 		if (phase == PHASE_SERVES)
-			log_limited(limit(worker, LIMIT_SEATS), LOG_WARNING,
+			log_limited(worker_limit(worker, LIMIT_SEATS), LOG_WARNING,
 			            "max_connections (%u) reached: clients wait", worker->board->seats);
 		if (!again)
 			scoreboard_count(worker->board, worker->number, COUNT_ACCEPT_WAITS);
@@ -92,80 +55,6 @@ static bool is_passing(int error)
 	return false;
 }
 
-static void note_shortage(struct worker *worker, int error)
-{
-	log_limited(limit(worker, LIMIT_SHORTAGE), LOG_WARNING, "can't accept connections: %s; trying on",
-	            strerror(error));
-	scoreboard_count(worker->board, worker->number, COUNT_ACCEPT_WAITS);
-}
-
-/* ---- admission ---- */
-
-/* Says so, if that goes without waiting; to close it is the caller's. */
-static void refuse(struct worker *worker, int fd, const struct service *service, enum scoreboard_count why)
-{
-	struct span word = service->protocol->too_busy;
-	char unread[4096];
-
-	scoreboard_count(worker->board, worker->number, why);
-	if (word.len > 0 && send(fd, word.at, word.len, MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
-		shutdown(fd, SHUT_WR);
-		/* what the client has sent already would turn the close into a reset, which destroys the word */
-		for (int reads = 0; reads < REFUSED_READS; reads++)
-			if (recv(fd, unread, sizeof unread, MSG_DONTWAIT) != sizeof unread)
-				break;
-	}
-}
-
-static bool is_allowed(struct worker *worker, const struct sockaddr *peer)
-{
-	if (access_allows(&worker->config->allow, &worker->config->deny, peer))
-		return true;
-	scoreboard_count(worker->board, worker->number, COUNT_DENIED);
-	return false;
-}
-
-/* Notes who sits there, unless the limit per source is on and has been reached. */
-static bool seat_client(struct worker *worker, const struct connection *connection, const struct sockaddr *client,
-                        bool limited)
-{
-	int most = limited ? (int)worker->config->max_connections_per_source : 0;
-	char name[CONFIG_ADDRESS];
-
-	if (scoreboard_seat_peer(worker->board, connection->seat, client, (uint32_t)most))
-		return true;
-	log_limited(limit(worker, LIMIT_SOURCE), LOG_WARNING, "%s refused: max_connections_per_source (%d) reached",
-	            scoreboard_peer(&worker->board->seat[connection->seat], name, sizeof name), most);
-	refuse(worker, connection->fd, connection->service, COUNT_REFUSED_SOURCE);
-	return false;
-}
-
-bool worker_meet(struct worker *worker, const struct connection *connection, const struct proxy_header *header)
-{
-	struct sockaddr_in6 client = { .sin6_family = AF_INET6, .sin6_port = htons(header->port) };
-	const struct sockaddr *at = (const struct sockaddr *)&client;
-
-	memcpy(&client.sin6_addr, header->address, sizeof header->address);
-	if (header->client == PROXY_UNIX)
-		client.sin6_family = AF_UNIX;
-	else if (header->client == PROXY_ITSELF)
-		client = scoreboard_sockaddr(&worker->board->seat[connection->seat]);
-	return is_allowed(worker, at) && seat_client(worker, connection, at, true);
-}
-
-static void begin(struct worker *worker, struct connection *connection)
-{
-	struct seat *seat = &worker->board->seat[connection->seat];
-	uint64_t now_us = clock_coarse_us();
-
-	atomic_store_explicit(&seat->questions, 0, memory_order_relaxed);
-	atomic_store_explicit(&seat->began_us, now_us, memory_order_relaxed);
-	atomic_store_explicit(&seat->active_us, now_us, memory_order_relaxed);
-	scoreboard_count(worker->board, worker->number, COUNT_CONNECTIONS);
-	worker_count_busy(worker);
-	atomic_store(&worker->fds[connection->seat], connection->fd);
-}
-
 /*
  * At the end a connection is cut for reading; one that the handler did not see in the list, since it was taken at that
  * very moment, is cut here.  A client who was told of a finished reload may have connected since, and a worker that was
@@ -180,43 +69,6 @@ static void cut_if_late(const struct worker *worker, const struct connection *co
 	if (!worker_ends_queue(worker, number))
 		poll(&first, 1, wait_ms);
 	shutdown(connection->fd, SHUT_RD);
-}
-
-/*
- * Decides on a connection before a byte of it is read; of a proxy's only whether there is a seat, since the client is
- * somebody else.  Returns false when it was turned away.
- */
-static bool admit(struct worker *worker, struct worker_listener *listener, struct connection *connection,
-                  const struct sockaddr_storage *from)
-{
-	const struct sockaddr *peer = (const struct sockaddr *)from;
-
-	connection->service = &listener->service;
-	connection->family = listener->family;
-	if (!connection->service->proxied && !is_allowed(worker, peer)) {
-		close(connection->fd);
-		return false;
-	}
-	if (connection->seat == WORKER_NO_SEAT && !take_seat(worker, connection)) {
-		log_limited(limit(worker, LIMIT_SEATS), LOG_WARNING,
-		            "max_connections (%u) reached: clients are refused", worker->board->seats);
-		refuse(worker, connection->fd, connection->service, COUNT_REFUSED_LIMIT);
-		close(connection->fd);
-		return false;
-	}
-	if (!seat_client(worker, connection, peer, !connection->service->proxied)) {
-		close(connection->fd);
-		give_back(worker, connection);
-		return false;
-	}
-	if (connection->family == AF_UNIX && !listener_set_timeouts(connection->fd, worker->config)) {
-		note_shortage(worker, errno);
-		close(connection->fd);
-		give_back(worker, connection);
-		return false;
-	}
-	begin(worker, connection);
-	return true;
 }
 
 /* ---- taking connections ---- */
@@ -339,7 +191,7 @@ static void look_again(struct worker *worker)
 	worker_looks(worker);
 	for (int i = 0; i < worker->listener_count; i++) {
 		while (!watch_anew(worker, i) && worker_phase(worker) == PHASE_SERVES) {
-			note_shortage(worker, errno);
+			worker_note_shortage(worker, errno);
 			worker_wait_for_vacancy(worker);
 		}
 	}
@@ -371,26 +223,13 @@ static int take_next(struct worker *worker, struct sockaddr_storage *peer, int *
 		if (flags >= 0 && flags & O_NONBLOCK)
 			poll(&listener, 1, POLL_MS);
 	} else if (errno == EINVAL) {
-		worker_wait_for_vacancy(worker);          /* for the end; or for an heir, if the queue was closed in spite */
+		worker_wait_for_vacancy(worker);          /* for the end, or an heir if it was closed in spite */
 	} else if (!is_passing(errno)) {
-		note_shortage(worker, errno);
+		worker_note_shortage(worker, errno);
 		atomic_store(&worker->wanted, true);
 		worker_wait_for_vacancy(worker);
 	}
 	return -1;
-}
-
-bool worker_admit(struct worker *worker, int fd, struct connection *connection)
-{
-	struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
-	socklen_t len = sizeof peer;
-
-	*connection = (struct connection){ .worker = worker, .fd = fd, .seat = WORKER_NO_SEAT };
-	if (getpeername(fd, (struct sockaddr *)&peer, &len) == 0)
-		return admit(worker, &worker->listeners[0], connection, &peer);
-	log_info("the client has gone: %s", strerror(errno));
-	close(fd);
-	return false;
 }
 
 bool worker_accept(struct worker *worker, struct connection *connection)
@@ -409,14 +248,14 @@ bool worker_accept(struct worker *worker, struct connection *connection)
 			break;
 		connection->fd = phase >= PHASE_DRAINS ? take_queued(worker, &peer, &number)
 		                                       : take_next(worker, &peer, &number);
-		if (connection->fd >= 0 && admit(worker, &worker->listeners[number], connection, &peer)) {
+		if (connection->fd >= 0 && worker_let_in(worker, &worker->listeners[number], connection, &peer)) {
 			cut_if_late(worker, connection, number, LATE_MS);
 			return true;
 		}
 		if (connection->fd < 0 && phase >= PHASE_DRAINS)
 			break;
 	}
-	give_back(worker, connection);
+	worker_give_back(worker, connection);
 	worker_listens_no_more(worker);
 	return false;
 }
@@ -431,26 +270,26 @@ enum worker_taken worker_accept_now(struct worker *worker, int number, struct co
 		return WORKER_TAKES_NONE;
 	connection->worker = worker;
 	connection->seat = WORKER_NO_SEAT;
-	if (!refuses && !take_seat(worker, connection)) {
-		log_limited(limit(worker, LIMIT_SEATS), LOG_WARNING, "max_connections (%u) reached: clients wait",
-		            worker->board->seats);
+	if (!refuses && !worker_take_seat(worker, connection)) {
+		log_limited(worker_limit(worker, LIMIT_SEATS), LOG_WARNING,
+		            "max_connections (%u) reached: clients wait", worker->board->seats);
 		scoreboard_count(worker->board, worker->number, COUNT_ACCEPT_WAITS);
 		return WORKER_CANT_TAKE;
 	}
 	connection->fd = ends ? take_at_end(worker, number, &peer, SOCK_NONBLOCK)
 	                      : take(&worker->listeners[number], &peer, SOCK_NONBLOCK);
 	error = connection->fd < 0 ? errno : 0;
-	if (error == 0 && admit(worker, &worker->listeners[number], connection, &peer)) {
+	if (error == 0 && worker_let_in(worker, &worker->listeners[number], connection, &peer)) {
 		cut_if_late(worker, connection, number, 0);
 		return WORKER_TAKES;
 	}
-	give_back(worker, connection);
+	worker_give_back(worker, connection);
 	if (error == EINVAL && worker_phase(worker) == PHASE_SERVES)
 		return WORKER_CANT_TAKE;  /* closed: to be told again and again would keep us busy until the end */
 	if (is_empty(error))
 		return WORKER_TAKES_NONE;
 	if (error == 0 || is_passing(error))
 		return WORKER_TURNS_AWAY;
-	note_shortage(worker, error);
+	worker_note_shortage(worker, error);
 	return WORKER_CANT_TAKE;
 }

@@ -3,6 +3,7 @@
  *
  *   worker.c          opening, idle and busy, ending connections
  *   worker_accept.c   taking connections
+ *   worker_admit.c    whether they may come in
  *   worker_stop.c     the signal handlers
  */
 #ifndef SERVER_WORKER_PARTS_H
@@ -25,6 +26,23 @@ bool worker_ends_queue(const struct worker *, int number);
 
 /* One set per worker, and only where there is more than one listener.  Returns 0, or -1 with errno. */
 int worker_watch_listeners(struct worker *);
+
+/* What is said at most once in a while, by all workers together. */
+struct log_limit *worker_limit(struct worker *, enum scoreboard_limit);
+
+/* That connections can't be accepted now, for want of something: counted, and a rate-limited warning. */
+void worker_note_shortage(struct worker *, int error);
+
+/* Takes a seat for a connection, if there is one; and gives it back, if it has one. */
+bool worker_take_seat(struct worker *, struct connection *);
+void worker_give_back(struct worker *, struct connection *);
+
+/*
+ * Decides on a connection from that listener before a byte of it is read; of a proxy's only whether there is a seat,
+ * since the client is somebody else.  It has a seat already, or gets one here.  Returns false when it was turned away,
+ * and is closed.
+ */
+bool worker_let_in(struct worker *, struct worker_listener *, struct connection *, const struct sockaddr_storage *from);
 
 /* A connection begins, one has ended: what the scoreboard, the process's title and the supervisor see of it. */
 void worker_count_busy(struct worker *);

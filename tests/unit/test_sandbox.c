@@ -162,7 +162,7 @@ static int worker_makes(int makes)
 	DENIED(mprotect(page, 4096, PROT_READ | PROT_EXEC), EPERM);
 	DENIED(prctl(PR_SET_DUMPABLE, 1), EPERM);
 	TRY(prctl(PR_SET_PDEATHSIG, SIGUSR2) == 0);
-	/* to its group the one signal that all take from their leader alone; its own threads, if it makes no processes */
+	/* to its group what all take from their leader alone; to its own threads, if it makes no processes */
 	TRY(kill(0, SIGUSR2) == 0);
 	DENIED(kill(0, SIGKILL), EPERM);
 	DENIED(kill(0, 0), EPERM);
