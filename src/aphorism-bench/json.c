@@ -22,24 +22,12 @@ static const double least_real = 1e-18, most_real = 1e15;
 
 /* Writing.  Whatever there is no memory for becomes NULL, which its holder refuses to take. */
 
-/* Text came from the system and from the command line: what JSON cannot hold becomes '?'. */
+/* Text came from the system and from the command line: what a file may not hold, when it is read, becomes '?'. */
 static json_t *text_value(const char *text)
 {
 	char *clean = strdup(text);
-	json_t *value;
+	json_t *value = clean ? json_string(plain_clean(clean, strlen(clean), '?')) : NULL;
 
-	if (!clean)
-		return NULL;
-	for (char *at = clean; *at; at++)
-		if ((unsigned char)*at < ' ' || *at == 0x7f)
-			*at = '?';
-	value = json_string(clean);
-	if (!value) {
-		for (char *at = clean; *at; at++)
-			if ((unsigned char)*at > 0x7f)
-				*at = '?';
-		value = json_string(clean);
-	}
 	free(clean);
 	return value;
 }

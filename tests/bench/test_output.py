@@ -115,6 +115,18 @@ def test_standard_output_is_the_files_alone(daemon):
     assert "answers/s" in result.stderr
 
 
+@pytest.mark.parametrize("name, kept", [("\u202e\x9b", "?????"), ("é\n\udcff", "é??")])
+def test_a_record_can_be_read_again(name, kept, stub, place):
+    """Whatever stands on the command line: it turns the direction of writing, or is no text."""
+    stub("none", "--unix", place / "plain")
+    (place / name).symlink_to("plain")
+    result = bench("run", "--no-progress", "-n", 10, "--json", place / "run.json", f"unix:{place}/{name}")
+    assert result.returncode == 0, result.stderr
+    assert json.loads((place / "run.json").read_text())["command"].endswith(f"unix:{place}/{kept}")
+    again = bench("report", "--json", "-", place / "run.json")
+    assert (again.returncode, again.stdout) == (0, (place / "run.json").read_text()), again.stderr
+
+
 def test_a_record_is_written_as_it_was_read(written, place):
     record = sample.record(scenarios=["steady", "kill"])
     record["cells"][1].update(p50_us=None, pss_bytes=None, processes=None, fairness=None)
