@@ -53,7 +53,7 @@ static void put_head(const struct record *record, FILE *page)
 	put_term(page, "measured by", record->version);
 	fputs("</dl>\n", page);
 	if (!record->complete)
-		fputs("<p class=\"warn\">It was interrupted: this is what was done by then.</p>\n", page);
+		fputs("<p class=\"warn\">It ended early: this is what was done by then.</p>\n", page);
 }
 
 static void put_verdict(const struct record *record, FILE *page)

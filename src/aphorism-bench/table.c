@@ -182,7 +182,7 @@ void table_print(const struct record *record, FILE *file)
 	         record->cpus == 1 ? "" : "s", record->kernel, record->date);
 	put_wrapped(&layout, conditions, 0);
 	if (!record->complete)
-		fputs("interrupted: this is what was done by then\n", file);
+		fputs("ended early: this is what was done by then\n", file);
 	for (const struct cell *block = NULL; (block = view_next_scenario(record, block));)
 		put_scenario(&layout, block);
 	if (models > 1) {

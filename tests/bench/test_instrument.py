@@ -237,6 +237,7 @@ def test_a_server_that_has_gone(stub, place):
         assert 4.5 < time.monotonic() - since < 5 + harness.SLACK
         assert run.returncode == 69
         assert f"aphorism-bench: {server.address}: nobody has listened there for 5 s" in table.splitlines()
+        assert "ended early: this is what was done by then" in table
         assert json.loads(said)["complete"] is False
         assert cell(said)["answers"] > 90 and cell(said)["errors"]["refused"] > 0
 

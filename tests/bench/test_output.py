@@ -307,9 +307,9 @@ def test_a_saturated_generator_voids_the_figures(written):
     assert re.search(r"^! event .*\n    generator saturated, figures void$", table, re.M)
 
 
-def test_an_interrupted_run_says_so(written):
-    assert "interrupted" not in shown(written(sample.record()))
-    assert "interrupted: this is what was done by then" in shown(written(sample.record(complete=False)))
+def test_a_run_that_ended_early_says_so(written):
+    assert "ended early" not in shown(written(sample.record()))
+    assert "ended early: this is what was done by then" in shown(written(sample.record(complete=False)))
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 132, 200])

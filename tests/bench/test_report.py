@@ -231,7 +231,7 @@ def test_records_with_little_in_them(page, browser):
         assert browser.value("document.querySelectorAll('svg').length") == pictures
         assert browser.value("document.querySelectorAll('.card').length > 0") is (record is nothing)
     browser.open(page(nothing).as_uri())
-    assert "interrupted" in browser.value("document.body.innerText")
+    assert "ended early" in browser.value("document.body.innerText")
 
 
 def test_the_page_goes_where_it_is_told_to(tmp_path):
