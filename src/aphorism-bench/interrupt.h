@@ -1,5 +1,5 @@
 /*
- * interrupt.h - the signals that end a measurement: SIGINT, SIGTERM, SIGHUP.
+ * interrupt.h - the signals that end a measurement: SIGINT, SIGTERM, and SIGHUP unless we were told to ignore it.
  */
 #ifndef BENCH_INTERRUPT_H
 #define BENCH_INTERRUPT_H

@@ -18,6 +18,7 @@ def eager():
     """In a child: before other work of the machine, where we may.  What is held to milliseconds must get the CPU in time."""
     with contextlib.suppress(PermissionError):
         os.nice(-10)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)          # though the tests be run by nohup
 
 
 class Stub:
@@ -64,8 +65,9 @@ def bench(*words, **more):
 def start(*words, **more):
     """aphorism-bench that goes on while the test does something else."""
     more.setdefault("env", harness.environment())
+    more.setdefault("preexec_fn", eager)
     return subprocess.Popen([BENCH, *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True, preexec_fn=eager, **more)
+                            stderr=subprocess.PIPE, text=True, **more)
 
 
 def measured(address, *options, status=0):

@@ -255,6 +255,17 @@ def test_interrupted(stub, number):
     assert "server" in table
 
 
+def test_a_terminal_that_is_closed_does_not_end_what_is_to_go_on(stub):
+    """As nohup starts it."""
+    server = stub()
+    run = start("run", "--no-progress", "--json", "-", "-d", "1s", "--warmup", "0s", server.address,
+                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    server.wait_for("answered")
+    run.send_signal(signal.SIGHUP)
+    said, _ = run.communicate(timeout=harness.LIMIT)
+    assert run.returncode == 0 and json.loads(said)["complete"]
+
+
 def test_interrupted_in_the_warm_up(stub):
     server = stub()
     run = start("run", "--no-progress", "-c", 4, "--warmup", "60s", server.address)
