@@ -66,15 +66,18 @@ static void connected(struct load_thread *t, struct load_client *c)
 	c->connecting = false;
 	c->connected_ns = t->now_ns;
 	t->connected++;
+	atomic_fetch_add_explicit(&t->shared->connected, 1, memory_order_relaxed);
 	t->refused_since_ns = 0;
 }
 
 static void hang_up(struct load_thread *t, struct load_client *c)
 {
-	if (c->fd >= 0) {
-		t->connected -= !c->connecting;
-		close(c->fd);
+	if (c->fd >= 0 && !c->connecting) {
+		t->connected--;
+		atomic_fetch_sub_explicit(&t->shared->connected, 1, memory_order_relaxed);
 	}
+	if (c->fd >= 0)
+		close(c->fd);
 	c->fd = -1;
 	c->connecting = c->wants_out = c->unread = false;
 	c->owed = c->part = c->odd_len = 0;
@@ -133,7 +136,7 @@ static bool is_nobody(int reason)
 /* Who holds a connection may still be answered on it.  It takes two refusals to know how long nobody has been there. */
 static void note_refusal(struct load_thread *t, int reason)
 {
-	if (t->connected > 0 || !is_nobody(reason))
+	if (atomic_load_explicit(&t->shared->connected, memory_order_relaxed) > 0 || !is_nobody(reason))
 		return;
 	if (t->refused_since_ns == 0)
 		t->refused_since_ns = t->now_ns;

@@ -68,6 +68,7 @@ struct load_shared {
 	int done;                         /* an eventfd that counts threads that have ended */
 	atomic_bool stop;
 	atomic_bool out_of_memory;
+	_Atomic uint32_t connected;       /* clients that are, in threads that go on */
 };
 
 struct load_thread {
@@ -86,7 +87,7 @@ struct load_thread {
 	uint64_t ended_ns, cpu_us;        /* cpu_us: while it measured */
 	uint64_t tickets;                 /* questions that may still be asked */
 	uint64_t open;                    /* asked or waiting to be, and not done with */
-	uint32_t connected;               /* clients that are */
+	uint32_t connected;               /* clients that are, in this thread */
 	uint64_t refused_since_ns;        /* nobody has taken a connection since then; 0: somebody has */
 	bool gone;                        /* and none is left: the server has gone */
 	uint64_t random;

@@ -179,6 +179,8 @@ static void *thread_main(void *arg)
 	t->cpu_us = t->measuring ? clock_read_us(CLOCK_THREAD_CPUTIME_ID) - t->cpu_us : 0;
 	for (size_t i = 0; i < LOAD_CROWDS && t->tickets > 0; i++)
 		take_leftovers(t, i);
+	/* its connections are still open, but it looks after them no more */
+	atomic_fetch_sub_explicit(&t->shared->connected, t->connected, memory_order_relaxed);
 	(void)!write(t->shared->done, &one, sizeof(one));
 	return NULL;
 }

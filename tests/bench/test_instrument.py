@@ -242,6 +242,22 @@ def test_a_server_that_has_gone(stub, place):
         assert cell(said)["answers"] > 90 and cell(said)["errors"]["refused"] > 0
 
 
+def test_a_server_that_only_finishes_what_it_holds():
+    """It has gone when nobody holds a connection, whichever thread asks."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    address = "127.0.0.1:%d" % listener.getsockname()[1]
+    run = start("run", "--no-progress", "--json", "-", "-c", 2, "-t", 2, "-d", "6500ms", "--warmup", "0s", address)
+    for _ in range(2):                  # the first one only looks whether somebody is there
+        client, _ = listener.accept()
+    listener.close()
+    with client, contextlib.suppress(ConnectionError):        # it ends in the middle of an answer
+        while asked := client.recv(100):
+            client.sendall({b"S": b"Complex.", b"B": b"Ugly.", b"E": b"Implicit."}[asked[:1]])
+            time.sleep(0.01)
+    said, _ = run.communicate(timeout=harness.LIMIT)
+    assert run.returncode == 1 and json.loads(said)["complete"] and cell(said)["errors"]["refused"] > 200
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted(stub, number):
     server = stub()
