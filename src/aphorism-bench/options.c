@@ -159,15 +159,20 @@ static const char *parse_names(struct options_names *names, char *list)
 
 static const char *parse_connections(struct options *options, char *list)
 {
-	char *number;
+	char *text;
 
 	options->connection_count = 0;
-	while ((number = next_element(&list))) {
+	while ((text = next_element(&list))) {
+		uint32_t number = (uint32_t)options_number(text, 1000000);
+
 		if (options->connection_count == OPTIONS_LIST)
 			return "too many elements";
-		options->connections[options->connection_count] = (uint32_t)options_number(number, 1000000);
-		if (options->connections[options->connection_count++] == 0)
+		if (number == 0)
 			return "not a number from 1 to 1000000";
+		for (size_t i = 0; i < options->connection_count; i++)
+			if (options->connections[i] == number)
+				return "the same number twice";
+		options->connections[options->connection_count++] = number;
 	}
 	return NULL;
 }

@@ -442,6 +442,7 @@ def test_too_few_descriptors(stub):
     (["run", "host:port"], "a port is a number"),
     (["compare", "--models", "fork,,event"], "--models fork,,event: an empty element"),
     (["compare", "-c", "1,none"], "--connections 1,none: not a number"),
+    (["compare", "-c", "2,16,2"], "--connections 2,16,2: the same number twice"),
     (["compare", "somewhere"], "one operand too many"),
     (["report"], "FILE.json: not given"),
     (["explain"], "MODEL: not given"),
