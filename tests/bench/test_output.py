@@ -395,8 +395,9 @@ def test_nobody_sees_it(where, reason, stub, written):
     """Whatever it prints: the table of a run, a list, a page, a file; a line says why, and the status is not 0."""
     file = written(sample.record(scenarios=["connect"]))
     for words in (("run", "-c", "2", "-d", "100ms", "--warmup", "0", stub().address), ("--help",), ("--version",),
-                  ("run", "--help"), ("run", "--version"), ("compare", "--list-scenarios"), ("explain", "event"),
-                  ("report", "--csv", file.with_suffix(".csv"), file), ("report", "--json", "-", file)):
+                  ("run", "--help"), ("run", "--version"), ("compare", "--list-scenarios"),
+                  ("explain", "--from", file, "event"), ("report", "--csv", file.with_suffix(".csv"), file),
+                  ("report", "--json", "-", file)):
         result = harness.run("sh", "-c", f'exec "$0" "$@" {where}', BENCH, *words)
         assert result.returncode == 74, result
         assert result.stderr.splitlines()[-1] == f"aphorism-bench: standard output: {os.strerror(reason)}"
