@@ -6,7 +6,7 @@ import pytest
 
 import harness
 
-TRACED = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}    # which can't be found under strace
+TRACED = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}    # to find them takes a process, and no strace
 
 
 def pytest_generate_tests(metafunc):

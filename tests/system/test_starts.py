@@ -9,6 +9,7 @@ import time
 import pytest
 
 import harness
+from fixtures import TRACED
 from harness import APHORISMD, LIMIT, ROOT, run
 from tracing import tool
 
@@ -58,7 +59,7 @@ def test_few_processes(daemon, model):
     served, user = [], USER + os.getpid()
     for tasks in range(1, 20):
         begin = time.monotonic()
-        d = daemon(model, launch_only=True, process__user=None, control__socket="",
+        d = daemon(model, launch_only=True, process__user=None, control__socket="", env=TRACED,
                    under=(tool("setpriv"), f"--reuid={user}", "--clear-groups", tool("prlimit"),
                           f"--nproc={tasks}:{tasks}"))
         if serves_or_says_so(d, "Resource temporarily unavailable", begin):
@@ -130,6 +131,6 @@ def test_no_process_to_become_a_daemon(place, tasks):
     user = USER + os.getpid()
     shutil.chown(place, user)
     result = run(tool("setpriv"), f"--reuid={user}", "--clear-groups", tool("prlimit"), f"--nproc={tasks}:{tasks}",
-                 APHORISMD, "-l", "127.0.0.1:0", limit=LIMIT)
+                 APHORISMD, "-l", "127.0.0.1:0", env=harness.environment(**TRACED), limit=LIMIT)
     assert result.returncode == 71, result
     assert result.stderr == "aphorismd: can't become a daemon: Resource temporarily unavailable\n"
