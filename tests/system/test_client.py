@@ -165,9 +165,9 @@ def test_a_pipe_that_says_nothing(daemon):
     """Whoever holds it open, as sshd does: nobody waits for ever."""
     d = daemon()
     with piped("\n", ends=False) as told:
-        result = run(APHORISM, "-w", "300ms", "-p", port(d.address), stdin=told)
+        result = run(APHORISM, "-w", "2s", "-p", port(d.address), stdin=told)
     assert result.returncode == 0 and sorted(result.stdout.splitlines()) == sorted(PAIRS)
-    assert result.stderr.startswith("aphorism: standard input: nothing within 300ms: asking the usual three")
+    assert result.stderr.startswith("aphorism: standard input: nothing within 2s: asking the usual three")
 
 
 @pytest.mark.parametrize("words", [("127.0.0.1",), ("Simple is better than?",),
