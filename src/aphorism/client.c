@@ -226,7 +226,7 @@ static int go_on(struct client *client)
 	questions_refill(q);
 	if (questions_unfinished(q))
 		return fail(client, EX_USAGE, "standard input: %s", q->ended ?
-		            "it ended inside a question" : "a question is too long");
+		            "it ended inside a question, which ends in '?'" : "a question is too long");
 	if (q->ended && q->whole == q->first)
 		return client->unknown ? CLIENT_UNKNOWN : EX_OK;
 	if (client->deadline_us == 0)

@@ -2,11 +2,13 @@
  * aphorism - asks an aphorism server.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -28,7 +30,7 @@ struct wishes {
 	uint64_t count;
 	int64_t timeout_us;
 	bool half, interactive, json;
-	const char *host;
+	const char *host;                 /* NULL: none was named */
 };
 
 static const struct option long_options[] = {
@@ -47,6 +49,7 @@ static const char help[] =
 	"usage: aphorism [-ei] [--json] [-n COUNT] [-p PORT] [-w TIMEOUT] [HOST] [QUESTION...]\n"
 	"Asks an aphorism server each QUESTION (an operand that ends in '?'), by default three.\n"
 	"HOST is a name, an address or unix:/path, by default localhost.\n"
+	"With neither of them it asks what a pipe or a file on standard input holds, if that is anything.\n"
 	"- reads questions from standard input, all that there are; -i a line at a time, with an answer to each.\n"
 	"  -p, --port PORT        the server's port, by default 1060\n"
 	"  -n, --count COUNT      ask all the questions COUNT times on one connection\n"
@@ -116,6 +119,12 @@ static int parse_options(int argc, char **argv, struct wishes *wishes)
 	return EX_OK;
 }
 
+/* No host is named so: what was meant is a question. */
+static bool is_sentence(const char *operand)
+{
+	return strncmp(operand, "unix:", 5) != 0 && strpbrk(operand, " \t\r\n?") != NULL;
+}
+
 /* Sorts the operands into the host and the questions, which take the place of the operands. */
 static int parse_operands(const char **operands, struct wishes *wishes, struct questions *questions)
 {
@@ -127,6 +136,8 @@ static int parse_operands(const char **operands, struct wishes *wishes, struct q
 			questions->fd = STDIN_FILENO;
 		else if (len > 0 && (*operand)[len - 1] == '?')
 			questions->list[questions->count++] = *operand;
+		else if (is_sentence(*operand))
+			return wrong(*operand, "no host is named so, and a question ends in '?'");
 		else if (!wishes->host)
 			wishes->host = *operand;
 		else
@@ -136,6 +147,60 @@ static int parse_operands(const char **operands, struct wishes *wishes, struct q
 		return wrong("-", "goes with no QUESTION, -e or -n");
 	if (wishes->interactive && (questions->fd >= 0 || questions->count > 0 || wishes->half || wishes->count > 1))
 		return wrong("-i", "goes with no QUESTION, -, -e or -n");
+	return EX_OK;
+}
+
+/* Whether questions are to be expected there unasked.  A terminal, /dev/null or a socket is there for other reasons. */
+static bool may_tell(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISREG(st.st_mode)) &&
+	       (fcntl(fd, F_GETFL) & O_ACCMODE) != O_WRONLY;
+}
+
+/* Takes what standard input tells, if it does.  Returns an exit status. */
+static int hear(struct questions *questions, const struct wishes *wishes)
+{
+	uint64_t deadline_us = clock_now_us() + (uint64_t)wishes->timeout_us;
+	char limit[UNITS_TEXT], why[PLACE_REASON];
+	int reason;
+
+	if (!may_tell(STDIN_FILENO))
+		return EX_OK;
+	reason = questions_hear(questions, STDIN_FILENO, deadline_us);
+	if (reason == ETIMEDOUT) {
+		plain_say(stderr, "aphorism: standard input: nothing within %s: asking the usual three "
+		          "(- waits longer, </dev/null does not)",
+		          units_format_duration(limit, wishes->timeout_us));
+		return EX_OK;
+	}
+	if (reason != 0) {
+		snprintf(why, sizeof why, "standard input: %s", strerror(reason));
+		return show_failure(EX_IOERR, why);
+	}
+	if (questions->fd >= 0 && (wishes->half || wishes->count > 1))
+		return wrong("standard input", "its questions go with no -e or -n (</dev/null asks the usual three)");
+	return EX_OK;
+}
+
+/* Where no question was given: what is to be asked.  Returns an exit status. */
+static int choose(struct questions *questions, const struct wishes *wishes)
+{
+	static const char *usual[] = {
+		"Beautiful is better than?", "Explicit is better than?", "Simple is better than?",
+	};
+	int status = EX_OK;
+
+	/* with a host it is a script's that goes through a list of hosts, more often than not */
+	if (!wishes->host && !wishes->interactive)
+		status = hear(questions, wishes);
+	if (questions->fd >= 0 || status != EX_OK)
+		return status;
+	srandom((unsigned)clock_now_us() ^ (unsigned)getpid());
+	questions->list = usual;
+	questions->count = sizeof(usual) / sizeof(usual[0]);
+	questions->shuffled = true;
 	return EX_OK;
 }
 
@@ -150,6 +215,16 @@ static int ask_half(struct client *client, const struct questions *questions)
 	return show_failure(EX_UNAVAILABLE, client->reason);
 }
 
+/* Tells why there is no connection.  Who forgot a question mark has asked for a host. */
+static int fail_connect(const struct client *client, int status, const struct wishes *wishes)
+{
+	char reason[PLACE_REASON + 32];
+
+	snprintf(reason, sizeof reason, "%s%s", client->reason,
+	         status == EX_NOHOST && wishes->host ? " (a question ends in '?')" : "");
+	return show_failure(status, reason);
+}
+
 /* Asks what was wished for.  Returns the exit status. */
 static int ask(struct client *client, struct questions *questions, const struct wishes *wishes)
 {
@@ -159,7 +234,7 @@ static int ask(struct client *client, struct questions *questions, const struct 
 		return interactive_run(client, questions);
 	status = client_connect(client);
 	if (status != EX_OK)
-		return show_failure(status, client->reason);
+		return fail_connect(client, status, wishes);
 	if (wishes->half)
 		return ask_half(client, questions);
 	status = client_ask(client, questions);
@@ -168,14 +243,11 @@ static int ask(struct client *client, struct questions *questions, const struct 
 
 int main(int argc, char **argv)
 {
-	static const char *usual[] = {
-		"Beautiful is better than?", "Explicit is better than?", "Simple is better than?",
-	};
 	static struct questions questions;
 	static struct client client;
 	struct wishes wishes = { .port = DEFAULT_PORT, .count = 1, .timeout_us = DEFAULT_TIMEOUT_US };
 	struct place place;
-	const char *reason;
+	const char *host, *reason;
 	int status;
 
 	standard_open("aphorism");
@@ -185,17 +257,13 @@ int main(int argc, char **argv)
 	    parse_operands((const char **)(argv + optind), &wishes, &questions) != EX_OK)
 		return EX_USAGE;
 	show_init(wishes.json);
-	if (!wishes.host)
-		wishes.host = "localhost";
-	reason = place_parse(&place, wishes.host, wishes.port);
+	host = wishes.host ? wishes.host : "localhost";
+	reason = place_parse(&place, host, wishes.port);
 	if (reason)
-		return wrong(wishes.host, reason);
-	if (questions.count == 0 && questions.fd < 0) {
-		srandom((unsigned)clock_now_us() ^ (unsigned)getpid());
-		questions.list = usual;
-		questions.count = sizeof(usual) / sizeof(usual[0]);
-		questions.shuffled = true;
-	}
+		return wrong(host, reason);
+	status = questions.count == 0 && questions.fd < 0 ? choose(&questions, &wishes) : EX_OK;
+	if (status != EX_OK)
+		return status;
 	questions.rounds = wishes.count;
 	client = (struct client){
 		.place = &place, .timeout_us = (uint64_t)wishes.timeout_us,

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/dial.h"
+
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -93,6 +95,27 @@ int questions_read(struct questions *q)
 		q->ended = true;
 	append(q, bytes, (size_t)got);
 	return 0;
+}
+
+int questions_hear(struct questions *q, int fd, uint64_t deadline_us)
+{
+	struct pollfd polled = { .fd = fd, .events = POLLIN };
+	int reason = 0;
+
+	q->fd = fd;
+	while (reason == 0 && q->len == 0 && !q->ended) {
+		int ready = dial_wait(&polled, 1, deadline_us);
+
+		if (ready > 0)
+			reason = questions_read(q);
+		else
+			reason = ready < 0 ? errno : ETIMEDOUT;
+	}
+	if (q->len == 0) {
+		q->fd = -1;
+		q->ended = false;
+	}
+	return reason;
 }
 
 size_t questions_oldest(const struct questions *q)

@@ -48,6 +48,13 @@ bool questions_want(struct questions *);
  */
 int questions_read(struct questions *);
 
+/*
+ * Sees whether fd has any questions: blocks until it holds more than white space, and then goes on from it as `fd`.
+ * Returns 0, with `fd` still -1 when it has ended without; ETIMEDOUT when it said nothing until the deadline; or an
+ * errno.
+ */
+int questions_hear(struct questions *, int fd, uint64_t deadline_us);
+
 /* Length of the oldest question, its '?' included; 0 when there is none. */
 size_t questions_oldest(const struct questions *);
 

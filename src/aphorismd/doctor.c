@@ -121,9 +121,10 @@ static void check_backlog(struct doctor *doctor, const struct doctor_facts *fact
 	     doctor->config->backlog, facts->somaxconn);
 }
 
+/* Of a limit that somebody wrote: what the default of one key makes of that of another is nobody's mistake. */
 static void check_capacity(struct doctor *doctor)
 {
-	if (doctor->plan.capacity >= doctor->config->max_connections)
+	if (!doctor->config->set.max_connections || doctor->plan.capacity >= doctor->config->max_connections)
 		return;
 	mend_by(doctor, "max_connections = %u;", doctor->plan.capacity);
 	find(doctor, "max_connections", "model %s serves %u at once, not %" PRId64 "; more clients wait in the backlog",

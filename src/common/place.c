@@ -60,6 +60,29 @@ const char *place_parse(struct place *place, const char *text, unsigned port)
 	return NULL;
 }
 
+/* What a failed look-up means: that there is no such host only if the resolver has said so.  Returns an exit status. */
+static int explain_lookup(int error, const char *host, char *why)
+{
+	const char *reason = error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error);
+	int status;
+
+	switch (error) {
+	case EAI_AGAIN:                   /* no server can be reached, or it can't answer */
+	case EAI_FAIL:
+		status = EX_TEMPFAIL;
+		break;
+	case EAI_MEMORY:
+	case EAI_SYSTEM:
+		status = EX_OSERR;
+		break;
+	default:
+		status = EX_NOHOST;
+	}
+	snprintf(why, PLACE_REASON, "%s: %s: %s", host,
+	         status == EX_NOHOST ? "no such host" : "the name can't be looked up", reason);
+	return status;
+}
+
 static int connect_host(const struct place *place, uint64_t timeout_us, int cancel, char *why, int *status)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
@@ -68,8 +91,7 @@ static int connect_host(const struct place *place, uint64_t timeout_us, int canc
 	int fd;
 
 	if (reason != 0) {
-		snprintf(why, PLACE_REASON, "%s: no such host: %s", place->host, gai_strerror(reason));
-		*status = EX_NOHOST;
+		*status = explain_lookup(reason, place->host, why);
 		errno = 0;
 		return -1;
 	}

@@ -22,8 +22,8 @@ const char *place_parse(struct place *, const char *text, unsigned port);
 
 /*
  * Connects, within timeout_us (the look-up of a name not counted) and until `cancel` can be read.  Returns a
- * descriptor as dial.h does, which the caller owns; or -1 with errno (0: no such host), the exit status in *status
- * and the reason, which names the server, in `reason` (PLACE_REASON bytes).  Blocks.
+ * descriptor as dial.h does, which the caller owns; or -1 with errno (0: the name could not be looked up), the exit
+ * status in *status and the reason, which names the server, in `reason` (PLACE_REASON bytes).  Blocks.
  */
 int place_connect(const struct place *, uint64_t timeout_us, int cancel, char *reason, int *status);
 

@@ -266,6 +266,7 @@ int config_load(struct config *config, const struct config_schema *schema,
 	if (status == 0) {
 		config->set.listen = is_set(&loader, "listen");
 		config->set.aphorisms = is_set(&loader, "aphorisms");
+		config->set.max_connections = is_set(&loader, "max_connections");
 		config->set.user = is_set(&loader, "process.user");
 		config->set.pidfile = is_set(&loader, "process.pidfile");
 		config->set.control = is_set(&loader, "control.socket");

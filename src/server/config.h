@@ -55,7 +55,7 @@ struct config {
 	int64_t metrics_interval_us;
 	int64_t activation_idle_us, inetd_idle_us;      /* without a client until the daemon ends; 0 is never */
 	struct {                          /* not at their defaults, but said by somebody */
-		bool listen, aphorisms, user, pidfile, control, log_level;
+		bool listen, aphorisms, max_connections, user, pidfile, control, log_level;
 		bool file;                /* there was one */
 	} set;
 	struct {                          /* may be changed by others, as modes and owners were when they were read */

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -406,7 +407,16 @@ def test_a_port_that_refuses(stub):
 
 
 def test_no_such_host():
-    assert "no such host" in complaint("run", "nobody.invalid", status=68)
+    assert "no such host" in complaint("run", "nobody..invalid", status=68)
+
+
+def test_a_resolver_that_can_not_answer(place):
+    """Nobody has said that there is no such host; 75 is a run that was interrupted."""
+    tracing.without_sanitizers("a library in front of all others")
+    library = tracing.compiled(place, Path(tracing.__file__).with_name("odd_lookup.c"))
+    env = harness.environment(LD_PRELOAD=str(library), LOOKUP=str(int(socket.EAI_AGAIN)), LC_ALL="C")
+    assert complaint("run", "somewhere", status=69, env=env) == (
+        "aphorism-bench: somewhere: the name can't be looked up: Temporary failure in name resolution\n")
 
 
 def test_too_few_descriptors(stub):

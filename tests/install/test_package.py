@@ -42,6 +42,8 @@ def test_installs_and_answers_at_once(fresh):
     assert fresh.run("systemctl", "is-enabled", "aphorismd.socket").output == "disabled\n"
     assert len(fresh.do("aphorism", "127.0.0.1").splitlines()) == 3
     assert "state serving" in fresh.do("aphorismctl", "status")
+    assert fresh.do("aphorismctl", "doctor") == "nothing to mend\n"
+    assert "to mend it" not in fresh.do("aphorismd", "--test")
     assert "listening on 127.0.0.1:1060" in fresh.systemctl("status", "aphorismd")
 
 

@@ -1,14 +1,19 @@
 """aphorism, the client."""
 
+import contextlib
 import json
+import os
 import socket
+import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from harness import APHORISM, LIMIT, port, run, until
+from harness import APHORISM, LIMIT, environment, port, run, until
 from protocol_model import THREE
+from tracing import compiled, without_sanitizers
 
 PAIRS = [f"{q.decode()} {a.decode()}" for q, a in THREE.items()]
 
@@ -69,6 +74,123 @@ def test_many_questions_from_standard_input(daemon, place):
     assert result.stdout == (PAIRS[2] + "\n") * 50000
 
 
+@contextlib.contextmanager
+def piped(text, ends=True):
+    """A pipe's end for reading, with this in it."""
+    out, into = os.pipe()
+    os.write(into, text.encode())
+    if ends:
+        os.close(into)
+    try:
+        yield out
+    finally:
+        os.close(out)
+        if not ends:
+            os.close(into)
+
+
+def filed(place, text):
+    (place / "told").write_text(text)
+    return open(place / "told")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "file"])
+def test_a_pipe_or_a_file_tells(daemon, place, kind):
+    """echo 'Q?' | aphorism"""
+    d = daemon()
+    for text, answers in (("Simple is better than?\n", [PAIRS[2]]),
+                          ("\n \tSimple is better than?\n\nExplicit is better than?Beautiful is better than?\n\n",
+                           [PAIRS[2], PAIRS[1], PAIRS[0]]),
+                          ("Simple is better than?\n" * 1000, [PAIRS[2]] * 1000)):
+        with piped(text) if kind == "pipe" else filed(place, text) as told:
+            result = run(APHORISM, "-p", port(d.address), stdin=told)
+        assert (result.returncode, result.stderr, result.stdout.splitlines()) == (0, "", answers)
+
+
+def test_a_pipe_tells_at_leisure(daemon):
+    """Each question is answered when it comes, and there is no time limit on the next one."""
+    d = daemon()
+    with subprocess.Popen([APHORISM, "-w", "30s", "-p", str(port(d.address))], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, env=environment()) as client:
+        for part in (b"\n", b"Simple is", b" better than?", b"Explicit is better than?\n"):
+            client.stdin.write(part)
+            client.stdin.flush()
+            if part.endswith(b"than?"):
+                assert client.stdout.readline().decode() == PAIRS[2] + "\n"
+        assert client.communicate(timeout=LIMIT)[0].decode() == PAIRS[1] + "\n"
+    assert client.returncode == 0
+
+
+def test_a_pipe_that_tells_no_question(daemon):
+    d = daemon()
+    with piped("Simple is better than\n") as told:
+        result = run(APHORISM, "-p", port(d.address), stdin=told)
+    assert (result.returncode, result.stdout) == (64, "")
+    assert result.stderr == "aphorism: standard input: it ended inside a question, which ends in '?'\n"
+
+
+@pytest.mark.parametrize("kind", ["null", "closed", "empty pipe", "white pipe", "empty file", "file at its end",
+                                  "file for writing", "socket", "folder"])
+def test_nothing_is_told(daemon, place, kind):
+    """As cron, ssh, a supervisor or a script may leave standard input: the three, at once and without a word."""
+    d = daemon()
+    empty = place / "empty"
+    empty.write_text("Who?")
+    with contextlib.ExitStack() as stack:
+        under, told = [], subprocess.DEVNULL
+        if kind == "closed":
+            under = ["sh", "-c", 'exec "$0" "$@" <&-']
+        elif kind.endswith("pipe"):
+            told = stack.enter_context(piped("" if kind == "empty pipe" else " \n\n"))
+        elif kind == "empty file":
+            empty.write_text("")
+            told = stack.enter_context(open(empty))
+        elif kind == "file at its end":
+            told = stack.enter_context(open(empty))
+            os.lseek(told.fileno(), 0, os.SEEK_END)
+        elif kind == "file for writing":
+            told = stack.enter_context(open(empty, "a"))
+        elif kind == "socket":
+            told, other = map(stack.enter_context, socket.socketpair())
+            other.sendall(b"Who?")
+        elif kind == "folder":
+            told = os.open(place, os.O_RDONLY)
+            stack.callback(os.close, told)
+        result = run(*under, APHORISM, "-w", "1h", "-p", port(d.address), stdin=told)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert sorted(result.stdout.splitlines()) == sorted(PAIRS)
+
+
+def test_a_pipe_that_says_nothing(daemon):
+    """Whoever holds it open, as sshd does: nobody waits for ever."""
+    d = daemon()
+    with piped("\n", ends=False) as told:
+        result = run(APHORISM, "-w", "2s", "-p", port(d.address), stdin=told)
+    assert result.returncode == 0 and sorted(result.stdout.splitlines()) == sorted(PAIRS)
+    assert result.stderr.startswith("aphorism: standard input: nothing within 2s: asking the usual three")
+
+
+@pytest.mark.parametrize("words", [("127.0.0.1",), ("Simple is better than?",),
+                                   ("127.0.0.1", "Simple is better than?")])
+def test_with_operands_standard_input_is_left_alone(daemon, words):
+    """As in: while read -r host; do aphorism "$host"; done <hosts"""
+    d = daemon()
+    with piped("Who?", ends=False) as told:
+        result = run(APHORISM, "-p", port(d.address), *words, stdin=told)
+        assert (result.returncode, os.read(told, 100)) == (0, b"Who?")
+    assert set(result.stdout.splitlines()) == set(PAIRS if len(words) == 1 and "?" not in words[0] else [PAIRS[2]])
+
+
+@pytest.mark.parametrize("words", [("-n", "2"), ("-e",)])
+def test_what_is_told_goes_with_no_list(daemon, words):
+    d = daemon()
+    with piped("Who?") as told:
+        result = run(APHORISM, "-p", port(d.address), *words, stdin=told)
+    assert (result.returncode, result.stdout) == (64, "") and "standard input" in result.stderr
+    with piped("") as told:
+        assert run(APHORISM, "-p", port(d.address), *words, stdin=told).returncode == 0
+
+
 def test_a_count(daemon):
     d = daemon()
     result = run(APHORISM, "-p", port(d.address), "-n", 1000, "Simple is better than?")
@@ -107,8 +229,40 @@ def test_nobody_listens(place):
 
 
 def test_no_such_host():
-    result = run(APHORISM, "no-such-host.invalid", limit=2 * LIMIT)
-    assert result.returncode == 68 and "no-such-host.invalid" in result.stderr
+    """Of a name like this one the resolver knows without asking anybody."""
+    result = run(APHORISM, "no-such-host..invalid", limit=2 * LIMIT)
+    assert result.returncode == 68 and "no-such-host..invalid" in result.stderr
+
+
+@pytest.mark.parametrize("lookup,status,reason", [
+    (socket.EAI_NONAME, 68, "no such host: Name or service not known (a question ends in '?')"),
+    (socket.EAI_NODATA, 68, "no such host: No address associated with hostname (a question ends in '?')"),
+    (socket.EAI_AGAIN, 75, "the name can't be looked up: Temporary failure in name resolution"),
+    (socket.EAI_FAIL, 75, "the name can't be looked up: Non-recoverable failure in name resolution"),
+    (socket.EAI_SYSTEM, 71, "the name can't be looked up: Too many open files"),
+    (socket.EAI_MEMORY, 71, "the name can't be looked up: Memory allocation failure"),
+], ids=str)
+def test_what_a_resolver_may_say(place, lookup, status, reason):
+    """That there is no such host is said by one alone that has an answer."""
+    without_sanitizers("a library in front of all others")
+    library = compiled(place, Path(__file__).with_name("odd_lookup.c"))
+    env = environment(LD_PRELOAD=str(library), LOOKUP=str(int(lookup)), LC_ALL="C")
+    result = run(APHORISM, "somewhere", env=env)
+    assert (result.returncode, result.stderr) == (status, f"aphorism: somewhere: {reason}\n")
+    result = run(APHORISM, "somewhere", "--json", env=env)
+    assert json.loads(result.stdout) == {"ok": False, "exit": status, "error": [f"somewhere: {reason}"]}
+    result = run(APHORISM, env=env)
+    assert result.stderr == f"aphorism: localhost: {reason.partition(' (')[0]}\n", "nobody has named it"
+
+
+@pytest.mark.parametrize("words", [("Simple is better than",), ("Simple is better than? ",), ("Who? Why",),
+                                   ("localhost", "Simple is better than"), ("Who?", "Why not")])
+def test_a_question_without_its_mark(words):
+    """No resolver is asked for it."""
+    result = run(APHORISM, *words)
+    operand = next(word for word in words if not word.endswith("?") and word != "localhost")
+    assert result.returncode == 64
+    assert result.stderr == f"aphorism: {operand}: no host is named so, and a question ends in '?'\n"
 
 
 @pytest.mark.parametrize("words", [("--no-such",), ("-p", "70000"), ("-p", "x"), ("-n", "0"), ("-n", "-1"),
@@ -232,7 +386,7 @@ def test_json_of_any_bytes(answer, text):
 def test_json_of_failures(daemon, place):
     d = daemon()
     for words, status, reason in [((f"unix:{place}/missing",), 69, f"unix:{place}/missing"),
-                                  (("no-such-host.invalid",), 68, "no such host"),
+                                  (("no-such-host..invalid",), 68, "no such host"),
                                   (("-p", port(d.address), "x" * 5000 + "?"), 64, "question too long")]:
         result = run(APHORISM, "--json", *words, limit=2 * LIMIT)
         told = json.loads(result.stdout)

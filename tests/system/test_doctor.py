@@ -8,10 +8,11 @@ import shutil
 
 import pytest
 
-from harness import APHORISMD, ROOT, run, talk, until
+from harness import APHORISMD, ETC, ROOT, run, talk, until
 
 QUESTION, ANSWER = b"Simple is better than?", b"Complex."
 WELL = {"max_connections": 100, "event__workers": 1}      # nothing is wrong with this
+MACHINE = {"backlog", "descriptors", "tasks", "memory", "process.sandbox"}      # what this very one may lack
 
 
 def findings(d):
@@ -34,6 +35,25 @@ def test_nothing(daemon):
         pytest.skip("not all of the sandbox can be had here")
     assert d.ctl("doctor").stdout == "nothing to mend\n"
     assert tried(d) == ""
+
+
+def test_what_is_shipped_is_clean(place):
+    config = place / "aphorismd.conf"
+    shutil.copyfile(ETC / "aphorismd.conf", config)
+    more = ["-o", f'aphorisms="{ETC}/zen.aphorisms"', *(["-o", "process.user=nobody"] if ROOT else [])]
+    result = run(APHORISMD, "-t", "-c", config, *more)
+    found = {line.split(": ")[0] for line in result.stderr.splitlines() if "; to mend it: " in line}
+    assert result.returncode == 0 and found <= MACHINE, result.stderr
+
+
+def test_a_limit_that_nobody_has_written(daemon, model):
+    """What a model holds by its own keys is all that was asked for, until max_connections asks for more."""
+    d = daemon(model)
+    assert findings(d).keys() <= MACHINE
+    assert "max_connections: " not in tried(d)
+    d.reloaded(max_connections=1024)
+    pool = model in ("iterative", "prefork", "threadpool")
+    assert ("max_connections" in findings(d), "max_connections: " in tried(d)) == (pool, pool)
 
 
 def test_the_backlog(daemon):
