@@ -28,7 +28,10 @@ void figures_print_all(const struct figures *, FILE *);
 /* The same in a line of words, without a newline, cut to fit. */
 void figures_format_line(const struct figures *, char *to, size_t size);
 
-/* The same in the text format of OpenMetrics, to the "# EOF". */
+/*
+ * The same in the text format of Prometheus, version 0.0.4.  Not in OpenMetrics, which came from it and which
+ * node_exporter does not know: a counter's type and help stand there under another name than its value.
+ */
 void figures_print_metrics(const struct figures *, FILE *);
 
 /* The buckets of both latencies that are not empty, a line of fields each: see aphorismctl(8). */

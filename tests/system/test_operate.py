@@ -268,9 +268,9 @@ def test_a_reload_tells_what_is_another(daemon):
 
 
 def parsed(text):
-    """Metric families by name; the parser itself finds fault with what is no OpenMetrics."""
-    openmetrics = pytest.importorskip("prometheus_client.openmetrics.parser")
-    return {family.name: family for family in openmetrics.text_string_to_metric_families(text)}
+    """Metric families by name, from the text format of Prometheus; test_monitor.py has its own programs read it."""
+    prometheus = pytest.importorskip("prometheus_client.parser")
+    return {family.name: family for family in prometheus.text_string_to_metric_families(text)}
 
 
 def value(families, name, **labels):
@@ -290,7 +290,6 @@ def test_metrics(daemon, model):
     assert value(families, "questions_failed", reason="unknown") == 1
     assert value(families, "connections_open") == len(clients)
     assert value(families, "build_info", version="0.1.0", model=model) == 1
-    # what node_exporter knows, which reads the older format of Prometheus and rejects a file with any other type
     assert {family.type for family in families.values()} <= {"counter", "gauge", "histogram"}
     service = families["aphorismd_question_service_seconds"]
     until("their latencies", lambda: [s.value for s in parsed(d.ctl("metrics").stdout)[service.name].samples
