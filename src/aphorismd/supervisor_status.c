@@ -37,6 +37,7 @@ void supervisor_look_up(const struct supervisor *s, struct figures *figures)
 	supervisor_sum_up(s, &figures->totals);
 	if (current) {
 		generation_count(current, &all, &idle);
+		figures->sees_waits = current->model->sees_waits;
 		figures->generation = current->number;
 		figures->max_connections = (uint64_t)current->image.config->max_connections;
 		figures->queued = count_queued(current);

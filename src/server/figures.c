@@ -120,7 +120,8 @@ void figures_print_all(const struct figures *figures, FILE *to)
 {
 	fprintf(to, "model %s\n", figures->model);
 	print_rows(figures, to, 0);
-	print_latency(&figures->totals.wait, "wait", to);
+	if (figures->sees_waits)
+		print_latency(&figures->totals.wait, "wait", to);
 	print_latency(&figures->totals.service, "service", to);
 }
 
@@ -178,8 +179,9 @@ void figures_print_metrics(const struct figures *figures, FILE *to)
 	fprintf(to, "aphorismd_build_info{version=\"%s\",model=\"%s\"} 1\n", PACKAGE_VERSION, figures->model);
 	for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
 		print_metric(figures, &metrics[i], to);
-	print_buckets(&figures->totals.wait, "question_wait_seconds",
-	              "Time from the kernel's word that a question is there until work on it begins.", to);
+	if (figures->sees_waits)
+		print_buckets(&figures->totals.wait, "question_wait_seconds",
+		              "Time from the kernel's word that a question is there until work on it begins.", to);
 	print_buckets(&figures->totals.service, "question_service_seconds",
 	              "Time from the beginning of the work on a question until its answer is handed to the kernel.",
 	              to);
@@ -197,6 +199,7 @@ static void print_some(const struct latency *latency, const char *name, FILE *to
 
 void figures_print_histogram(const struct figures *figures, FILE *to)
 {
-	print_some(&figures->totals.wait, "wait", to);
+	if (figures->sees_waits)
+		print_some(&figures->totals.wait, "wait", to);
 	print_some(&figures->totals.service, "service", to);
 }

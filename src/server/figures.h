@@ -18,10 +18,11 @@ struct figures {
 	uint64_t queued;                  /* clients in the listeners' queues, as far as the kernel tells */
 	uint64_t timeouts, refused;       /* of all kinds */
 	uint64_t reloads, failed_reloads;
+	bool sees_waits;                  /* the model does; else totals.wait is not of its questions, nor shown */
 	struct scoreboard_totals totals;
 };
 
-/* "KEY VALUE" a line: what a status has room for, or all with the latencies. */
+/* "KEY VALUE" a line: what a status has room for, or all with the latencies that are measured. */
 void figures_print_status(const struct figures *, FILE *);
 void figures_print_all(const struct figures *, FILE *);
 
@@ -34,7 +35,7 @@ void figures_format_line(const struct figures *, char *to, size_t size);
  */
 void figures_print_metrics(const struct figures *, FILE *);
 
-/* The buckets of both latencies that are not empty, a line of fields each: see aphorismctl(8). */
+/* The buckets of these latencies that are not empty, a line of fields each: see aphorismctl(8). */
 void figures_print_histogram(const struct figures *, FILE *);
 
 #endif
