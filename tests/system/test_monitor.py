@@ -53,18 +53,19 @@ def test_promtool_finds_no_fault(daemon, model):
 
 @needs_exporter
 def test_the_exporter_passes_everything_on(daemon, place):
-    """Each figure with its type and its help, under the name that the file has."""
-    folder = place / "textfiles"
+    """Each figure with its type and its help, under the name that the file has; it is there by way of a link."""
+    folder, file = place / "textfiles", place / "aphorismd.prom"
     folder.mkdir()
-    d = daemon("event", metrics__file=folder / "aphorismd.prom", metrics__interval="1s")
+    (folder / "aphorismd.prom").symlink_to(file)
+    d = daemon("event", metrics__file=file, metrics__interval="1s")
     assert d.ask(QUESTION) == ANSWER
-    until("the file", (folder / "aphorismd.prom").exists)
-    until("the question", lambda: "\naphorismd_questions_total 1\n" in (folder / "aphorismd.prom").read_text())
+    until("the file", file.exists)
+    until("the question", lambda: "\naphorismd_questions_total 1\n" in file.read_text())
     d.stop()                            # it leaves the file as it is
     with exporter(folder, place / "exporter") as fetch:
         text = fetch()
     assert "\nnode_textfile_scrape_error 0\n" in text
-    passed_on, written = told(text), told((folder / "aphorismd.prom").read_text())
+    passed_on, written = told(text), told(file.read_text())
     assert passed_on == written and written["aphorismd_questions"][0] == "counter"
     assert {kind for kind, _, _ in passed_on.values()} == {"counter", "gauge", "histogram"}
     assert not [name for name, (_, said, _) in passed_on.items() if not said or "Metric read from" in said]
