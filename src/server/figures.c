@@ -6,8 +6,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Where a figure is shown beside the full statistics. */
-enum { IN_STATUS = 1 };
+/* Where a figure is shown beside the full statistics, and when at all. */
+enum { IN_STATUS = 1, IF_QUEUES_SEEN = 2 };
 
 struct row {
 	const char *key;                  /* in status and statistics */
@@ -30,7 +30,7 @@ static const struct row rows[] = {
 	{ "workers_busy", 0, OWN(workers_busy), NULL, "workers", "state=\"busy\"" },
 	{ "connections_open", IN_STATUS, OWN(connections_open), "connections open", "connections_open", NULL },
 	{ "max_connections", 0, OWN(max_connections), NULL, "connections_max", NULL },
-	{ "queued", IN_STATUS, OWN(queued), NULL, "queued_clients", NULL },
+	{ "queued", IN_STATUS | IF_QUEUES_SEEN, OWN(queued), NULL, "queued_clients", NULL },
 	{ "connections", IN_STATUS, COUNT(COUNT_CONNECTIONS), "served", "connections_total", NULL },
 	{ "questions", IN_STATUS, COUNT(COUNT_ANSWERED), "questions", "questions_total", NULL },
 	{ "questions_unknown", 0, COUNT(COUNT_UNKNOWN), NULL, "questions_failed_total", "reason=\"unknown\"" },
@@ -90,12 +90,18 @@ static uint64_t value_of(const struct figures *figures, const struct row *row)
 	return value;
 }
 
+/* What can't be measured is left out: a 0 would say that it was. */
+static bool is_known(const struct figures *figures, const struct row *row)
+{
+	return !(row->shown & IF_QUEUES_SEEN) || figures->sees_queues;
+}
+
 /* ---- status, statistics ---- */
 
 static void print_rows(const struct figures *figures, FILE *to, int shown)
 {
 	for (size_t i = 0; i < ROWS; i++)
-		if ((rows[i].shown & shown) == shown)
+		if ((rows[i].shown & shown) == shown && is_known(figures, &rows[i]))
 			fprintf(to, "%s %" PRIu64 "\n", rows[i].key, value_of(figures, &rows[i]));
 }
 
@@ -130,7 +136,7 @@ void figures_format_line(const struct figures *figures, char *to, size_t size)
 	size_t len = (size_t)snprintf(to, size, "model %s, generation %" PRIu64, figures->model, figures->generation);
 
 	for (size_t i = 0; i < ROWS && len < size; i++)
-		if (rows[i].said)
+		if (rows[i].said && is_known(figures, &rows[i]))
 			len += (size_t)snprintf(to + len, size - len, ", %" PRIu64 " %s",
 			                        value_of(figures, &rows[i]), rows[i].said);
 }
@@ -144,12 +150,16 @@ static void print_head(const char *name, const char *type, const char *help, FIL
 
 static void print_metric(const struct figures *figures, const struct metric *metric, FILE *to)
 {
-	print_head(metric->name, metric->type, metric->help, to);
+	bool begun = false;
+
 	for (size_t i = 0; i < ROWS; i++) {
 		const struct row *row = &rows[i];
 
-		if (!row->metric || strcmp(row->metric, metric->name) != 0)
+		if (!row->metric || strcmp(row->metric, metric->name) != 0 || !is_known(figures, row))
 			continue;
+		if (!begun)
+			print_head(metric->name, metric->type, metric->help, to);
+		begun = true;
 		fprintf(to, "aphorismd_%s%s%s%s %" PRIu64 "\n", metric->name, row->label ? "{" : "",
 		        row->label ? row->label : "", row->label ? "}" : "", value_of(figures, row));
 	}

@@ -15,9 +15,10 @@ struct figures {
 	const char *model;
 	uint64_t uptime_s, generation, workers, workers_idle, workers_busy;
 	uint64_t connections_open, max_connections;
-	uint64_t queued;                  /* clients in the listeners' queues, as far as the kernel tells */
+	uint64_t queued;                  /* clients in the queues of TCP listeners */
 	uint64_t timeouts, refused;       /* of all kinds */
 	uint64_t reloads, failed_reloads;
+	bool sees_queues;                 /* there are such listeners: else `queued` is not shown */
 	bool sees_waits;                  /* the model does; else totals.wait is not of its questions, nor shown */
 	struct scoreboard_totals totals;
 };

@@ -159,6 +159,15 @@ def test_a_wait_that_nobody_has_seen_is_told_by_no_view(daemon, model):
     assert list(views_of_waits(d)) == ["stats", "metrics", "histogram"]
 
 
+def test_a_queue_that_the_kernel_does_not_tell_of_is_told_by_no_view(daemon, place):
+    d = daemon("event", listen=(f"unix:{place}/s",))
+    assert "queued" not in asked(d, "status") and "queued" not in asked(d, "stats")
+    assert "queued_clients" not in d.ctl("metrics").stdout
+    d.reloaded(listen=(f"unix:{place}/s", "127.0.0.1:0"))
+    assert asked(d, "status")["queued"] == asked(d, "stats")["queued"] == 0
+    assert asked(d, "metrics")["aphorismd_queued_clients"] == 0
+
+
 def test_workers(daemon, model):
     d = daemon(model)
     clients = crowd(d, model, 3)

@@ -16,7 +16,7 @@ static struct figures some(void)
 	struct figures figures = {
 		.model = "event", .uptime_s = 7, .generation = 3, .workers = 5, .workers_idle = 4, .workers_busy = 1,
 		.connections_open = 2, .max_connections = 1024, .queued = 6, .timeouts = 10, .refused = 11,
-		.reloads = 12, .failed_reloads = 13, .sees_waits = true,
+		.reloads = 12, .failed_reloads = 13, .sees_queues = true, .sees_waits = true,
 	};
 
 	for (int i = 0; i < COUNT_ALL; i++)
@@ -70,6 +70,7 @@ START_TEST(status_and_statistics)
 	has("generation 3");
 	has("questions 100");
 	has("accept_waits 115");
+	has("queued 6");
 	ck_assert_ptr_null(strstr(text, "questions_unknown"));
 	shown(figures_print_all, &figures);
 	has("questions 100");
