@@ -79,7 +79,7 @@ static const char help[] =
 	"  connections    list its connections\n"
 	"  stats          say what it has done\n"
 	"  histogram      show how long questions take\n"
-	"  metrics        say the same in the text format of OpenMetrics\n"
+	"  metrics        say the same in the text format of Prometheus\n"
 	"  doctor         say what will hurt, and what mends it\n"
 	"  top            show all that live, at a terminal\n"
 	"  reload         read its configuration and table again, and wait for the outcome\n"

@@ -111,12 +111,20 @@ static uint64_t past_us;
 
 static volatile sig_atomic_t ended;
 
-static const char *value(const struct reply *reply, const char *key)
+/* NULL: the daemon does not say it. */
+static const char *find(const struct reply *reply, const char *key)
 {
 	for (size_t i = 0; i < reply->count; i++)
 		if (strcmp(reply->lines[i].key, key) == 0)
 			return reply->lines[i].value;
-	return "-";
+	return NULL;
+}
+
+static const char *value(const struct reply *reply, const char *key)
+{
+	const char *found = find(reply, key);
+
+	return found ? found : "-";
 }
 
 static double number(const struct reply *reply, const char *key)
@@ -174,6 +182,18 @@ static int bar_len(void)
 	return room < LEAST_BAR ? LEAST_BAR : room > BAR ? BAR : room;
 }
 
+/* Not every model knows how long questions wait. */
+static void draw_latency(void)
+{
+	char waits[128] = "";
+
+	if (find(&statistics, "wait_p50_us"))
+		snprintf(waits, sizeof waits, "waits p50 %s p99 %s us, ", value(&statistics, "wait_p50_us"),
+		         value(&statistics, "wait_p99_us"));
+	put(3, 0, "latency     %sservice p50 %s p99 %s us", waits, value(&statistics, "service_p50_us"),
+	    value(&statistics, "service_p99_us"));
+}
+
 static void draw_head(double seconds)
 {
 	attron(A_BOLD);
@@ -186,9 +206,7 @@ static void draw_head(double seconds)
 	put(2, 0, "connections %s of %s, %s queued, %s in all; %s waits for a seat or the like",
 	    value(&status, "connections_open"), value(&statistics, "max_connections"), value(&status, "queued"),
 	    value(&status, "connections"), value(&status, "accept_waits"));
-	put(3, 0, "latency     waits p50 %s p99 %s us, service p50 %s p99 %s us", value(&statistics, "wait_p50_us"),
-	    value(&statistics, "wait_p99_us"), value(&statistics, "service_p50_us"),
-	    value(&statistics, "service_p99_us"));
+	draw_latency();
 	put(4, 0, "turned away %s timed out, %s refused, %s denied, %s bad headers", value(&status, "timeouts"),
 	    value(&status, "refused"), value(&status, "denied"), value(&status, "bad_headers"));
 }

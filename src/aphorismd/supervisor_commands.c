@@ -220,7 +220,7 @@ static void say_lost_sockets(const struct supervisor *s, unsigned client)
 /* What only this process knows of itself. */
 static void say_own_findings(const struct supervisor *s, unsigned client)
 {
-	char what[PATH_MAX + 64];
+	char what[PATH_MAX + 64], mend[CONFIG_ADDRESS + 64];
 
 	if (s->unconfined[0] != '\0')
 		say_finding(&client, "process.sandbox", s->unconfined,
@@ -231,8 +231,8 @@ static void say_own_findings(const struct supervisor *s, unsigned client)
 		doctor_check_pidfile(s->pidfile_path, s->pidfile, say_finding, &client);
 	if (s->metrics.error != 0) {
 		snprintf(what, sizeof what, "it can't be written: %s", strerror(s->metrics.error));
-		say_finding(&client, "metrics.file", what, s->metrics.error == ENOSPC || s->metrics.error == EDQUOT
-		            ? "room in its file system" : "a folder that whoever starts the daemon may write to");
+		supervisor_mend_metrics(s, mend, sizeof mend);
+		say_finding(&client, "metrics.file", what, mend);
 	}
 }
 

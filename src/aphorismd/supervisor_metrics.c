@@ -116,6 +116,20 @@ bool supervisor_metrics_reaped(struct supervisor *s, pid_t pid, int status)
 	return true;
 }
 
+void supervisor_mend_metrics(const struct supervisor *s, char *mend, size_t size)
+{
+	const char *path = path_of(s), *slash = strrchr(s->control_path, '/');
+	int len = slash ? (int)(slash - s->control_path) : 0;
+	bool is_there = path && strncmp(path, s->control_path, (size_t)len + 1) == 0 && !strchr(path + len + 1, '/');
+
+	if (s->metrics.error == ENOSPC || s->metrics.error == EDQUOT)
+		snprintf(mend, size, "room in its file system");
+	else if (slash && !is_there)
+		snprintf(mend, size, "metrics = { file = \"%.*s/aphorismd.prom\"; };", len, s->control_path);
+	else
+		snprintf(mend, size, "a folder that whoever starts the daemon may write to");
+}
+
 uint64_t supervisor_metrics_due_us(const struct supervisor *s)
 {
 	return s->metrics.pid > 0 || path_of(s) ? s->metrics.due_us : UINT64_MAX;

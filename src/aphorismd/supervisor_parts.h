@@ -304,6 +304,12 @@ void supervisor_renew_metrics(struct supervisor *);
 /* A process has ended: true if it was that one. */
 bool supervisor_metrics_reaped(struct supervisor *, pid_t, int wait_status);
 
+/*
+ * What mends that they can't be written, as a line: a file in the folder of the control socket, where we have made one
+ * already, and which is the one that the units let us write to.
+ */
+void supervisor_mend_metrics(const struct supervisor *, char *mend, size_t size);
+
 /* When something is due; UINT64_MAX for never. */
 uint64_t supervisor_metrics_due_us(const struct supervisor *);
 

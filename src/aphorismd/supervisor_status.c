@@ -19,13 +19,16 @@ void supervisor_sum_up(const struct supervisor *s, struct scoreboard_totals *tot
 			scoreboard_sum(generations[i]->board, totals);
 }
 
-static uint64_t count_queued(const struct generation *current)
+static void count_queued(const struct generation *current, struct figures *figures)
 {
-	uint64_t queued = 0;
+	for (int64_t i = 0; i < current->image.config->listeners; i++) {
+		int64_t queued = listener_queued(current->listeners[i]->fd);
 
-	for (int64_t i = 0; i < current->image.config->listeners; i++)
-		queued += listener_queued(current->listeners[i]->fd);
-	return queued;
+		if (queued < 0)
+			continue;
+		figures->sees_queues = true;
+		figures->queued += (uint64_t)queued;
+	}
 }
 
 void supervisor_look_up(const struct supervisor *s, struct figures *figures)
@@ -37,9 +40,10 @@ void supervisor_look_up(const struct supervisor *s, struct figures *figures)
 	supervisor_sum_up(s, &figures->totals);
 	if (current) {
 		generation_count(current, &all, &idle);
+		figures->sees_waits = current->model->sees_waits;
 		figures->generation = current->number;
 		figures->max_connections = (uint64_t)current->image.config->max_connections;
-		figures->queued = count_queued(current);
+		count_queued(current, figures);
 	}
 	figures->uptime_s = (clock_now_us() - s->started_us) / CLOCK_S;
 	figures->workers = (uint64_t)all;

@@ -276,6 +276,7 @@ const struct model model_event = {
 	.summary = "an event loop per CPU over non-blocking sockets",
 	.section = &section,
 	.nonblocking = true,
+	.sees_waits = true,
 	.lacks = lacks,
 	.plan = plan,
 	.open = open_pump,

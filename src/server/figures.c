@@ -6,22 +6,22 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Where a figure is shown beside the full statistics. */
-enum { IN_STATUS = 1 };
+/* Where a figure is shown beside the full statistics, and when at all. */
+enum { IN_STATUS = 1, IF_QUEUES_SEEN = 2 };
 
 struct row {
 	const char *key;                  /* in status and statistics */
 	int shown;
 	size_t offset;                    /* of a uint64_t in struct figures */
 	const char *said;                 /* behind the number in the log's line, or NULL */
-	const char *metric;               /* its family, without the prefix; NULL: none */
-	const char *label;                /* within the family, or NULL */
+	const char *metric;               /* its name, without the prefix; NULL: none */
+	const char *label;                /* where several have that name; else NULL */
 };
 
 #define OWN(member) offsetof(struct figures, member)
 #define COUNT(what) (offsetof(struct figures, totals.count) + (what) * sizeof(uint64_t))
 
-/* In the order of the log's line.  Rows of one family stand together. */
+/* In the order of the log's line.  Rows of one metric stand together. */
 static const struct row rows[] = {
 	{ "uptime_seconds", IN_STATUS, OWN(uptime_s), NULL, "uptime_seconds", NULL },
 	{ "generation", IN_STATUS, OWN(generation), NULL, "generation", NULL },
@@ -30,53 +30,56 @@ static const struct row rows[] = {
 	{ "workers_busy", 0, OWN(workers_busy), NULL, "workers", "state=\"busy\"" },
 	{ "connections_open", IN_STATUS, OWN(connections_open), "connections open", "connections_open", NULL },
 	{ "max_connections", 0, OWN(max_connections), NULL, "connections_max", NULL },
-	{ "queued", IN_STATUS, OWN(queued), NULL, "queued_clients", NULL },
-	{ "connections", IN_STATUS, COUNT(COUNT_CONNECTIONS), "served", "connections", NULL },
-	{ "questions", IN_STATUS, COUNT(COUNT_ANSWERED), "questions", "questions", NULL },
-	{ "questions_unknown", 0, COUNT(COUNT_UNKNOWN), NULL, "questions_failed", "reason=\"unknown\"" },
-	{ "questions_too_long", 0, COUNT(COUNT_TOO_LONG), NULL, "questions_failed", "reason=\"too_long\"" },
-	{ "questions_too_slow", 0, COUNT(COUNT_TIMEOUT_QUESTION), NULL, "questions_failed", "reason=\"too_slow\"" },
-	{ "questions_unfinished", 0, COUNT(COUNT_UNFINISHED), NULL, "questions_failed", "reason=\"unfinished\"" },
-	{ "bytes_in", 0, COUNT(COUNT_BYTES_IN), NULL, "received_bytes", NULL },
-	{ "bytes_out", 0, COUNT(COUNT_BYTES_OUT), NULL, "sent_bytes", NULL },
+	{ "queued", IN_STATUS | IF_QUEUES_SEEN, OWN(queued), NULL, "queued_clients", NULL },
+	{ "connections", IN_STATUS, COUNT(COUNT_CONNECTIONS), "served", "connections_total", NULL },
+	{ "questions", IN_STATUS, COUNT(COUNT_ANSWERED), "questions", "questions_total", NULL },
+	{ "questions_unknown", 0, COUNT(COUNT_UNKNOWN), NULL, "questions_failed_total", "reason=\"unknown\"" },
+	{ "questions_too_long", 0, COUNT(COUNT_TOO_LONG), NULL, "questions_failed_total", "reason=\"too_long\"" },
+	{ "questions_too_slow", 0, COUNT(COUNT_TIMEOUT_QUESTION), NULL,
+	  "questions_failed_total", "reason=\"too_slow\"" },
+	{ "questions_unfinished", 0, COUNT(COUNT_UNFINISHED), NULL,
+	  "questions_failed_total", "reason=\"unfinished\"" },
+	{ "bytes_in", 0, COUNT(COUNT_BYTES_IN), NULL, "received_bytes_total", NULL },
+	{ "bytes_out", 0, COUNT(COUNT_BYTES_OUT), NULL, "sent_bytes_total", NULL },
 	{ "timeouts", IN_STATUS, OWN(timeouts), "time-outs", NULL, NULL },
-	{ "timeouts_question", 0, COUNT(COUNT_TIMEOUT_QUESTION), NULL, "timeouts", "kind=\"question\"" },
-	{ "timeouts_idle", 0, COUNT(COUNT_TIMEOUT_IDLE), NULL, "timeouts", "kind=\"idle\"" },
-	{ "timeouts_write", 0, COUNT(COUNT_TIMEOUT_WRITE), NULL, "timeouts", "kind=\"write\"" },
-	{ "timeouts_header", 0, COUNT(COUNT_TIMEOUT_HEADER), NULL, "timeouts", "kind=\"header\"" },
+	{ "timeouts_question", 0, COUNT(COUNT_TIMEOUT_QUESTION), NULL, "timeouts_total", "kind=\"question\"" },
+	{ "timeouts_idle", 0, COUNT(COUNT_TIMEOUT_IDLE), NULL, "timeouts_total", "kind=\"idle\"" },
+	{ "timeouts_write", 0, COUNT(COUNT_TIMEOUT_WRITE), NULL, "timeouts_total", "kind=\"write\"" },
+	{ "timeouts_header", 0, COUNT(COUNT_TIMEOUT_HEADER), NULL, "timeouts_total", "kind=\"header\"" },
 	{ "refused", IN_STATUS, OWN(refused), "refused", NULL, NULL },
-	{ "refused_limit", 0, COUNT(COUNT_REFUSED_LIMIT), NULL, "refused", "limit=\"max_connections\"" },
-	{ "refused_source", 0, COUNT(COUNT_REFUSED_SOURCE), NULL, "refused", "limit=\"max_connections_per_source\"" },
-	{ "denied", IN_STATUS, COUNT(COUNT_DENIED), "denied", "denied", NULL },
-	{ "bad_headers", IN_STATUS, COUNT(COUNT_BAD_HEADERS), "bad headers", "bad_headers", NULL },
-	{ "accept_waits", IN_STATUS, COUNT(COUNT_ACCEPT_WAITS), NULL, "accept_waits", NULL },
-	{ "reloads", IN_STATUS, OWN(reloads), "reloads", "reloads", "result=\"done\"" },
-	{ "failed_reloads", IN_STATUS, OWN(failed_reloads), "failed", "reloads", "result=\"failed\"" },
+	{ "refused_limit", 0, COUNT(COUNT_REFUSED_LIMIT), NULL, "refused_total", "limit=\"max_connections\"" },
+	{ "refused_source", 0, COUNT(COUNT_REFUSED_SOURCE), NULL,
+	  "refused_total", "limit=\"max_connections_per_source\"" },
+	{ "denied", IN_STATUS, COUNT(COUNT_DENIED), "denied", "denied_total", NULL },
+	{ "bad_headers", IN_STATUS, COUNT(COUNT_BAD_HEADERS), "bad headers", "bad_headers_total", NULL },
+	{ "accept_waits", IN_STATUS, COUNT(COUNT_ACCEPT_WAITS), NULL, "accept_waits_total", NULL },
+	{ "reloads", IN_STATUS, OWN(reloads), "reloads", "reloads_total", "result=\"done\"" },
+	{ "failed_reloads", IN_STATUS, OWN(failed_reloads), "failed", "reloads_total", "result=\"failed\"" },
 };
 
 enum { ROWS = sizeof rows / sizeof *rows };
 
-static const struct family {
-	const char *name, *type, *unit, *help;
-} families[] = {
-	{ "uptime_seconds", "gauge", "seconds", "Time since the start." },
-	{ "generation", "gauge", NULL, "The number of the present generation of workers." },
-	{ "workers", "gauge", NULL, "Workers of the present generation." },
-	{ "connections_open", "gauge", NULL, "Connections at the moment, over all generations." },
-	{ "connections_max", "gauge", NULL, "The most connections at once: max_connections." },
-	{ "queued_clients", "gauge", NULL, "Clients that wait in the queues of TCP listeners." },
-	{ "connections", "counter", NULL, "Connections that were taken." },
-	{ "questions", "counter", NULL, "Questions that were answered, unknown ones too." },
-	{ "questions_failed", "counter", NULL, "Questions without an answer of the table." },
-	{ "received_bytes", "counter", "bytes", "Bytes that came from clients." },
-	{ "sent_bytes", "counter", "bytes", "Bytes that clients were sent." },
-	{ "timeouts", "counter", NULL, "Connections that ended by a time-out." },
-	{ "refused", "counter", NULL, "Connections beyond a limit." },
-	{ "denied", "counter", NULL, "Connections that the access lists turned away." },
-	{ "bad_headers", "counter", NULL, "Connections without a valid PROXY header where one was due." },
-	{ "accept_waits", "counter", NULL,
+static const struct metric {
+	const char *name, *type, *help;
+} metrics[] = {
+	{ "uptime_seconds", "gauge", "Time since the start." },
+	{ "generation", "gauge", "The number of the present generation of workers." },
+	{ "workers", "gauge", "Workers of the present generation." },
+	{ "connections_open", "gauge", "Connections at the moment, over all generations." },
+	{ "connections_max", "gauge", "The most connections at once: max_connections." },
+	{ "queued_clients", "gauge", "Clients that wait in the queues of TCP listeners." },
+	{ "connections_total", "counter", "Connections that were taken." },
+	{ "questions_total", "counter", "Questions that were answered, unknown ones too." },
+	{ "questions_failed_total", "counter", "Questions without an answer of the table." },
+	{ "received_bytes_total", "counter", "Bytes that came from clients." },
+	{ "sent_bytes_total", "counter", "Bytes that clients were sent." },
+	{ "timeouts_total", "counter", "Connections that ended by a time-out." },
+	{ "refused_total", "counter", "Connections beyond a limit." },
+	{ "denied_total", "counter", "Connections that the access lists turned away." },
+	{ "bad_headers_total", "counter", "Connections without a valid PROXY header where one was due." },
+	{ "accept_waits_total", "counter",
 	  "Times that clients waited for a seat, a descriptor, a process or a thread." },
-	{ "reloads", "counter", NULL, "Reloads, by how they ended." },
+	{ "reloads_total", "counter", "Reloads, by how they ended." },
 };
 
 static uint64_t value_of(const struct figures *figures, const struct row *row)
@@ -87,12 +90,18 @@ static uint64_t value_of(const struct figures *figures, const struct row *row)
 	return value;
 }
 
+/* What can't be measured is left out: a 0 would say that it was. */
+static bool is_known(const struct figures *figures, const struct row *row)
+{
+	return !(row->shown & IF_QUEUES_SEEN) || figures->sees_queues;
+}
+
 /* ---- status, statistics ---- */
 
 static void print_rows(const struct figures *figures, FILE *to, int shown)
 {
 	for (size_t i = 0; i < ROWS; i++)
-		if ((rows[i].shown & shown) == shown)
+		if ((rows[i].shown & shown) == shown && is_known(figures, &rows[i]))
 			fprintf(to, "%s %" PRIu64 "\n", rows[i].key, value_of(figures, &rows[i]));
 }
 
@@ -117,7 +126,8 @@ void figures_print_all(const struct figures *figures, FILE *to)
 {
 	fprintf(to, "model %s\n", figures->model);
 	print_rows(figures, to, 0);
-	print_latency(&figures->totals.wait, "wait", to);
+	if (figures->sees_waits)
+		print_latency(&figures->totals.wait, "wait", to);
 	print_latency(&figures->totals.service, "service", to);
 }
 
@@ -126,32 +136,31 @@ void figures_format_line(const struct figures *figures, char *to, size_t size)
 	size_t len = (size_t)snprintf(to, size, "model %s, generation %" PRIu64, figures->model, figures->generation);
 
 	for (size_t i = 0; i < ROWS && len < size; i++)
-		if (rows[i].said)
+		if (rows[i].said && is_known(figures, &rows[i]))
 			len += (size_t)snprintf(to + len, size - len, ", %" PRIu64 " %s",
 			                        value_of(figures, &rows[i]), rows[i].said);
 }
 
 /* ---- metrics ---- */
 
-static void print_head(const char *name, const char *type, const char *unit, const char *help, FILE *to)
+static void print_head(const char *name, const char *type, const char *help, FILE *to)
 {
-	fprintf(to, "# TYPE aphorismd_%s %s\n", name, type);
-	if (unit)
-		fprintf(to, "# UNIT aphorismd_%s %s\n", name, unit);
-	fprintf(to, "# HELP aphorismd_%s %s\n", name, help);
+	fprintf(to, "# HELP aphorismd_%s %s\n# TYPE aphorismd_%s %s\n", name, help, name, type);
 }
 
-static void print_family(const struct figures *figures, const struct family *family, FILE *to)
+static void print_metric(const struct figures *figures, const struct metric *metric, FILE *to)
 {
-	const char *suffix = strcmp(family->type, "counter") == 0 ? "_total" : "";
+	bool begun = false;
 
-	print_head(family->name, family->type, family->unit, family->help, to);
 	for (size_t i = 0; i < ROWS; i++) {
 		const struct row *row = &rows[i];
 
-		if (!row->metric || strcmp(row->metric, family->name) != 0)
+		if (!row->metric || strcmp(row->metric, metric->name) != 0 || !is_known(figures, row))
 			continue;
-		fprintf(to, "aphorismd_%s%s%s%s%s %" PRIu64 "\n", family->name, suffix, row->label ? "{" : "",
+		if (!begun)
+			print_head(metric->name, metric->type, metric->help, to);
+		begun = true;
+		fprintf(to, "aphorismd_%s%s%s%s %" PRIu64 "\n", metric->name, row->label ? "{" : "",
 		        row->label ? row->label : "", row->label ? "}" : "", value_of(figures, row));
 	}
 }
@@ -162,7 +171,7 @@ static void print_buckets(const struct latency *latency, const char *name, const
 	enum { STEP = 1 << LATENCY_BITS };
 	uint64_t count = 0;
 
-	print_head(name, "histogram", "seconds", help, to);
+	print_head(name, "histogram", help, to);
 	for (size_t i = 0; i < LATENCY_BUCKETS; i++) {
 		count += latency->buckets[i];
 		if (i % STEP == STEP - 1 && i + 1 < LATENCY_BUCKETS)
@@ -176,17 +185,16 @@ static void print_buckets(const struct latency *latency, const char *name, const
 
 void figures_print_metrics(const struct figures *figures, FILE *to)
 {
-	/* not of the type info, over which node_exporter would reject the whole file */
-	print_head("build_info", "gauge", NULL, "The version that runs, and its model.", to);
+	print_head("build_info", "gauge", "The version that runs, and its model.", to);
 	fprintf(to, "aphorismd_build_info{version=\"%s\",model=\"%s\"} 1\n", PACKAGE_VERSION, figures->model);
-	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-		print_family(figures, &families[i], to);
-	print_buckets(&figures->totals.wait, "question_wait_seconds",
-	              "Time from the kernel's word that a question is there until work on it begins.", to);
+	for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
+		print_metric(figures, &metrics[i], to);
+	if (figures->sees_waits)
+		print_buckets(&figures->totals.wait, "question_wait_seconds",
+		              "Time from the kernel's word that a question is there until work on it begins.", to);
 	print_buckets(&figures->totals.service, "question_service_seconds",
 	              "Time from the beginning of the work on a question until its answer is handed to the kernel.",
 	              to);
-	fputs("# EOF\n", to);
 }
 
 /* ---- histogram ---- */
@@ -201,6 +209,7 @@ static void print_some(const struct latency *latency, const char *name, FILE *to
 
 void figures_print_histogram(const struct figures *figures, FILE *to)
 {
-	print_some(&figures->totals.wait, "wait", to);
+	if (figures->sees_waits)
+		print_some(&figures->totals.wait, "wait", to);
 	print_some(&figures->totals.service, "service", to);
 }

@@ -229,12 +229,12 @@ bool listener_nonblocking(int fd, bool on)
 	       (!(flags & O_NONBLOCK) != on || fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK) == 0);
 }
 
-uint32_t listener_queued(int fd)
+int64_t listener_queued(int fd)
 {
 	struct tcp_info info;
 	socklen_t len = sizeof info;
 
 	/* of a listener these two tell of its queue: how long it is, how long it may be */
 	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && len > offsetof(struct tcp_info, tcpi_sacked)
-	       ? info.tcpi_unacked : 0;
+	       ? (int64_t)info.tcpi_unacked : -1;
 }

@@ -75,8 +75,8 @@ bool listener_serves(const struct listener *, const struct config_listen *);
 bool listener_set_timeouts(int fd, const struct config *);
 bool listener_tune(const struct listener *, const struct config *, const struct config_listen *);
 
-/* Clients in its queue, whom nobody has taken yet; 0 for what is not TCP, as the kernel does not tell there. */
-uint32_t listener_queued(int fd);
+/* Clients in its queue, whom nobody has taken yet; -1 for what is not TCP, as the kernel does not tell there. */
+int64_t listener_queued(int fd);
 
 /*
  * Sets or clears O_NONBLOCK, which belongs to the open socket that all processes share.  False with errno when that is

@@ -51,14 +51,19 @@ static inline void meter_add_latency(struct meter meter, struct latency_shared *
 		atomic_store_explicit(&to->largest_ns, ns, memory_order_relaxed);
 }
 
-/* So many questions came at once, were begun and then answered, all of it by clock_now_ns(). */
+/* So many questions were begun and then answered together, by clock_now_ns(). */
+static inline void meter_service(struct meter meter, uint64_t begun_ns, uint64_t answered_ns, uint32_t questions)
+{
+	meter_add_latency(meter, &meter_tally(meter)->service, answered_ns > begun_ns ? answered_ns - begun_ns : 0,
+	                  questions);
+}
+
+/* The same where it is known when they came, too. */
 static inline void meter_time(struct meter meter, uint64_t came_ns, uint64_t begun_ns, uint64_t answered_ns,
                               uint32_t questions)
 {
-	struct tally *tally = meter_tally(meter);
-
-	meter_add_latency(meter, &tally->wait, begun_ns > came_ns ? begun_ns - came_ns : 0, questions);
-	meter_add_latency(meter, &tally->service, answered_ns > begun_ns ? answered_ns - begun_ns : 0, questions);
+	meter_add_latency(meter, &meter_tally(meter)->wait, begun_ns > came_ns ? begun_ns - came_ns : 0, questions);
+	meter_service(meter, begun_ns, answered_ns, questions);
 }
 
 /* Questions of a conversation were answered, of which it counts those without an answer of their own. */

@@ -27,7 +27,7 @@ struct pump {
 	struct conversation conversation;
 	struct bytes in, out, wide_out;   /* wide_out: instead of the first, when that is too small; else untouched */
 	uint64_t now_us;
-	uint64_t came_ns, begun_ns;       /* the last input; the work on what is answered next */
+	uint64_t begun_ns;                /* the work on what is answered next */
 	uint32_t unsent;                  /* questions that `out` answers */
 	int late;                         /* how often was read since the deadline */
 };
@@ -153,16 +153,17 @@ static void note_sent(struct pump *pump)
 	uint64_t now_ns = clock_now_ns();
 
 	if (pump->unsent > 0)
-		meter_time(meter, pump->came_ns, pump->begun_ns, now_ns, pump->unsent);
+		meter_service(meter, pump->begun_ns, now_ns, pump->unsent);
 	meter_count(meter, COUNT_BYTES_OUT, pump->out.len);
 	pump->unsent = 0;
 	pump->begun_ns = now_ns;
 	pump->now_us = now_ns / 1000;
 }
 
-static void note_received(struct pump *pump, size_t len)
+/* When it came nobody knows: that a recv returns at once may mean that it has been there for long. */
+static void note_received(struct pump *pump, size_t len, uint64_t now_ns)
 {
-	pump->begun_ns = pump->came_ns;
+	pump->begun_ns = now_ns;
 	pump->in.len += (uint32_t)len;
 	meter_count(pump->connection->meter, COUNT_BYTES_IN, len);
 }
@@ -219,12 +220,12 @@ static bool fill(struct pump *pump, enum conversation_state *state)
 		ssize_t n = enough ? -1 : recv(fd, pump->in.at + pump->in.len, pump->in.size - pump->in.len,
 		                               absolute ? MSG_DONTWAIT : 0);
 		int error = enough ? EAGAIN : errno;
+		uint64_t now_ns = clock_now_ns();
 
-		pump->came_ns = clock_now_ns();
-		pump->now_us = pump->came_ns / 1000;
+		pump->now_us = now_ns / 1000;
 		if (n > 0) {
 			pump->late = conversation_deadline_us(c) <= pump->now_us ? pump->late + 1 : 0;
-			note_received(pump, (size_t)n);
+			note_received(pump, (size_t)n, now_ns);
 			return true;
 		}
 		if (n == 0) {

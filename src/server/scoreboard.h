@@ -63,7 +63,8 @@ struct latency_shared {
 
 /*
  * A page, which a child of the fork model pays for with one fault.  Of questions: how long they waited for their turn
- * after the kernel had told of them, and from there until the answer was handed to it.
+ * after the kernel had told of them, where the model hears of them before, and from there until the answer was handed
+ * to it.
  */
 struct tally {
 	_Alignas(4096) _Atomic uint64_t count[COUNT_TALLY];

@@ -212,6 +212,25 @@ def test_folder_in_run_belongs_to_the_service_while_it_runs(machine):
     assert owner() == "aphorismd:aphorismd 755\n"
 
 
+def test_metrics_go_where_the_unit_may_write(machine):
+    """Where manual and doctor say; nowhere else, and of a daemon that is stopped nothing is left to be read."""
+    file = "/run/aphorismd/aphorismd.prom"
+    machine.do("mkdir", "-p", "/var/lib/prometheus/node-exporter")
+    edit(machine, "metrics.file", '"/var/lib/prometheus/node-exporter/aphorismd.prom"')
+    machine.systemctl("reload", "aphorismd")
+    until("the doctor's word", lambda: "\nmetrics.file: " in "\n" + machine.do("aphorismctl", "doctor"))
+    assert f'metrics.file: it can\'t be written: Read-only file system\n\tmetrics = {{ file = "{file}"; }};\n' in \
+        machine.do("aphorismctl", "doctor")
+    edit(machine, "metrics.file", f'"{file}"')
+    machine.systemctl("reload", "aphorismd")
+    until("the file", machine.path(file).exists)
+    nobody = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+    assert "\naphorismd_generation 3\n" in machine.do(*nobody, "cat", file)
+    assert "metrics.file: " not in machine.do("aphorismctl", "doctor")
+    machine.systemctl("stop", "aphorismd")
+    assert not machine.path(file).exists()
+
+
 def test_control_socket_obeys_the_group(machine):
     """Also through the user namespace of PrivateUsers."""
     machine.do("useradd", "--groups", "aphorismd", "operator1")

@@ -200,7 +200,16 @@ def test_a_socket_file_that_is_gone_or_another(daemon, place):
 def test_metrics_that_can_not_be_written(daemon, place):
     d = daemon("event", metrics__file=place / "missing/a.prom", **WELL)
     until("the failure", lambda: "metrics.file" in findings(d))
-    assert "No such file" in findings(d)["metrics.file"][0]
+    what, mend = findings(d)["metrics.file"]
+    assert "No such file" in what and mend == f'metrics = {{ file = "{d.control.parent}/aphorismd.prom"; }};'
+    d.reloaded(metrics__file=mend.split('"')[1])
+    until("the file", (d.control.parent / "aphorismd.prom").exists)
+    assert "metrics.file" not in findings(d)
+    # where that would mend nothing it is not said
+    (d.control.parent / "folder").mkdir()
+    d.reloaded(metrics__file=d.control.parent / "folder")
+    until("the failure", lambda: "metrics.file" in findings(d))
+    assert findings(d)["metrics.file"][1] == "a folder that whoever starts the daemon may write to"
 
 
 def test_a_model_that_does_not_fit_the_load(daemon):

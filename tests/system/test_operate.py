@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 
@@ -11,6 +12,8 @@ from harness import LIMIT, ROOT, holds, process, run, strike, until
 from tracing import straced
 
 WAITS = ("fork", "thread", "event")     # with one seat; the others make no worker that would have to wait for another
+
+SEES_WAITS = ("event",)                 # hears of input before it turns to it, and so knows how long a question waited
 
 QUESTION, ANSWER = b"Simple is better than?", b"Complex."
 UNKNOWN = b"What is your quest?"
@@ -114,12 +117,55 @@ def test_latencies_are_of_every_question(daemon, model):
     buckets = asked(d, "histogram")["bucket"]
     waits = [b for b in buckets if b["of"] == "wait"]
     services = [b for b in buckets if b["of"] == "service"]
-    assert sum(b["count"] for b in services) == sum(b["count"] for b in waits) == 4
+    assert sum(b["count"] for b in services) == 4
     assert all(b["to_ns"] > 30e6 for b in services), services
-    # each waits for those before it on its connection
-    assert max(b["to_ns"] for b in waits) > 90e6 and min(b["from_ns"] for b in waits) < 30e6
     drawn = d.ctl("histogram").stdout
     assert "service time of 4 questions" in drawn and "#" in drawn
+    if model in SEES_WAITS:
+        # each waits for those before it on its connection
+        assert sum(b["count"] for b in waits) == 4 and "wait time of 4 questions" in drawn
+        assert max(b["to_ns"] for b in waits) > 90e6 and min(b["from_ns"] for b in waits) < 30e6
+    else:
+        assert waits == [] and "wait" not in drawn
+
+
+def views_of_waits(d):
+    """Which views tell how long questions waited, with how many figures."""
+    words = {"stats": asked(d, "stats"), "status": asked(d, "status"), "metrics": asked(d, "metrics")}
+    found = {view: len([word for word in said if re.match("wait_|aphorismd_question_wait_", word)])
+             for view, said in words.items()}
+    found["histogram"] = len([b for b in asked(d, "histogram")["bucket"] if b["of"] == "wait"])
+    return {view: count for view, count in found.items() if count > 0}
+
+
+def test_a_wait_that_nobody_has_seen_is_told_by_no_view(daemon, model):
+    """Not as 0, and not as it was of the model before."""
+    d = daemon("event")
+    for one in ("event", model):
+        if one != "event":
+            d.reloaded(model=one)
+            d.settled()
+        assert d.ask(QUESTION) == ANSWER
+        until("its service time", lambda: sum(b["count"] for b in asked(d, "histogram")["bucket"]
+                                              if b["of"] == "service") == asked(d, "stats")["questions"])
+        assert "service_p99_us" in asked(d, "stats")
+        if one in SEES_WAITS:
+            assert list(views_of_waits(d)) == ["stats", "metrics", "histogram"]
+        else:
+            assert views_of_waits(d) == {}
+            assert "question_wait" not in d.ctl("metrics").stdout
+    d.reloaded(model="event")
+    d.settled()
+    assert list(views_of_waits(d)) == ["stats", "metrics", "histogram"]
+
+
+def test_a_queue_that_the_kernel_does_not_tell_of_is_told_by_no_view(daemon, place):
+    d = daemon("event", listen=(f"unix:{place}/s",))
+    assert "queued" not in asked(d, "status") and "queued" not in asked(d, "stats")
+    assert "queued_clients" not in d.ctl("metrics").stdout
+    d.reloaded(listen=(f"unix:{place}/s", "127.0.0.1:0"))
+    assert asked(d, "status")["queued"] == asked(d, "stats")["queued"] == 0
+    assert asked(d, "metrics")["aphorismd_queued_clients"] == 0
 
 
 def test_workers(daemon, model):
@@ -268,9 +314,9 @@ def test_a_reload_tells_what_is_another(daemon):
 
 
 def parsed(text):
-    """Metric families by name; the parser itself finds fault with what is no OpenMetrics."""
-    openmetrics = pytest.importorskip("prometheus_client.openmetrics.parser")
-    return {family.name: family for family in openmetrics.text_string_to_metric_families(text)}
+    """Metric families by name, from the text format of Prometheus; test_monitor.py has its own programs read it."""
+    prometheus = pytest.importorskip("prometheus_client.parser")
+    return {family.name: family for family in prometheus.text_string_to_metric_families(text)}
 
 
 def value(families, name, **labels):
@@ -290,7 +336,6 @@ def test_metrics(daemon, model):
     assert value(families, "questions_failed", reason="unknown") == 1
     assert value(families, "connections_open") == len(clients)
     assert value(families, "build_info", version="0.1.0", model=model) == 1
-    # what node_exporter knows, which reads the older format of Prometheus and rejects a file with any other type
     assert {family.type for family in families.values()} <= {"counter", "gauge", "histogram"}
     service = families["aphorismd_question_service_seconds"]
     until("their latencies", lambda: [s.value for s in parsed(d.ctl("metrics").stdout)[service.name].samples

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from harness import APHORISMCTL, LIMIT, environment, holds, run, until
+from test_operate import SEES_WAITS
 
 HAS_TOP = b"this build has no ncurses" not in Path(APHORISMCTL).read_bytes()
 needs_ncurses = pytest.mark.skipif(not HAS_TOP, reason="this build has no ncurses: it draws nothing")
@@ -138,6 +139,8 @@ def test_workers_live(daemon, model, top):
     with top(d) as screen:
         screen.expect(rf"^aphorismd \S+ +{model}, generation 1, serving")
         screen.expect(rf"^connections {len(clients)} of 1024, 0 queued")
+        waits = r"waits p50 [\d.]+ p99 [\d.]+ us, " if model in SEES_WAITS else ""
+        screen.expect(rf"^latency     {waits}service p50 [\d.]+ p99 [\d.]+ us$")
         for worker in d.workers():
             screen.expect(rf"^ +\d+ +{worker.pid} +(idle|busy) ")
         # it moves, in place: a rate, and a bar beside it

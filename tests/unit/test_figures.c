@@ -16,7 +16,7 @@ static struct figures some(void)
 	struct figures figures = {
 		.model = "event", .uptime_s = 7, .generation = 3, .workers = 5, .workers_idle = 4, .workers_busy = 1,
 		.connections_open = 2, .max_connections = 1024, .queued = 6, .timeouts = 10, .refused = 11,
-		.reloads = 12, .failed_reloads = 13,
+		.reloads = 12, .failed_reloads = 13, .sees_queues = true, .sees_waits = true,
 	};
 
 	for (int i = 0; i < COUNT_ALL; i++)
@@ -29,6 +29,7 @@ static const char *shown(void (*print)(const struct figures *, FILE *), const st
 	FILE *to = fmemopen(text, sizeof text, "w");
 
 	ck_assert_ptr_nonnull(to);
+	text[0] = '\0';           /* what shows nothing writes nothing */
 	print(figures, to);
 	fclose(to);
 	return text;
@@ -69,12 +70,14 @@ START_TEST(status_and_statistics)
 	has("generation 3");
 	has("questions 100");
 	has("accept_waits 115");
+	has("queued 6");
 	ck_assert_ptr_null(strstr(text, "questions_unknown"));
 	shown(figures_print_all, &figures);
 	has("questions 100");
 	has("questions_unknown 101");
 	has("timeouts_write 108");
 	has("service_p99_us 0.0");
+	has("wait_p99_us 0.0");
 }
 END_TEST
 
@@ -87,16 +90,38 @@ START_TEST(metrics_show_the_same_numbers)
 	figures.totals.service.sum_ns = 2003000;
 	shown(figures_print_metrics, &figures);
 	has("aphorismd_build_info{version=\"" PACKAGE_VERSION "\",model=\"event\"} 1");
-	has("aphorismd_questions_total 100");
+	has("# HELP aphorismd_questions_total Questions that were answered, unknown ones too.\n"
+	    "# TYPE aphorismd_questions_total counter\n"
+	    "aphorismd_questions_total 100");
 	has("aphorismd_questions_failed_total{reason=\"unknown\"} 101");
 	has("aphorismd_workers{state=\"busy\"} 1");
 	has("aphorismd_reloads_total{result=\"failed\"} 13");
 	has("aphorismd_question_service_seconds_bucket{le=\"0.000001024\"} 3");
 	has("aphorismd_question_service_seconds_bucket{le=\"+Inf\"} 5");
 	has("aphorismd_question_service_seconds_sum 0.002003000");
-	ck_assert_str_eq(text + strlen(text) - 7, "\n# EOF\n");
+	/* what OpenMetrics has besides */
+	ck_assert_ptr_null(strstr(text, "# UNIT"));
+	ck_assert_ptr_null(strstr(text, "# EOF"));
 	shown(figures_print_histogram, &figures);
 	has("bucket of=service\tfrom_ns=983040\tto_ns=1048576\tcount=2");
+}
+END_TEST
+
+START_TEST(a_wait_that_nobody_sees_is_not_shown)
+{
+	static void (*const views[])(const struct figures *, FILE *) = {
+		figures_print_all, figures_print_metrics, figures_print_histogram,
+	};
+
+	for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
+		static const char *const names[] = { "\nwait_p99_us", "_question_wait_seconds", "of=wait" };
+		struct figures figures = some();
+
+		figures.totals.wait.buckets[7] = 1;
+		ck_assert_ptr_nonnull(strstr(shown(views[i], &figures), names[i]));
+		figures.sees_waits = false;
+		ck_assert_ptr_null(strstr(shown(views[i], &figures), names[i]));
+	}
 }
 END_TEST
 
@@ -154,6 +179,7 @@ int main(void)
 	tcase_add_test(tcase, the_line_of_statistics);
 	tcase_add_test(tcase, status_and_statistics);
 	tcase_add_test(tcase, metrics_show_the_same_numbers);
+	tcase_add_test(tcase, a_wait_that_nobody_sees_is_not_shown);
 	tcase_add_test(tcase, lies_are_shown_within_bounds);
 	tcase_add_test(tcase, what_is_metered_is_summed);
 	suite_add_tcase(suite, tcase);
