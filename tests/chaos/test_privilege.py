@@ -186,6 +186,25 @@ def test_a_listener_that_was_shut_down_is_opened_anew(start, place, model):
         assert client.ask(b"Beautiful is better than?") == ANSWERS
 
 
+@pytest.mark.models(only=("prefork", "event"))
+def test_listeners_beside_each_other_that_were_shut_down(start, model):
+    """The wider one is opened anew; the narrower one, which was kept for those on their way to it, is not."""
+    d = start(model)
+    port = d.address.rsplit(":", 1)[1]
+    d.reloaded(listen=(f"*:{port}",))
+    d.settled()
+    hostile = d.workers()[0].pid
+    d.signal(signal.SIGSTOP)
+    with intruder(hostile) as worker:
+        for fd in listening(hostile):
+            worker.call(48, fd, 2)
+    d.signal(signal.SIGCONT)
+    d.wait_for("reloaded: generation 3")
+    d.settled()
+    for address in (d.address, f"127.0.0.2:{port}"):
+        assert talk(address, [b"Simple is better than?"]) == b"Complex."
+
+
 @pytest.mark.models(only=("prefork", "threadpool", "event"))
 def test_a_listener_that_is_lent_and_was_shut_down_costs_nothing(start, model):
     """Nobody but its owner can open it anew; the workers wait for that."""
