@@ -132,8 +132,10 @@ static int end_dump(struct reporting *reporting)
 	return EX_IOERR;
 }
 
-static int load(int memfd, const struct options *options, const struct config *before, struct reporting *reporting)
+static int load(int memfd, const struct options *options, const struct loader_before *in_force,
+                struct reporting *reporting)
 {
+	const struct config *before = in_force->config;
 	bool built_in = !before || before->aphorisms[0] == '\0';
 	char lacking[SANDBOX_REASON];
 	bool confined = wants_no_sandbox(options, before) || sandbox_enter(SANDBOX_LOADER, 0, NULL, lacking);
@@ -150,8 +152,10 @@ static int load(int memfd, const struct options *options, const struct config *b
 	status = config_load(config, model_schema(), &sources, dump, report, reporting);
 	if (status == 0 && config->sandbox == SANDBOX_REQUIRED && !confined)
 		status = check_sandbox(options, lacking, reporting);
-	if (status == 0 && options->action == ACTION_SERVE)
+	if (status == 0 && options->action == ACTION_SERVE) {
 		list_inherited(config, options, reporting);
+		loader_list_covered(config, in_force, report, reporting);
+	}
 	if (status == 0 && before)
 		be_considerate(config);
 	config->exposed.file = config->set.file && doctor_is_exposed(options->file);
@@ -188,7 +192,8 @@ static void close_others(int memfd, int lines)
 	compat_close_from(LINES + 1);
 }
 
-static void run(int memfd, int lines, const struct options *options, const struct config *before, pid_t supervisor)
+static void run(int memfd, int lines, const struct options *options, const struct loader_before *before,
+                pid_t supervisor)
 {
 	struct reporting reporting = { .prefixed = true };
 
@@ -214,7 +219,7 @@ static void add_error(struct loader *loader, const char *text)
 	loader->len += n > 0 && (size_t)n < room ? (size_t)n : 0;
 }
 
-int loader_start(struct loader *loader, const struct options *options, const struct config *before)
+int loader_start(struct loader *loader, const struct options *options, const struct loader_before *before)
 {
 	int ends[2] = { -1, -1 };
 	pid_t supervisor = getpid(), pid = -1;
@@ -377,7 +382,8 @@ void loader_cancel(struct loader *loader)
 
 int loader_run(struct loader *loader, const struct options *options, struct image *image)
 {
-	int wait_status, status = loader_start(loader, options, NULL);
+	const struct loader_before nothing = { .config = NULL };
+	int wait_status, status = loader_start(loader, options, &nothing);
 
 	if (status != 0)
 		return status;

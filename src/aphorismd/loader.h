@@ -11,6 +11,7 @@
 
 #include "aphorismd/image.h"
 #include "aphorismd/options.h"
+#include "server/listener.h"
 
 enum { LOADER_TEXT = 65536 };
 
@@ -24,13 +25,20 @@ struct loader {
 	int status;                       /* sysexits */
 };
 
+/* What is in force, and outlives the call. */
+struct loader_before {
+	const struct config *config;              /* NULL at a start */
+	struct listener *const *listeners;        /* the open ones; at a start those of the process whose place we take */
+	size_t listener_count;
+};
+
 /*
- * Starts a loader.  before: the configuration in force, NULL at a start.  What that had from files must still be there:
+ * Starts a loader.  What that had from files must still be there:
  * defaults stand in for missing files at a start only.  It also says whether the loader is confined; at a start only
  * options and environment can say that it is not to be.  And those who serve by it go before a large table.  Returns 0,
  * or EX_OSERR, reported.
  */
-int loader_start(struct loader *, const struct options *, const struct config *before);
+int loader_start(struct loader *, const struct options *, const struct loader_before *);
 
 /* Takes some of what it has reported; never blocks.  False when it has closed its end. */
 bool loader_read(struct loader *);
@@ -64,6 +72,9 @@ int loader_run(struct loader *, const struct options *, struct image *);
 
 /* Takes a text of reports apart, and calls with each. */
 void loader_each_report(const char *text, image_report *, void *arg);
+
+/* In the loader: adds to the list the open listeners that an entry of it covers, and says so. */
+void loader_list_covered(struct config *, const struct loader_before *, config_report *, void *arg);
 
 /* For --test and --dump: loads, prints every report to standard error, and returns the exit status.  Blocks. */
 int loader_try(const struct options *);

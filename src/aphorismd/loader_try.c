@@ -1,6 +1,7 @@
 /*
  * loader_try.c - what --test and --dump say to people.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -44,6 +45,24 @@ static void print_finding(void *to, const char *about, const char *what, const c
 	plain_say(to, "%s: %s; to mend it: %s", about, what, mend);
 }
 
+/* Whether an address is in use is not asked: by the daemon that runs it is. */
+static void print_addresses(const struct config *config)
+{
+	char what[CONFIG_ADDRESS + 128];
+
+	for (int64_t i = 0; i < config->listeners; i++) {
+		const char *address = config->listen[i].address;
+		int error = listener_try(&config->listen[i]);
+
+		if (error == 0)
+			continue;
+		snprintf(what, sizeof what, "%s: %s", address, listener_reason(address, error));
+		print_finding(stderr, "listen", what, error == EACCES
+		              ? "a port from 1024 on, or AmbientCapabilities=CAP_NET_BIND_SERVICE in the unit"
+		              : "ip address add before the start, or another address");
+	}
+}
+
 static void print_findings(const struct options *options, const struct image *image)
 {
 	const struct config *config = image->config;
@@ -51,6 +70,7 @@ static void print_findings(const struct options *options, const struct image *im
 
 	doctor_learn(&facts);
 	doctor_check(config, image->size, options, &facts, print_finding, stderr);
+	print_addresses(config);
 	/* a daemon that somebody else starts may have no pidfile, and another folder for it */
 	if (config->pidfile[0] && (config->set.pidfile || (geteuid() == 0 && access(config->pidfile, F_OK) == 0)))
 		doctor_check_pidfile(config->pidfile, -1, print_finding, stderr);

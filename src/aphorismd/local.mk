@@ -11,6 +11,7 @@ aphorismd_SOURCES = \
 	%D%/inetd.c %D%/inetd.h \
 	%D%/inherited.c %D%/inherited.h \
 	%D%/loader.c %D%/loader.h \
+	%D%/loader_covered.c \
 	%D%/loader_try.c \
 	%D%/main.c \
 	%D%/notify.c %D%/notify.h \

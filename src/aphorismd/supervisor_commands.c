@@ -195,6 +195,19 @@ static void say_finding(void *arg, const char *about, const char *what, const ch
 	control_say(*(const unsigned *)arg, "finding about=%s\twhat=%s\tmend=%s", about, said_what, said_mend);
 }
 
+/* An address that is on no interface any more: who can't reach us sees nothing of us, and nor do we of him. */
+static void say_lost_address(const struct listener *listener, unsigned client)
+{
+	struct config_listen at = { .mode = 0 };
+	char what[CONFIG_ADDRESS + 64];
+
+	memcpy(at.address, listener->address, sizeof at.address);
+	if (listener_try(&at) != EADDRNOTAVAIL)
+		return;
+	snprintf(what, sizeof what, "%s: %s any more", at.address, listener_reason(at.address, EADDRNOTAVAIL));
+	say_finding(&client, "listen", what, "ip address add, or another address in listen and aphorismctl reload");
+}
+
 /* UNIX sockets that nobody finds at their paths any more. */
 static void say_lost_sockets(const struct supervisor *s, unsigned client)
 {
@@ -204,6 +217,8 @@ static void say_lost_sockets(const struct supervisor *s, unsigned client)
 		const struct listener *listener = s->listeners[i];
 		const char *address = listener->address;
 
+		if (listener->family != AF_UNIX)
+			say_lost_address(listener, client);
 		if (listener->family != AF_UNIX || listener->lent || listener_has_file(listener))
 			continue;
 		if (errno == ENOENT) {

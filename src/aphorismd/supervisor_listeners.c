@@ -1,6 +1,7 @@
 /*
  * supervisor_listeners.c - the sockets that all generations share.
  */
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -109,15 +110,37 @@ static struct listener *find_listener(struct supervisor *s, const struct config_
 	return NULL;
 }
 
-/* One of ours that has the port: 127.0.0.1 and * exclude each other, and no reload may close what still serves. */
-static const struct listener *same_port(const struct supervisor *s, const struct config_listen *at)
+/* Those of ours that exclude the address.  Returns whether there is one. */
+static bool share(const struct supervisor *s, const struct config_listen *at, bool on)
 {
-	const char *port = strrchr(at->address, ':');
+	bool any = false;
 
-	for (size_t i = 0; i < s->listener_count && strncmp(at->address, "unix:", 5) != 0; i++)
-		if (strcmp(strrchr(s->listeners[i]->address, ':'), port) == 0)
-			return s->listeners[i];
-	return NULL;
+	for (size_t i = 0; i < s->listener_count; i++)
+		if (s->listeners[i]->family != AF_UNIX && listener_excludes(s->listeners[i], at))
+			any |= listener_share(s->listeners[i], on);
+	return any;
+}
+
+/*
+ * Of 127.0.0.1 and * each excludes the other, and no reload may close what still serves.  Two sockets that share an
+ * address (SO_REUSEPORT) may both have it, and keep it when they cease to share: so that is for the moment of binding,
+ * and a second daemon of the same user still finds the address in use.
+ */
+static struct listener *open_one(struct supervisor *s, const struct config_listen *at, int backlog, int *status,
+                                 char *reason)
+{
+	bool beside = share(s, at, true);
+	struct listener *listener = beside ? listener_open_beside(at, backlog, status, reason)
+	                                   : listener_open(at, backlog, status, reason);
+	int error = errno;
+
+	share(s, at, false);
+	for (size_t i = 0; !listener && error == EADDRINUSE && i < s->listener_count; i++)
+		if (listener_is_at(s->listeners[i], at->address))
+			snprintf(reason, LISTENER_REASON, "can't listen on %s: our own %s is the same file",
+			         at->address, s->listeners[i]->address);
+	errno = error;
+	return listener;
 }
 
 int supervisor_open_listeners(struct supervisor *s, const struct config *config, struct listener **listeners,
@@ -129,17 +152,9 @@ int supervisor_open_listeners(struct supervisor *s, const struct config *config,
 		listeners[i] = find_listener(s, &config->listen[i], listeners, i);
 		if (listeners[i])
 			continue;
-		listeners[i] = listener_open(&config->listen[i], (int)config->backlog, &status, reason);
-		if (!listeners[i]) {
-			const struct listener *ours = status == EX_UNAVAILABLE ? same_port(s, &config->listen[i])
-			                                                       : NULL;
-			size_t len = strlen(reason);
-
-			if (ours)
-				snprintf(reason + len, LISTENER_REASON - len,
-				         "; our own %s is in the way, a restart can change that", ours->address);
+		listeners[i] = open_one(s, &config->listen[i], (int)config->backlog, &status, reason);
+		if (!listeners[i])
 			return status;
-		}
 		s->listeners[s->listener_count++] = listeners[i];
 	}
 	return 0;

@@ -56,6 +56,7 @@ static void notify_reloading(void)
 
 void supervisor_begin_reload(struct supervisor *s)
 {
+	struct loader_before before;
 	int status;
 
 	if (s->upgrade.step == UPGRADE_DONE && s->upgrade.heir > 0)
@@ -71,7 +72,8 @@ void supervisor_begin_reload(struct supervisor *s)
 	s->reason[0] = '\0';
 	if (s->current)
 		notify_reloading();
-	status = loader_start(&s->loader, s->options, s->current ? s->current->image.config : NULL);
+	before = (struct loader_before){ s->current ? s->current->image.config : NULL, s->listeners, s->listener_count };
+	status = loader_start(&s->loader, s->options, &before);
 	if (status == 0)
 		return;
 	supervisor_tell_reports(s);

@@ -99,6 +99,33 @@ const char *address_parse(struct address *address, const char *text)
 	return port < 0 ? "the port must be a number from 0 to 65535" : NULL;
 }
 
+static in_port_t port_of(const struct address *address)
+{
+	return address->sockaddr.ss_family == AF_INET
+	       ? ((const struct sockaddr_in *)(const void *)&address->sockaddr)->sin_port
+	       : ((const struct sockaddr_in6 *)(const void *)&address->sockaddr)->sin6_port;
+}
+
+static bool is_unspecified(const struct address *address)
+{
+	return address->sockaddr.ss_family == AF_INET
+	       ? ((const struct sockaddr_in *)(const void *)&address->sockaddr)->sin_addr.s_addr == INADDR_ANY
+	       : IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)(const void *)&address->sockaddr)->sin6_addr);
+}
+
+bool address_covers(const struct address *outer, const struct address *inner)
+{
+	int family = inner->sockaddr.ss_family;
+
+	if (outer->sockaddr.ss_family == AF_UNIX || family == AF_UNIX)
+		return memcmp(&outer->sockaddr, &inner->sockaddr, sizeof outer->sockaddr) == 0;
+	if (port_of(outer) != port_of(inner) || port_of(outer) == 0 || (inner->any && !outer->any))
+		return false;
+	if (outer->any || (outer->sockaddr.ss_family == family && is_unspecified(outer)))
+		return true;
+	return memcmp(&outer->sockaddr, &inner->sockaddr, sizeof outer->sockaddr) == 0;
+}
+
 static void format_ipv6(char *to, size_t size, const struct sockaddr_in6 *sockaddr)
 {
 	char host[INET6_ADDRSTRLEN];

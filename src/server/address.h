@@ -22,6 +22,12 @@ struct address {
 const char *address_parse(struct address *, const char *text);
 
 /*
+ * Does the first one take all that comes to the second one, where that is not bound?  So it does if they are the same.
+ * Two of which neither takes what comes to the other can be bound at the same time.  Port 0 takes nothing.
+ */
+bool address_covers(const struct address *, const struct address *);
+
+/*
  * Writes 127.0.0.1:1060, [::1]:1060, an IPv4 address in its IPv6 form as IPv4, unix:/path, unix:@name for an abstract
  * name, or unix: alone for a socket without a name.  Bytes behind a UNIX socket's name must be 0.  Returns `to`.
  */

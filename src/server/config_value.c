@@ -298,20 +298,30 @@ static void set_listen_group(const struct place *place, const config_setting_t *
 		complain(place, "mode is for UNIX sockets, and %s is none", listen->address);
 }
 
-/* Is an address in the list before it?  Port 0 may repeat: the kernel gives each another one. */
-static bool is_double(const struct config *config, const struct config_listen *listen)
+/* The kernel lets nobody listen twice on an address.  Port 0 may repeat: each is given another one. */
+static void check_collision(const struct place *place, const struct config_listen *listen)
 {
+	const struct config *config = place->loader->config;
 	struct address address, other;
 
 	if (address_parse(&address, listen->address) != NULL)
-		return false;
-	if (address.sockaddr.ss_family != AF_UNIX && strcmp(strrchr(listen->address, ':'), ":0") == 0)
-		return false;
-	for (int64_t i = 0; i < config->listeners; i++)
-		if (address_parse(&other, config->listen[i].address) == NULL && other.len == address.len &&
-		    memcmp(&other.sockaddr, &address.sockaddr, address.len) == 0)
-			return true;
-	return false;
+		return;
+	for (int64_t i = 0; i < config->listeners; i++) {
+		const char *before = config->listen[i].address;
+		bool covers, covered;
+
+		if (address_parse(&other, before) != NULL)
+			continue;
+		covers = address_covers(&address, &other);
+		covered = address_covers(&other, &address);
+		if (covers && covered)
+			complain(place, "%s is there twice", listen->address);
+		else if (covers || covered)
+			complain(place, "%s collides with %s, which %s", listen->address, before,
+			         covers ? "it includes" : "includes it");
+		if (covers || covered)
+			return;
+	}
 }
 
 static void add_listen(const struct place *place, const config_setting_t *setting)
@@ -331,8 +341,7 @@ static void add_listen(const struct place *place, const config_setting_t *settin
 		set_address(place, setting, listen->address);
 	else
 		complain_type(place, "a list of addresses or { address = \"...\"; } groups", setting);
-	if (is_double(config, listen))
-		complain(place, "%s is there twice", listen->address);
+	check_collision(place, listen);
 	config->listeners++;
 }
 

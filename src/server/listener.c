@@ -26,6 +26,7 @@ static int status_of(int error)
 	case EADDRNOTAVAIL:
 	case ENOENT:
 	case ENOTDIR:
+	case ENOTSOCK:
 		return EX_UNAVAILABLE;
 	case EACCES:
 	case EPERM:
@@ -34,6 +35,21 @@ static int status_of(int error)
 	default:
 		return EX_OSERR;
 	}
+}
+
+const char *listener_reason(const char *address, int error)
+{
+	const char *port = strncmp(address, "unix:", strlen("unix:")) == 0 ? NULL : strrchr(address, ':');
+
+	if (error == EADDRINUSE)
+		return "in use by another process";
+	if (error == EADDRNOTAVAIL)
+		return "no address of this machine";
+	if (error == ENOTSOCK)
+		return "what is there is no socket, and stays as it is";
+	if (error == EACCES && port && atoi(port + 1) < 1024)
+		return "a port under 1024 needs the capability CAP_NET_BIND_SERVICE";
+	return strerror(error);
 }
 
 /*
@@ -94,7 +110,14 @@ static int note_address(struct listener *listener, bool any)
 	return 0;
 }
 
-static int open_and_bind(struct listener *listener, const struct config_listen *listen_at, int backlog)
+bool listener_share(const struct listener *listener, bool on)
+{
+	int value = on;
+
+	return setsockopt(listener->fd, SOL_SOCKET, SO_REUSEPORT, &value, sizeof value) == 0;
+}
+
+static int open_and_bind(struct listener *listener, const struct config_listen *listen_at, int backlog, bool beside)
 {
 	struct address address;
 
@@ -108,12 +131,14 @@ static int open_and_bind(struct listener *listener, const struct config_listen *
 	if (listener->family == AF_UNIX)
 		return listener_bind_file(listener, &address, (mode_t)listen_at->mode) ? listen(listener->fd, backlog)
 		                                                                       : -1;
-	if (bind_inet(listener, &address) < 0 || listen(listener->fd, backlog) < 0)
+	if ((beside && !listener_share(listener, true)) || bind_inet(listener, &address) < 0 ||
+	    listen(listener->fd, backlog) < 0 || (beside && !listener_share(listener, false)))
 		return -1;
 	return note_address(listener, address.any);
 }
 
-struct listener *listener_open(const struct config_listen *listen_at, int backlog, int *status, char *reason)
+static struct listener *open_new(const struct config_listen *listen_at, int backlog, bool beside, int *status,
+                                 char *reason)
 {
 	struct listener *listener = calloc(1, sizeof *listener);
 
@@ -121,16 +146,44 @@ struct listener *listener_open(const struct config_listen *listen_at, int backlo
 		listener->fd = -1;
 		snprintf(listener->asked, sizeof listener->asked, "%s", listen_at->address);
 	}
-	if (!listener || open_and_bind(listener, listen_at, backlog) < 0) {
+	if (!listener || open_and_bind(listener, listen_at, backlog, beside) < 0) {
 		int error = errno;
 
 		*status = status_of(error);
-		snprintf(reason, LISTENER_REASON, "can't listen on %s: %s", listen_at->address, strerror(error));
+		snprintf(reason, LISTENER_REASON, "can't listen on %s: %s", listen_at->address,
+		         listener_reason(listen_at->address, error));
 		listener_close(listener);
 		errno = error;
 		return NULL;
 	}
 	return listener;
+}
+
+struct listener *listener_open(const struct config_listen *listen_at, int backlog, int *status, char *reason)
+{
+	return open_new(listen_at, backlog, false, status, reason);
+}
+
+struct listener *listener_open_beside(const struct config_listen *listen_at, int backlog, int *status, char *reason)
+{
+	return open_new(listen_at, backlog, true, status, reason);
+}
+
+int listener_try(const struct config_listen *listen_at)
+{
+	struct listener listener = { .fd = -1 };
+	struct address address;
+	int error = 0;
+
+	if (address_parse(&address, listen_at->address) != NULL || address.sockaddr.ss_family == AF_UNIX)
+		return 0;
+	if ((listener.fd = open_socket(&address)) < 0)
+		return errno;
+	listener.family = address.sockaddr.ss_family;
+	if (bind_inet(&listener, &address) < 0 && errno != EADDRINUSE)
+		error = errno;
+	close(listener.fd);
+	return error;
 }
 
 static bool takes_ipv4_too(int fd)
@@ -190,9 +243,28 @@ void listener_close(struct listener *listener)
 	free(listener);
 }
 
+static bool covers(const char *outer, const char *inner)
+{
+	struct address one, other;
+
+	return address_parse(&one, outer) == NULL && address_parse(&other, inner) == NULL &&
+	       address_covers(&one, &other);
+}
+
 bool listener_serves(const struct listener *listener, const struct config_listen *listen_at)
 {
-	return strcmp(listener->asked, listen_at->address) == 0 || strcmp(listener->address, listen_at->address) == 0;
+	return strcmp(listener->asked, listen_at->address) == 0 || strcmp(listener->address, listen_at->address) == 0 ||
+	       (covers(listener->address, listen_at->address) && covers(listen_at->address, listener->address));
+}
+
+bool listener_is_covered(const struct listener *listener, const struct config_listen *listen_at)
+{
+	return covers(listen_at->address, listener->address);
+}
+
+bool listener_excludes(const struct listener *listener, const struct config_listen *listen_at)
+{
+	return covers(listen_at->address, listener->address) || covers(listener->address, listen_at->address);
 }
 
 static struct timeval timeval_of(int64_t us)

@@ -35,6 +35,21 @@ enum {
  */
 struct listener *listener_open(const struct config_listen *, int backlog, int *status, char *reason);
 
+/* The same, next to listeners of ours that exclude the address, and that share (listener_share()) during the call. */
+struct listener *listener_open_beside(const struct config_listen *, int backlog, int *status, char *reason);
+
+/* Why that address can't be listened on, for people; error: errno.  Lasts until the next call of strerror(). */
+const char *listener_reason(const char *address, int error);
+
+/* Could it be bound here and by us?  0, also where somebody listens there or it is a UNIX socket; or errno. */
+int listener_try(const struct config_listen *);
+
+/*
+ * Lets another socket of the same user, which does so too, be bound to an address that excludes this one; false with
+ * errno.  For moments: as long as it is set any process of that user could join in.
+ */
+bool listener_share(const struct listener *, bool);
+
 /*
  * Takes a descriptor that is a listening socket (descriptor.h) and that somebody else has opened, for connections that
  * are served like those of our own.  It is lent, or `theirs` if the caller says so; of one that is bound inside its
@@ -66,6 +81,15 @@ void listener_forget(struct listener *);
 
 /* Is it what this entry of a configuration asks for? */
 bool listener_serves(const struct listener *, const struct config_listen *);
+
+/* Would this entry's listener take all clients who come to this one, were it closed? */
+bool listener_is_covered(const struct listener *, const struct config_listen *);
+
+/* Can't both be bound, unless they share?  Of 127.0.0.1 and * with the same port each excludes the other. */
+bool listener_excludes(const struct listener *, const struct config_listen *);
+
+/* Is a UNIX listener's file the one at that address, by whatever path? */
+bool listener_is_at(const struct listener *, const char *address);
 
 /*
  * Sets what a reload may have changed: the backlog and a UNIX socket's permissions, unless it is lent, and the

@@ -61,7 +61,12 @@ static bool remove_stale(const struct folder *folder, const struct sockaddr_un *
 
 	if (file < 0)
 		return errno == ENOENT;
-	stale = S_ISSOCK(st.st_mode) && refuses_connections(file, at);
+	if (!S_ISSOCK(st.st_mode)) {
+		close(file);
+		errno = ENOTSOCK;
+		return false;
+	}
+	stale = refuses_connections(file, at);
 	close(file);
 	if (stale && (folder_remove(folder, st.st_dev, st.st_ino) || errno == ENOENT))
 		return true;
@@ -133,6 +138,21 @@ bool listener_has_file(const struct listener *listener)
 		return is_there;
 	errno = EADDRINUSE;
 	return false;
+}
+
+bool listener_is_at(const struct listener *listener, const char *address)
+{
+	struct address at;
+	struct folder folder;
+	struct stat st;
+	bool is_there;
+
+	if (listener->family != AF_UNIX || address_parse(&at, address) != NULL || at.sockaddr.ss_family != AF_UNIX ||
+	    !folder_open(&folder, address + strlen("unix:")))
+		return false;
+	is_there = fstatat(folder.fd, folder.name, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_file(listener, &st);
+	folder_close(&folder);
+	return is_there;
 }
 
 bool listener_is_lost(const struct listener *listener)

@@ -166,22 +166,43 @@ def test_nobody_changes_what_connections_inherit(start, place, model):
 
 
 def test_a_listener_that_was_shut_down_is_opened_anew(start, place, model):
-    """Even where it takes connections again, whose clients nobody would hear."""
-    d = start(model, listen=("127.0.0.1:0", f"unix:{place}/socket"))
+    """Even where it takes connections again, whose clients nobody would hear; and at the port that it had."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    d = start(model, listen=("127.0.0.1:0", f"unix:{place}/socket", f"127.0.0.1:{port}"))
     hostile = d.workers()[0].pid
     d.signal(signal.SIGSTOP)          # until all are
     with intruder(hostile) as worker:
         for fd in listening(hostile):
             worker.call(48, fd, 2)
     d.signal(signal.SIGCONT)
-    d.wait_for("was shut down by a worker: it is opened anew", number=1)
-    again = d.wait_for(r"listening on (127\S+)", number=1).group(1)
+    d.wait_for("was shut down by a worker: it is opened anew", number=2)
+    again = d.wait_for(r"listening on (127\S+)", number=2).group(1)
     d.wait_for("reloaded: generation 2")
     d.settled()
-    for address in (again, d.addresses[1]):
+    for address in (again, *d.addresses[1:]):
         assert talk(address, [b"Simple is better than?"]) == b"Complex."
     with d.connect(1) as client:
         assert client.ask(b"Beautiful is better than?") == ANSWERS
+
+
+@pytest.mark.models(only=("prefork", "event"))
+def test_listeners_beside_each_other_that_were_shut_down(start, model):
+    """The wider one is opened anew; the narrower one, which was kept for those on their way to it, is not."""
+    d = start(model)
+    port = d.address.rsplit(":", 1)[1]
+    d.reloaded(listen=(f"*:{port}",))
+    d.settled()
+    hostile = d.workers()[0].pid
+    d.signal(signal.SIGSTOP)
+    with intruder(hostile) as worker:
+        for fd in listening(hostile):
+            worker.call(48, fd, 2)
+    d.signal(signal.SIGCONT)
+    d.wait_for("reloaded: generation 3")
+    d.settled()
+    for address in (d.address, f"127.0.0.2:{port}"):
+        assert talk(address, [b"Simple is better than?"]) == b"Complex."
 
 
 @pytest.mark.models(only=("prefork", "threadpool", "event"))

@@ -57,6 +57,41 @@ START_TEST(bad_address)
 }
 END_TEST
 
+static const struct {
+	const char *outer, *inner;
+	bool covers, covered;
+} pairs[] = {
+	{ "*:1060", "127.0.0.1:1060", true, false },
+	{ "*:1060", "[::1]:1060", true, false },
+	{ "*:1060", "0.0.0.0:1060", true, false },
+	{ "*:1060", "[::]:1060", true, false },
+	{ "*:1060", "*:1060", true, true },
+	{ "0.0.0.0:1060", "127.0.0.1:1060", true, false },
+	{ "[::]:1060", "[::1]:1060", true, false },
+	{ "[::ffff:10.0.0.1]:80", "10.0.0.1:80", true, true },
+	{ "unix:/a", "unix:/a", true, true },
+	{ "[::]:1060", "0.0.0.0:1060", false, false },
+	{ "[::]:1060", "127.0.0.1:1060", false, false },
+	{ "0.0.0.0:1060", "[::1]:1060", false, false },
+	{ "127.0.0.1:1060", "127.0.0.2:1060", false, false },
+	{ "*:1060", "127.0.0.1:1061", false, false },
+	{ "*:0", "127.0.0.1:0", false, false },
+	{ "127.0.0.1:0", "127.0.0.1:0", false, false },
+	{ "unix:/a", "unix:/b", false, false },
+	{ "*:1060", "unix:/a", false, false },
+};
+
+START_TEST(one_covers_another)
+{
+	struct address outer, inner;
+
+	ck_assert_ptr_null(address_parse(&outer, pairs[_i].outer));
+	ck_assert_ptr_null(address_parse(&inner, pairs[_i].inner));
+	ck_assert_int_eq(address_covers(&outer, &inner), pairs[_i].covers);
+	ck_assert_int_eq(address_covers(&inner, &outer), pairs[_i].covered);
+}
+END_TEST
+
 START_TEST(equal_addresses_are_equal_in_each_byte)
 {
 	struct address one, other;
@@ -110,6 +145,7 @@ int main(void)
 
 	tcase_add_loop_test(tcase, good_address, 0, (int)(sizeof good / sizeof *good));
 	tcase_add_loop_test(tcase, bad_address, 0, (int)(sizeof bad / sizeof *bad));
+	tcase_add_loop_test(tcase, one_covers_another, 0, (int)(sizeof pairs / sizeof *pairs));
 	tcase_add_test(tcase, equal_addresses_are_equal_in_each_byte);
 	tcase_add_test(tcase, unix_path_has_a_length);
 	tcase_add_test(tcase, peers_are_formatted);

@@ -307,6 +307,10 @@ static const struct {
 	{ "listen = ( \"[::1]:1\",\n { address = \"[0::1]:1\"; } );",
 	  "a.conf:2: listen: [0::1]:1 is there twice\n" },
 	{ "listen = ( \"unix:/a\", \"unix:/a\" );", "a.conf:1: listen: unix:/a is there twice\n" },
+	{ "listen = ( \"[::]:1\", \"0.0.0.0:1\",\n { address = \"*:1\"; } );",
+	  "a.conf:2: listen: *:1 collides with [::]:1, which it includes\n" },
+	{ "listen = [ \"*:1\",\n \"127.0.0.1:1\" ];",
+	  "a.conf:2: listen: 127.0.0.1:1 collides with *:1, which includes it\n" },
 	{ "listen = (\n {\n protocol = \"echo\"; } );", "a.conf:2: listen: a listener without an address\n" },
 	{ "listen = ( { adress = \"127.0.0.1:1\"; } );",
 	  "a.conf:1: listen: \"adress\" is no part of a listener, did you mean \"address\"? "
