@@ -19,7 +19,7 @@ from pathlib import Path
 
 import harness
 import pytest
-from harness import APHORISMD, LIMIT, ROOT, Daemon, is_starter, open_files, owners, process, run, talk, until
+from harness import APHORISMD, LIMIT, ROOT, SLACK, Daemon, is_starter, open_files, owners, process, run, talk, until
 from intruder import intruder, libc, needs_ptrace, reached
 
 WRITE, IOCTL, SHUTDOWN, FCNTL = 1, 16, 48, 72                       # of x86-64
@@ -223,6 +223,18 @@ def test_a_worker_can_not_mute_the_log(spoken, sandbox, kind):
             worker.call(FCNTL, fd, F_SETFL, os.O_WRONLY | os.O_APPEND | O_DIRECT)
             worker.call(FCNTL, fd, F_SETFL, os.O_RDWR | os.O_NONBLOCK)
     still_speaks(d, ear)
+
+
+def test_a_worker_writes_over_no_line_of_a_file(spoken):
+    """What it writes is appended, whatever flags it asks for."""
+    d, ear = spoken("appended", "auto")
+    if process(d.workers()[0].pid).status("Seccomp") != ["2"]:
+        pytest.skip("nothing confines its system calls")
+    before = ear.listen()
+    with intruder(d.workers()[0].pid) as worker:
+        assert worker.call(FCNTL, 2, F_SETFL, os.O_RDWR | os.O_NONBLOCK) == -errno.EPERM
+        assert worker.call(WRITE, 2, b"mine\n", 5) == 5
+    assert (d.place / "log").read_bytes().startswith(before + b"mine\n")
 
 
 @pytest.mark.skipif(not ROOT, reason="what is opened here is ours, not somebody else's")
