@@ -340,6 +340,36 @@ def test_words_without_end_cost_the_supervisor_little(daemon, place, as_nobody, 
             os.close(fd)
 
 
+@pytest.mark.alone
+def test_a_signal_is_heard_soon_whoever_else_is_served_meanwhile(daemon):
+    """The supervisor is deaf to workers for a while, and to signals: not for longer because others ask it much."""
+    needs_ptrace()
+    d = daemon("event", event__workers=1, max_connections=100000)
+    fds = stolen(d.workers()[0].pid)
+    end = time.monotonic() + 3
+    caller = os.fork()                          # a thread of ours would wait for us to call
+    if caller == 0:
+        while time.monotonic() < end:
+            for fd in fds:
+                with contextlib.suppress(BlockingIOError):
+                    os.write(fd, b"\n" * 8)
+            time.sleep(0.0003)
+        os._exit(0)
+    try:
+        while time.monotonic() < end:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(d.control))
+                client.send(b"status\n")
+                while client.recv(65536):
+                    pass
+    finally:
+        os.waitpid(caller, 0)
+        for fd in fds:
+            os.close(fd)
+    d.signal(signal.SIGTERM)
+    d.wait_for("stopping", limit=1 + SLACK)
+
+
 def states(pid):
     """Where the states of workers may be, in the memory that they share: (address, ...)."""
     found = []
