@@ -184,6 +184,22 @@ def test_a_listener_that_was_shut_down_is_opened_anew(start, place, model):
         assert client.ask(b"Beautiful is better than?") == ANSWERS
 
 
+def test_a_listener_that_was_shut_down_is_opened_once_that_can_be(start, place):
+    """A reload that fails, whatever for, is not the last word, as nobody would be served until an operator came."""
+    d = start("iterative", listen=(f"unix:{place}/socket",))
+    good = d.config.read_text()
+    d.config.write_text("nonsense")
+    with intruder(d.workers()[0].pid) as worker:
+        for fd in listening(worker.tid):
+            worker.call(48, fd, 2)
+    d.wait_for("was shut down by a worker: it is opened anew")
+    d.wait_for("reload failed")
+    d.config.write_text(good)
+    d.wait_for("reloaded: generation")
+    with d.connect() as client:
+        assert client.ask(b"Beautiful is better than?") == ANSWERS
+
+
 @pytest.mark.models(only=("prefork", "threadpool", "event"))
 def test_a_listener_that_is_lent_and_was_shut_down_costs_nothing(start, model):
     """Nobody but its owner can open it anew; the workers wait for that."""
