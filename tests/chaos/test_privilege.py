@@ -211,9 +211,10 @@ def test_a_listener_that_is_lent_and_was_shut_down_costs_nothing(start, model):
                 worker.call(48, fd, 2)
         d.signal(signal.SIGCONT)
         d.wait_for("was shut down by a worker: whoever has opened it")
-        before = d.cpu()
+        before, woken = d.cpu(), process(d.pid).status("voluntary_ctxt_switches")
         time.sleep(1)
         assert d.cpu() - before < 0.2
+        assert int(process(d.pid).status("voluntary_ctxt_switches")[0]) - int(woken[0]) < 5
 
 
 @pytest.mark.models(only=("prefork", "event"))
