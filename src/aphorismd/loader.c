@@ -17,6 +17,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "aphorismd/daemonize.h"
 #include "aphorismd/doctor.h"
 #include "aphorismd/inherited.h"
 #include "aphorismd/privileges.h"
@@ -184,9 +185,16 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Sockets, locks and pipes of the supervisor are none of its business.  The memfd is older, so its number is lower. */
-static void close_others(int memfd, int lines)
+/*
+ * Sockets, locks and pipes of the supervisor are none of its business.  The memfd is older, so its number is lower.  In
+ * the background standard error is whoever waits for the daemon: in an upgrade the process that leaves, by its word.
+ */
+static void close_others(int memfd, int lines, const struct options *options)
 {
+	int devnull = options->action == ACTION_SERVE && !options->foreground ? open("/dev/null", O_RDWR) : -1;
+
+	if (devnull >= 0)
+		daemonize_detach(devnull);
 	dup2(memfd, MEMFD);
 	dup2(lines, LINES);
 	compat_close_from(LINES + 1);
@@ -197,7 +205,7 @@ static void run(int memfd, int lines, const struct options *options, const struc
 {
 	struct reporting reporting = { .prefixed = true };
 
-	close_others(memfd, lines);
+	close_others(memfd, lines, options);
 	reporting.to = fdopen(LINES, "w");
 	reset_signals();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -226,6 +226,8 @@ static int wait_ms(struct supervisor *s, uint64_t now_us)
 	due_us = metrics_us < due_us ? metrics_us : due_us;
 	if (now_us < s->rest_until_us && s->rest_until_us < due_us)
 		due_us = s->rest_until_us;
+	if (s->reopen_us > 0 && !is_leaving(s) && s->reopen_us < due_us)
+		due_us = s->reopen_us;
 	due_us = supervisor_queues_due_us(s) < due_us ? supervisor_queues_due_us(s) : due_us;
 	due_us = supervisor_upgrade_due_us(s) < due_us ? supervisor_upgrade_due_us(s) : due_us;
 	if (s->loader.pid > 0 && s->loader.deadline_us < due_us)

@@ -193,6 +193,14 @@ bool supervisor_see_listeners(struct supervisor *s, const struct pollfd *fds, in
 	return again;
 }
 
+bool supervisor_lacks_listener(const struct supervisor *s)
+{
+	for (int64_t i = 0; s->current && i < s->current->image.config->listeners; i++)
+		if (s->current->listeners[i]->shut && !s->current->listeners[i]->lent)
+			return true;
+	return false;
+}
+
 void supervisor_mark_removed(struct supervisor *s)
 {
 	uint64_t removed = 0;

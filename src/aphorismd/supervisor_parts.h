@@ -72,6 +72,7 @@ struct supervisor {
 
 	enum step step;
 	bool again;                       /* another reload was asked for meanwhile */
+	uint64_t reopen_us;               /* 0, or when to try again to open what was shut down */
 	struct loader loader;
 	struct image image;               /* loaded, not yet a generation's */
 	struct generation *next, *current, *old;
@@ -259,10 +260,12 @@ void supervisor_forget_unlisted(struct supervisor *, const struct generation *);
 
 /*
  * A worker that was taken over can shut listeners down.  Those that are to be asked about, up to CONFIG_LISTENERS; and,
- * after poll(2), whether some of them are to be opened anew by a reload, with the reason logged.
+ * after poll(2), whether some of them are to be opened anew by a reload, with the reason logged.  Is there one that no
+ * reload has opened yet?
  */
 int supervisor_poll_listeners(const struct supervisor *, struct pollfd *);
 bool supervisor_see_listeners(struct supervisor *, const struct pollfd *, int count);
+bool supervisor_lacks_listener(const struct supervisor *);
 
 /* Tells the old generation which of its listeners the present one does not have: their queues are its to finish. */
 void supervisor_mark_removed(struct supervisor *);

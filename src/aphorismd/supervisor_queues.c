@@ -20,12 +20,14 @@ static bool are_watched(const struct supervisor *s)
 	       current->plan.most_workers > 1;
 }
 
+/* One that was shut down is ready for ever. */
 static int list(const struct supervisor *s, struct pollfd *fds)
 {
-	int count = (int)s->current->image.config->listeners;
+	int count = 0;
 
-	for (int i = 0; i < count; i++)
-		fds[i] = (struct pollfd){ .fd = s->current->listeners[i]->fd, .events = POLLIN };
+	for (int64_t i = 0; i < s->current->image.config->listeners; i++)
+		if (!s->current->listeners[i]->shut)
+			fds[count++] = (struct pollfd){ .fd = s->current->listeners[i]->fd, .events = POLLIN };
 	return count;
 }
 

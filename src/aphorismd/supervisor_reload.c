@@ -17,7 +17,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-enum { ORPHANS_US = 1500 * CLOCK_MS, BIND_PAUSE_US = 20 * CLOCK_MS };
+enum { ORPHANS_US = 1500 * CLOCK_MS, BIND_PAUSE_US = 20 * CLOCK_MS, REOPEN_US = 5 * CLOCK_S };
 
 static void end_reload(struct supervisor *s, int status)
 {
@@ -35,6 +35,7 @@ static void end_reload(struct supervisor *s, int status)
 		supervisor_stop(s, STOP_AT_ONCE);       /* nothing to go on with: this was the start */
 	else if (status != 0)
 		log_error("reload failed: generation %u goes on with the old configuration", s->current->number);
+	s->reopen_us = supervisor_lacks_listener(s) ? clock_now_us() + REOPEN_US : 0;
 	if (s->again)
 		supervisor_begin_reload(s);
 }
@@ -68,6 +69,7 @@ void supervisor_begin_reload(struct supervisor *s)
 		return;
 	}
 	s->again = false;
+	s->reopen_us = 0;
 	s->step = STEP_LOADS;
 	s->reason[0] = '\0';
 	if (s->current)
@@ -265,6 +267,10 @@ static void discard_next(struct supervisor *s)
 
 void supervisor_advance_reload(struct supervisor *s, uint64_t now_us)
 {
+	if (s->reopen_us > 0 && now_us >= s->reopen_us) {
+		s->reopen_us = 0;
+		supervisor_begin_reload(s);
+	}
 	loader_check(&s->loader, now_us);
 	if (s->step == STEP_LOADS && s->loader.ended)
 		take_image(s);

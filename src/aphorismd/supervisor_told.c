@@ -22,7 +22,7 @@
 enum {
 	SHARE = 50,
 	ALLOWANCE_US = 20 * CLOCK_MS,     /* at once, after a time of silence: hundreds of words */
-	MOST_US = 10 * CLOCK_MS,          /* for one turn, which may have had other work to do: half a second of rest */
+	MOST_US = 10 * CLOCK_MS,          /* for one turn, and in all: half a second of rest at most */
 	ROUND = 16384,                    /* bytes that are heard between two waits, in a line each at worst */
 	ROUNDS = 4,                       /* and so often a full pipe is empty */
 	LINE = 2048,
@@ -71,6 +71,9 @@ bool supervisor_reckon(struct supervisor *s, uint64_t now_us)
 		s->credit_us = ALLOWANCE_US;
 	if (s->bothered && !forked)
 		s->credit_us -= (int64_t)(cost_us < MOST_US ? cost_us : MOST_US);
+	/* in a rest others are served all the same: signals wait for its end, and not for what that costs as well */
+	if (s->credit_us < -MOST_US)
+		s->credit_us = -MOST_US;
 	if (s->credit_us < 0)
 		s->rest_until_us = now_us + (uint64_t)-s->credit_us * SHARE;
 	s->bothered = s->credit_us < 0;   /* to wake at the end of a rest is work that they cause as well */

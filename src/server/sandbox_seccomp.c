@@ -266,6 +266,11 @@ enum { DUP2 = SYS_dup2 };
 #else
 enum { DUP2 = SYS_dup3 };
 #endif
+#ifdef SYS_fcntl64
+enum { FCNTL = SYS_fcntl64 };
+#else
+enum { FCNTL = SYS_fcntl };
+#endif
 
 enum { FIRST_ARGUMENT = offsetof(struct seccomp_data, args[0]) + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0) };
 #define LOAD(what)           BPF_STMT(BPF_LD | BPF_W | BPF_ABS, what)
@@ -291,23 +296,29 @@ static int keep_options(struct sock_filter *step, const struct sandbox_descripto
  * first, for each thread, and does without on an older kernel.  They must fail as on one: with ENOSYS.  clone3 hides
  * its flags from filters; the others are younger than the lists above.  A process that makes others is not even left
  * its own threads, of which it has no second, for the number is inherited with the filter: it would be the parent.
+ * Flags of a worker's standard error stay as they are: without O_APPEND it could write over what a file holds already.
  */
 static bool install_guard(unsigned makes, const struct sandbox_descriptors *descriptors)
 {
 	int signalled = makes & SANDBOX_PROCESSES ? 0 : getpid(), moved = descriptors ? descriptors->devnull : -1;
+	int appended = descriptors ? STDERR_FILENO : -1;
 	const struct sock_filter first[] = {
 		LOAD(offsetof(struct seccomp_data, nr)),
-		IF(SYS_tgkill, 6, 0),
-		IF(SYS_clone3, 11, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, NEWER, 10, 0),
-		IF(DUP2, 5, 0),
-		IF(SYS_dup3, 4, 0),
-		IF(SYS_setsockopt, 8, 0),
+		IF(SYS_tgkill, 8, 0),
+		IF(SYS_clone3, 15, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, NEWER, 14, 0),
+		IF(DUP2, 7, 0),
+		IF(SYS_dup3, 6, 0),
+		IF(SYS_setsockopt, 12, 0),
+		IF(SYS_fcntl, 6, 0),
+		IF(FCNTL, 5, 0),
 		RETURN(SECCOMP_RET_ALLOW),
 		LOAD(FIRST_ARGUMENT),
-		IF(signalled, 2, 3),
+		IF(signalled, 4, 5),
 		LOAD(FIRST_ARGUMENT),
-		IF(moved, 0, 1),
+		IF(moved, 2, 3),
+		LOAD(FIRST_ARGUMENT),
+		IF(appended, 1, 0),
 		RETURN(SECCOMP_RET_ALLOW),
 		RETURN(SECCOMP_RET_ERRNO | EPERM),
 		RETURN(SECCOMP_RET_ERRNO | ENOSYS),

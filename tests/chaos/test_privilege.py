@@ -11,7 +11,7 @@ from pathlib import Path
 
 import harness
 import pytest
-from harness import APHORISMD, ROOT, SLACK, Client, is_starter, open_files, owners, process, run, talk, until
+from harness import APHORISMD, ROOT, SLACK, Client, Daemon, is_starter, open_files, owners, process, run, talk, until
 from intruder import (FILES, FILES_READ, OTHERS, PROGRAMS, RIGHTS, SERVER, SOCKETS, SYSTEM, child_of, intruder,
                       needs_ptrace, scribbler, succeeded)
 from test_systemd import Manager
@@ -205,6 +205,22 @@ def test_listeners_beside_each_other_that_were_shut_down(start, model):
         assert talk(address, [b"Simple is better than?"]) == b"Complex."
 
 
+def test_a_listener_that_was_shut_down_is_opened_once_that_can_be(start, place):
+    """A reload that fails, whatever for, is not the last word, as nobody would be served until an operator came."""
+    d = start("iterative", listen=(f"unix:{place}/socket",))
+    good = d.config.read_text()
+    d.config.write_text("nonsense")
+    with intruder(d.workers()[0].pid) as worker:
+        for fd in listening(worker.tid):
+            worker.call(48, fd, 2)
+    d.wait_for("was shut down by a worker: it is opened anew")
+    d.wait_for("reload failed")
+    d.config.write_text(good)
+    d.wait_for("reloaded: generation")
+    with d.connect() as client:
+        assert client.ask(b"Beautiful is better than?") == ANSWERS
+
+
 @pytest.mark.models(only=("prefork", "threadpool", "event"))
 def test_a_listener_that_is_lent_and_was_shut_down_costs_nothing(start, model):
     """Nobody but its owner can open it anew; the workers wait for that."""
@@ -216,9 +232,10 @@ def test_a_listener_that_is_lent_and_was_shut_down_costs_nothing(start, model):
                 worker.call(48, fd, 2)
         d.signal(signal.SIGCONT)
         d.wait_for("was shut down by a worker: whoever has opened it")
-        before = d.cpu()
+        before, woken = d.cpu(), process(d.pid).status("voluntary_ctxt_switches")
         time.sleep(1)
         assert d.cpu() - before < 0.2
+        assert int(process(d.pid).status("voluntary_ctxt_switches")[0]) - int(woken[0]) < 5
 
 
 @pytest.mark.models(only=("prefork", "event"))
@@ -389,6 +406,26 @@ def test_the_first_loader_is_confined_too(daemon, sandbox):
         return False
     until("a confined loader", confined)
     d.wait_for("listening on")
+
+
+def test_a_loader_takes_no_part_in_an_upgrade(place, sandbox):
+    """In the background standard error of the process that comes is how that speaks with the one that leaves."""
+    table = {b"Is %d better than?" % n: b"Yes." for n in range(1000000)}           # for that it needs a while
+    d = Daemon(place, "prefork", listen=(f"unix:{place}/s",), process__pidfile=place / "pid",
+               process__sandbox="required")
+    assert run(APHORISMD, "-c", d.config).returncode == 0
+    elder = int((place / "pid").read_text())
+    d.write(table)
+    with Client(f"unix:{d.control}") as client:
+        client.send(b"upgrade\n")
+        loader = until("a confined loader", lambda: [p for p in harness.strays() if "loader" in p.title() and
+                                                    p.ppid != elder and p.status("Seccomp_filters") == ["2"]])[0]
+        with intruder(loader.pid) as stopped:
+            words = b"ready 0 0\ntaken\n"
+            stopped.call(1, 2, words, len(words))
+        lines = client.everything().decode()
+    assert re.fullmatch(r"pid \d+\nend 0\n", lines)
+    assert talk(f"unix:{place}/s", [b"Is 7 better than?"]) == b"Yes."
 
 
 def test_off_by_an_option_is_off_for_the_first_loader(daemon, sandbox):

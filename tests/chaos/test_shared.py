@@ -11,6 +11,7 @@ import os
 import pty
 import signal
 import socket
+import stat
 import struct
 import subprocess
 import threading
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import harness
 import pytest
-from harness import APHORISMD, LIMIT, ROOT, Daemon, is_starter, open_files, owners, process, run, talk, until
+from harness import APHORISMD, LIMIT, ROOT, SLACK, Daemon, is_starter, open_files, owners, process, run, talk, until
 from intruder import intruder, libc, needs_ptrace, reached
 
 WRITE, IOCTL, SHUTDOWN, FCNTL = 1, 16, 48, 72                       # of x86-64
@@ -225,6 +226,18 @@ def test_a_worker_can_not_mute_the_log(spoken, sandbox, kind):
     still_speaks(d, ear)
 
 
+def test_a_worker_writes_over_no_line_of_a_file(spoken):
+    """What it writes is appended, whatever flags it asks for."""
+    d, ear = spoken("appended", "auto")
+    if process(d.workers()[0].pid).status("Seccomp") != ["2"]:
+        pytest.skip("nothing confines its system calls")
+    before = ear.listen()
+    with intruder(d.workers()[0].pid) as worker:
+        assert worker.call(FCNTL, 2, F_SETFL, os.O_RDWR | os.O_NONBLOCK) == -errno.EPERM
+        assert worker.call(WRITE, 2, b"mine\n", 5) == 5
+    assert (d.place / "log").read_bytes().startswith(before + b"mine\n")
+
+
 @pytest.mark.skipif(not ROOT, reason="what is opened here is ours, not somebody else's")
 @pytest.mark.parametrize("kind", ["pipe", "file"])
 def test_nor_where_standard_error_can_not_be_opened_anew(spoken, sandbox, kind):
@@ -277,12 +290,15 @@ class Busy:
     """act() again and again, meanwhile."""
 
     def __init__(self, act):
-        self.over = False
+        self.over, self.error = False, None
         self.thread = threading.Thread(target=self.run, args=(act,), daemon=True)
 
     def run(self, act):
-        while not self.over:
-            act()
+        try:
+            while not self.over:
+                act()
+        except OSError as error:
+            self.error = error
 
     def __enter__(self):
         self.thread.start()
@@ -290,6 +306,7 @@ class Busy:
     def __exit__(self, *_):
         self.over = True
         self.thread.join()
+        assert not self.error, f"it ended too soon: {self.error}"
 
 
 def cost(d, act, seconds=2):
@@ -314,11 +331,12 @@ def test_words_without_end_cost_the_supervisor_little(daemon, place, as_nobody, 
     place.chmod(0o777)
     d = daemon("event", event__workers=1, max_connections=100000, as_nobody=as_nobody)
     fds = stolen(d.workers()[0].pid)
+    pipes = {fd for fd in fds if stat.S_ISFIFO(os.fstat(fd).st_mode)}
 
     def write():
         for fd in fds:
             with contextlib.suppress(BlockingIOError):
-                os.write(fd, words)
+                os.write(fd, words if fd in pipes else words[:8])       # no more goes into an eventfd
 
     try:
         assert cost(d, write) < SHARE
@@ -326,6 +344,36 @@ def test_words_without_end_cost_the_supervisor_little(daemon, place, as_nobody, 
     finally:
         for fd in fds:
             os.close(fd)
+
+
+@pytest.mark.alone
+def test_a_signal_is_heard_soon_whoever_else_is_served_meanwhile(daemon):
+    """The supervisor is deaf to workers for a while, and to signals: not for longer because others ask it much."""
+    needs_ptrace()
+    d = daemon("event", event__workers=1, max_connections=100000)
+    fds = stolen(d.workers()[0].pid)
+    end = time.monotonic() + 3
+    caller = os.fork()                          # a thread of ours would wait for us to call
+    if caller == 0:
+        while time.monotonic() < end:
+            for fd in fds:
+                with contextlib.suppress(BlockingIOError):
+                    os.write(fd, b"\n" * 8)
+            time.sleep(0.0003)
+        os._exit(0)
+    try:
+        while time.monotonic() < end:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(d.control))
+                client.send(b"status\n")
+                while client.recv(65536):
+                    pass
+    finally:
+        os.waitpid(caller, 0)
+        for fd in fds:
+            os.close(fd)
+    d.signal(signal.SIGTERM)
+    d.wait_for("stopping", limit=1 + SLACK)
 
 
 def states(pid):
