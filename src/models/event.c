@@ -82,6 +82,7 @@ struct loop {
 	bool listening;
 	uint64_t retry_us;                /* 0, or when to take connections again: after a shortage, after others */
 	uint32_t taken;
+	uint8_t left[CONFIG_LISTENERS];   /* of each one's share of the burst, until the next wait */
 };
 
 static bool watch(struct loop *loop, int fd, uint32_t number, bool shared)
@@ -158,17 +159,18 @@ static enum worker_taken take_one(struct loop *loop, int number)
 	return taken;
 }
 
-/* The share of a listener: those whose connections are open wait as long as all of them together take. */
-static int burst(const struct loop *loop)
+/* Whatever tells of a listener, and however often: those whose connections are open wait for one burst of all. */
+static void share_burst(struct loop *loop)
 {
-	return BURST / loop->worker->listener_count;
+	memset(loop->left, BURST / loop->worker->listener_count, sizeof loop->left);
 }
 
+/* One that has had its share will be told of again: events are level-triggered. */
 static void take_connections(struct loop *loop, int number)
 {
 	enum worker_taken taken = WORKER_TAKES;
 
-	for (int left = burst(loop); left > 0 && loop->listening; left--) {
+	for (; loop->left[number] > 0 && loop->listening; loop->left[number]--) {
 		if ((taken = take_one(loop, number)) < WORKER_TURNS_AWAY)
 			break;
 		if (++loop->taken % TURN == 0)
@@ -192,7 +194,7 @@ static void take_queue(struct loop *loop)
 	for (int i = 0; i < loop->worker->listener_count; i++) {
 		enum worker_taken taken = WORKER_TAKES;
 
-		for (int left = burst(loop); left > 0 && taken >= WORKER_TURNS_AWAY; left--)
+		for (; loop->left[i] > 0 && taken >= WORKER_TURNS_AWAY; loop->left[i]--)
 			taken = take_one(loop, i);
 		if (taken >= WORKER_TURNS_AWAY)
 			loop->retry_us = loop->pump->now_us;      /* at once: there may be more */
@@ -253,6 +255,7 @@ static void serve(struct worker *worker)
 		struct event event;
 
 		event_pump_wait(loop.pump, loop.retry_us);
+		share_burst(&loop);
 		while (loop.pump->engine->next(&event))
 			handle(&loop, &event);
 		event_pump_tick(loop.pump);

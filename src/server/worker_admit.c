@@ -121,7 +121,7 @@ static void begin(struct worker *worker, struct connection *connection)
 }
 
 bool worker_let_in(struct worker *worker, struct worker_listener *listener, struct connection *connection,
-           const struct sockaddr_storage *from)
+                   const struct sockaddr_storage *from)
 {
 	const struct sockaddr *peer = (const struct sockaddr *)from;
 

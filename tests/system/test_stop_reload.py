@@ -1,5 +1,6 @@
 """Stops and reloads amid clients: no answer that is owed is lost, nobody is refused, reset or answered wrongly."""
 
+import contextlib
 import itertools
 import os
 import random
@@ -105,6 +106,20 @@ def test_stop_while_clients_wait_for_a_place(daemon, model):
             assert client.everything() == b"Ugly."
             client.close()
         assert first.everything() == b""
+    assert d.wait() == 0
+
+
+def test_stop_serves_all_who_were_in_the_queue(daemon, model):
+    """However long that takes, within the drain's time: a second is granted to newcomers."""
+    d = daemon(model, max_connections=1, work__delay="600ms", timeouts__drain="12s")
+    with contextlib.ExitStack() as ends:
+        clients = [ends.enter_context(d.connect()) for _ in range(5)]
+        for client in clients:
+            client.send(b"Simple is better than?")
+        until("the turn of the first", lambda: unread(clients[0]) == 0)
+        d.signal(signal.SIGTERM)
+        for client in clients:
+            assert client.everything() == b"Complex."
     assert d.wait() == 0
 
 

@@ -8,6 +8,7 @@ unit_tests = \
 	%D%/test_histogram \
 	%D%/test_log \
 	%D%/test_nearest \
+	%D%/test_parked \
 	%D%/test_plain \
 	%D%/test_proctitle \
 	%D%/test_proxy \
