@@ -28,15 +28,14 @@ struct loader {
 /* What is in force, and outlives the call. */
 struct loader_before {
 	const struct config *config;              /* NULL at a start */
-	struct listener *const *listeners;        /* the open ones; at a start those of the process whose place we take */
+	struct listener *const *listeners;        /* the open ones; at a start those of the process that we replace */
 	size_t listener_count;
 };
 
 /*
- * Starts a loader.  What that had from files must still be there:
- * defaults stand in for missing files at a start only.  It also says whether the loader is confined; at a start only
- * options and environment can say that it is not to be.  And those who serve by it go before a large table.  Returns 0,
- * or EX_OSERR, reported.
+ * Starts a loader.  What the configuration in force had from files must still be there: defaults stand in for missing
+ * files at a start only.  It also says whether the loader is confined; at a start only options and environment can say
+ * that it is not to be.  And those who serve by it go before a large table.  Returns 0, or EX_OSERR, reported.
  */
 int loader_start(struct loader *, const struct options *, const struct loader_before *);
 

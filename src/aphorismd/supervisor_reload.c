@@ -74,7 +74,9 @@ void supervisor_begin_reload(struct supervisor *s)
 	s->reason[0] = '\0';
 	if (s->current)
 		notify_reloading();
-	before = (struct loader_before){ s->current ? s->current->image.config : NULL, s->listeners, s->listener_count };
+	before = (struct loader_before){
+		s->current ? s->current->image.config : NULL, s->listeners, s->listener_count,
+	};
 	status = loader_start(&s->loader, s->options, &before);
 	if (status == 0)
 		return;
