@@ -19,7 +19,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "system")]
 pytest.register_assert_rewrite("harness", "oracle")
 
 import harness  # noqa: E402
-from fixtures import daemon, place  # noqa: E402, F401
+from fixtures import daemon, place, reserved  # noqa: E402, F401
 from flood import Flood, Torrent  # noqa: E402
 from shortage import Cgroup  # noqa: E402
 

@@ -187,10 +187,10 @@ def test_a_listener_that_was_shut_down_is_opened_anew(start, place, model):
 
 
 @pytest.mark.models(only=("prefork", "event"))
-def test_listeners_beside_each_other_that_were_shut_down(start, model):
+def test_listeners_beside_each_other_that_were_shut_down(start, model, reserved):
     """The wider one is opened anew; the narrower one, which was kept for those on their way to it, is not."""
-    d = start(model)
-    port = d.address.rsplit(":", 1)[1]
+    port = reserved
+    d = start(model, listen=(f"127.0.0.1:{port}",))
     d.reloaded(listen=(f"*:{port}",))
     d.settled()
     hostile = d.workers()[0].pid

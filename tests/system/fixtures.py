@@ -1,12 +1,14 @@
 """What a test may ask for: a folder, daemons in it, and one run for every model that the program lists."""
 
 import os
+import socket
 
 import pytest
 
 import harness
 
-TRACED = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}    # to find them takes a process, and no strace
+# to find leaks takes a process, and no strace
+TRACED = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
 
 
 def pytest_generate_tests(metafunc):
@@ -21,6 +23,19 @@ def place():
     yield folder
     harness.end_all()
     harness.remove(folder)
+
+
+@pytest.fixture
+def reserved():
+    """A port that the kernel gives to nobody meanwhile, at whatever address: it is bound, by who never listens, so that
+    only those who name it can have it."""
+    has_ipv6 = os.path.exists("/proc/net/if_inet6")
+    with socket.socket(socket.AF_INET6 if has_ipv6 else socket.AF_INET) as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if has_ipv6:
+            holder.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        holder.bind(("", 0))
+        yield holder.getsockname()[1]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 import harness
-from harness import APHORISMD, ROOT, Client, Daemon, port, run, talk, until
+from harness import APHORISMD, ROOT, Client, Daemon, run, talk, until
 from load import Load
 
 QUESTION, ANSWER = b"Simple is better than?", b"Complex."
@@ -36,10 +36,10 @@ def listeners(at):
 
 # A reload to an address that excludes one of ours
 
-def test_a_wider_address_and_back_under_load(daemon, model):
+def test_a_wider_address_and_back_under_load(daemon, model, reserved):
     """Nobody is refused or reset at the address that is served all the time."""
-    d = daemon(model)
-    at = port(d.address)
+    at = reserved
+    d = daemon(model, listen=(f"127.0.0.1:{at}",))
     load = Load(d.address, 8, per_connection=3)
     for wide in (f"*:{at}", f"0.0.0.0:{at}"):
         assert refuses(f"127.0.0.2:{at}")
@@ -57,23 +57,24 @@ def test_a_wider_address_and_back_under_load(daemon, model):
     assert listeners(at) == 1
 
 
-def test_who_is_served_for_long_holds_nobody_up(daemon):
+def test_who_is_served_for_long_holds_nobody_up(daemon, reserved):
     """The worker of the old generation that is busy had the narrower address: others have it, too."""
-    d = daemon("prefork", prefork__start_workers=1, prefork__min_spare=1, prefork__max_spare=1, work__delay="5s")
+    d = daemon("prefork", listen=(f"127.0.0.1:{reserved}",), work__delay="5s",
+               prefork__start_workers=1, prefork__min_spare=1, prefork__max_spare=1)
     with d.connect() as busy:
         busy.send(QUESTION)
         until("the question's being read", lambda: harness.unread(busy) == 0)
-        d.reloaded(listen=(f"*:{port(d.address)}",), work__delay="0ms")
+        d.reloaded(listen=(f"*:{reserved}",), work__delay="0ms")
         for _ in range(20):
             with d.connect() as client:
                 assert client.ask(QUESTION) == ANSWER
         assert busy.answer() == ANSWER
 
 
-def test_what_stays_open_beside_is_told(daemon, model):
+def test_what_stays_open_beside_is_told(daemon, model, reserved):
     """It is served by the rule of the wider one, and goes when that goes."""
-    d = daemon(model, log__level="notice")
-    wide, since = f"*:{port(d.address)}", len(d.lines)
+    d = daemon(model, listen=(f"127.0.0.1:{reserved}",), log__level="notice")
+    wide, since = f"*:{reserved}", len(d.lines)
     result = d.reload(listen=({"address": wide, "protocol": "echo"},))
     assert result.returncode == 0, result
     told = f"listen: {d.address} stays open beside {wide} until a restart"
@@ -86,31 +87,31 @@ def test_what_stays_open_beside_is_told(daemon, model):
     assert talk(other, [QUESTION]) == ANSWER and refuses(d.address)
 
 
-def test_a_wider_address_after_an_upgrade(daemon, place):
+def test_a_wider_address_after_an_upgrade(daemon, place, reserved):
     """The new program has another configuration, and both of its sockets later on."""
-    d = daemon("event", process__pidfile=place / "pid")
-    d.write(listen=(f"*:{port(d.address)}",))
+    d = daemon("event", listen=(f"127.0.0.1:{reserved}",), process__pidfile=place / "pid")
+    d.write(listen=(f"*:{reserved}",))
     load = Load(d.address, 4, per_connection=3)
     for _ in range(2):
         d.upgraded()
-        assert talk(f"127.0.0.2:{port(d.address)}", [QUESTION]) == ANSWER
+        assert talk(f"127.0.0.2:{reserved}", [QUESTION]) == ANSWER
     d.reloaded()
     load.finish()
 
 
-def test_a_bad_reload_to_a_wider_address_leaves_all_as_it_was(daemon):
-    d = daemon("prefork")
-    at = port(d.address)
+def test_a_bad_reload_to_a_wider_address_leaves_all_as_it_was(daemon, reserved):
+    at = reserved
+    d = daemon("prefork", listen=(f"127.0.0.1:{at}",))
     with socket.create_server(("127.0.0.1", 0)) as other:
         result = d.reload(listen=(f"*:{at}", "127.0.0.1:%d" % other.getsockname()[1]))
     assert result.returncode == 69, result
     assert listeners(at) == 1 and refuses(f"127.0.0.2:{at}") and talk(d.address, [QUESTION]) == ANSWER
 
 
-def test_the_same_address_in_other_words(daemon, model):
+def test_the_same_address_in_other_words(daemon, model, reserved):
     """It is the same listener, and nothing is opened or closed."""
-    d = daemon(model)
-    at, since = port(d.address), len(d.lines)
+    d = daemon(model, listen=(f"127.0.0.1:{reserved}",))
+    at, since = reserved, len(d.lines)
     for same in (f"[::ffff:127.0.0.1]:{at}", f"[::ffff:7f00:1]:{at}", d.address):
         d.reloaded(listen=(same,))
         d.settled()
@@ -120,11 +121,11 @@ def test_the_same_address_in_other_words(daemon, model):
 
 # What can't be had, and why
 
-def test_a_port_of_a_stranger(daemon):
+def test_a_port_of_a_stranger(daemon, reserved):
     """Not even where one of ours has the same port; a restart would change nothing."""
-    d = daemon("prefork")
-    with socket.create_server(("127.0.0.2", port(d.address))) as other:
-        wide = f"*:{port(d.address)}"
+    d = daemon("prefork", listen=(f"127.0.0.1:{reserved}",))
+    with socket.create_server(("127.0.0.2", reserved)):
+        wide = f"*:{reserved}"
         result = d.reload(listen=(wide,))
         assert result.returncode == 69
         assert f"can't listen on {wide}: in use by another process\n" in result.stdout + result.stderr
