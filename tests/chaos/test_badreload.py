@@ -64,4 +64,6 @@ def test_a_long_day_of_bad_reloads(daemon, place, rng):
     crowd.finish()
     other.close()
     assert not crowd.how_many(REFUSED, RESET), crowd.count
-    assert before[1] == after[1] and abs(before[0] - after[0]) < FLAT, f"{before}, then {after}"
+    assert abs(before[0] - after[0]) < FLAT, f"{before}, then {after}"
+    # aphorismctl may have ended before the supervisor had closed its end: at the first look, or at the last
+    until("no more descriptors than at the beginning", lambda: len(open_files(d.pid)) <= before[1])
