@@ -245,7 +245,8 @@ static int wait_ms(struct supervisor *s, uint64_t now_us)
 	return due_us < longest_ms ? (int)due_us : (int)longest_ms;
 }
 
-static void wait_for_events(struct supervisor *s)
+/* Not within the loop: workers are forked from there, and would pay for these descriptors on their stacks. */
+static __attribute__((noinline)) void wait_for_events(struct supervisor *s)
 {
 	struct pollfd fds[CONTROL_CLIENTS + 4 + SUPERVISOR_POLLS + 2 * CONFIG_LISTENERS];
 	uint64_t now_us = clock_now_us();

@@ -23,6 +23,7 @@ enum {
 	SHARE = 50,
 	ALLOWANCE_US = 20 * CLOCK_MS,     /* at once, after a time of silence: hundreds of words */
 	MOST_US = 10 * CLOCK_MS,          /* for one turn, and in all: half a second of rest at most */
+	PIECE = 512,                      /* little, for whoever is forked next pays for each page of this stack */
 	ROUND = 16384,                    /* bytes that are heard between two waits, in a line each at worst */
 	ROUNDS = 4,                       /* and so often a full pipe is empty */
 	LINE = 2048,
@@ -98,14 +99,21 @@ static void pass_on(const char *text, size_t len)
 
 bool supervisor_hear_workers(struct supervisor *s)
 {
-	char text[ROUND];
-	ssize_t n = read(s->told[0], text, sizeof text);
+	char text[PIECE];
+	size_t heard = 0;
+	ssize_t n;
 
-	if (n <= 0)
+	do {
+		n = read(s->told[0], text, sizeof text);
+		if (n > 0) {
+			pass_on(text, (size_t)n);
+			heard += (size_t)n;
+		}
+	} while (n == sizeof text && heard < ROUND);
+	if (heard == 0)
 		return false;
 	s->bothered = true;
 	s->look |= s->old != NULL || s->upgrade.step == UPGRADE_DONE;
-	pass_on(text, (size_t)n);
 	return true;
 }
 
