@@ -106,7 +106,7 @@ static bool keep_capabilities(uint32_t kept)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { .effective = 0 } };
-	struct __user_cap_data_struct all[_LINUX_CAPABILITY_U32S_3];
+	struct __user_cap_data_struct all[_LINUX_CAPABILITY_U32S_3] = { { .effective = 0 } };
 
 	/* in a container we may have less than we keep; without an answer we keep all, or no worker could be forked */
 	data[0].effective = data[0].permitted = kept;
