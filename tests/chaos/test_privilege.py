@@ -425,7 +425,8 @@ def test_a_loader_takes_no_part_in_an_upgrade(place, sandbox):
             stopped.call(1, 2, words, len(words))
         lines = client.everything().decode()
     assert re.fullmatch(r"pid \d+\nend 0\n", lines)
-    assert talk(f"unix:{place}/s", [b"Is 7 better than?"]) == b"Yes."
+    # who is in the queue by now may still be taken by a worker of the elder, which knows the old table
+    until("the answer of the one that came", lambda: talk(f"unix:{place}/s", [b"Is 7 better than?"]) == b"Yes.")
 
 
 def test_off_by_an_option_is_off_for_the_first_loader(daemon, sandbox):
