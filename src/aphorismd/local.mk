@@ -30,5 +30,6 @@ aphorismd_SOURCES = \
 	%D%/supervisor_setup.c \
 	%D%/supervisor_status.c \
 	%D%/supervisor_told.c \
-	%D%/supervisor_upgrade.c
+	%D%/supervisor_upgrade.c \
+	%D%/unit.c %D%/unit.h
 aphorismd_LDADD = libmodels.a libserver.a libprotocol.a libcommon.a $(LIBCONFIG_LIBS) $(SECCOMP_LIBS) $(LIBURING_LIBS)
