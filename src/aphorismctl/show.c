@@ -73,23 +73,26 @@ size_t show_histogram(const struct line *lines, size_t count)
 	return at;
 }
 
-static void put_field(const struct line *line, const char *name)
+/* Between two texts; where a daemon of another version does not tell it, nothing. */
+static void put_field(const struct line *line, const char *before, const char *name, const char *after)
 {
 	const char *at = line->value;
 	struct field field;
 
-	while (rows_next(&at, &field))
-		if (field.name_len == strlen(name) && memcmp(field.name, name, field.name_len) == 0)
-			plain_put(stdout, field.value, field.value_len);
+	while (rows_next(&at, &field)) {
+		if (field.name_len != strlen(name) || memcmp(field.name, name, field.name_len) != 0)
+			continue;
+		fputs(before, stdout);
+		plain_put(stdout, field.value, field.value_len);
+		fputs(after, stdout);
+	}
 }
 
 size_t show_finding(const struct line *line)
 {
-	put_field(line, "about");
-	fputs(": ", stdout);
-	put_field(line, "what");
-	fputs("\n\t", stdout);
-	put_field(line, "mend");
-	putchar('\n');
+	put_field(line, "", "about", ": ");
+	put_field(line, "", "what", "");
+	put_field(line, " [", "level", "]");
+	put_field(line, "\n\t", "mend", "\n");
 	return 1;
 }

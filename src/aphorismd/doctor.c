@@ -73,6 +73,13 @@ void doctor_learn(struct doctor_facts *facts)
 
 /* ---- telling ---- */
 
+const char *doctor_level_name(enum doctor_level level)
+{
+	static const char *const names[DOCTOR_LEVELS] = { "note", "warning", "error" };
+
+	return names[level];
+}
+
 struct doctor {
 	const struct config *config;
 	const struct model *model;
@@ -98,8 +105,8 @@ static void __attribute__((format(printf, 2, 3))) mend_by(struct doctor *doctor,
 	va_end(arguments);
 }
 
-static void __attribute__((format(printf, 3, 4)))
-find(const struct doctor *doctor, const char *about, const char *format, ...)
+static void __attribute__((format(printf, 4, 5)))
+find(const struct doctor *doctor, enum doctor_level level, const char *about, const char *format, ...)
 {
 	char what[PATH_MAX + 256];
 	va_list arguments;
@@ -107,7 +114,7 @@ find(const struct doctor *doctor, const char *about, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(what, sizeof what, format, arguments);
 	va_end(arguments);
-	doctor->report(doctor->arg, about, what, doctor->mend);
+	doctor->report(doctor->arg, level, about, what, doctor->mend);
 }
 
 /* ---- the configuration ---- */
@@ -117,8 +124,9 @@ static void check_backlog(struct doctor *doctor, const struct doctor_facts *fact
 	if ((uint64_t)doctor->config->backlog <= facts->somaxconn)
 		return;
 	mend_by(doctor, "sysctl -w net.core.somaxconn=%" PRId64, doctor->config->backlog);
-	find(doctor, "backlog", "%" PRId64 " is cut to %" PRIu64 " by the kernel (net.core.somaxconn)",
-	     doctor->config->backlog, facts->somaxconn);
+	find(doctor, DOCTOR_WARNING, "backlog",
+	     "%" PRId64 " is cut to %" PRIu64 " by the kernel (net.core.somaxconn)", doctor->config->backlog,
+	     facts->somaxconn);
 }
 
 /* Of a limit that somebody wrote: what the default of one key makes of that of another is nobody's mistake. */
@@ -127,7 +135,8 @@ static void check_capacity(struct doctor *doctor)
 	if (!doctor->config->set.max_connections || doctor->plan.capacity >= doctor->config->max_connections)
 		return;
 	mend_by(doctor, "max_connections = %u;", doctor->plan.capacity);
-	find(doctor, "max_connections", "model %s serves %u at once, not %" PRId64 "; more clients wait in the backlog",
+	find(doctor, DOCTOR_WARNING, "max_connections",
+	     "model %s serves %u at once, not %" PRId64 "; more clients wait in the backlog",
 	     doctor->model->name, doctor->plan.capacity, doctor->config->max_connections);
 }
 
@@ -148,8 +157,9 @@ static void check_files(struct doctor *doctor, const struct doctor_facts *facts)
 	if (needed <= facts->files)
 		return;
 	mend_by(doctor, "LimitNOFILE=%" PRIu64 " in the unit, or before the start: ulimit -n %" PRIu64, needed, needed);
-	find(doctor, "descriptors", "a process of model %s may need %" PRIu64 " for max_connections, the limit is %"
-	     PRIu64, doctor->model->name, needed, facts->files);
+	find(doctor, DOCTOR_WARNING, "descriptors",
+	     "a process of model %s may need %" PRIu64 " for max_connections, the limit is %" PRIu64,
+	     doctor->model->name, needed, facts->files);
 }
 
 /* Of one generation. */
@@ -170,7 +180,8 @@ static void check_tasks(struct doctor *doctor, const struct doctor_facts *facts)
 		return;
 	mend_by(doctor, "%s=%" PRIu64 " in the unit, or max_connections = %" PRIu64 ";", facts->tasks_by, needed,
 	        facts->tasks > OWN_TASKS + 4 ? (facts->tasks - OWN_TASKS) / 2 - 1 : 1);
-	find(doctor, "tasks", "model %s may need %" PRIu64 " processes and threads in a reload, the limit is %" PRIu64,
+	find(doctor, DOCTOR_WARNING, "tasks",
+	     "model %s may need %" PRIu64 " processes and threads in a reload, the limit is %" PRIu64,
 	     doctor->model->name, needed, facts->tasks);
 }
 
@@ -188,7 +199,7 @@ static void check_memory(struct doctor *doctor, const struct doctor_facts *facts
 	most = left / each;
 	most -= most / 64;        /* what all share counts as well */
 	mend_by(doctor, "max_connections = %" PRIu64 ";", most > 0 ? most : 1);
-	find(doctor, "memory", "model %s takes about %" PRIu64 " MiB at its limit, there are %" PRIu64,
+	find(doctor, DOCTOR_WARNING, "memory", "model %s takes about %" PRIu64 " MiB at its limit, there are %" PRIu64,
 	     doctor->model->name, needed >> 20, facts->memory >> 20);
 }
 
@@ -197,8 +208,8 @@ static void check_cpus(struct doctor *doctor, const struct doctor_facts *facts)
 	if (!doctor->model->nonblocking || doctor->plan.workers <= facts->cpus)
 		return;
 	mend_by(doctor, "%s = { workers = 0; };", doctor->model->name);
-	find(doctor, "cpus", "%u loops share %u usable CPUs, which serves nobody sooner", doctor->plan.workers,
-	     facts->cpus);
+	find(doctor, DOCTOR_NOTE, "cpus", "%u loops share %u usable CPUs, which serves nobody sooner",
+	     doctor->plan.workers, facts->cpus);
 }
 
 static void check_file(struct doctor *doctor, const char *about, const char *path, bool exposed)
@@ -206,7 +217,7 @@ static void check_file(struct doctor *doctor, const char *about, const char *pat
 	if (!exposed)
 		return;
 	mend_by(doctor, "chmod go-w %s; chown %u %s", path, (unsigned)geteuid(), path);
-	find(doctor, about, "%s may be changed by others than who starts the daemon", path);
+	find(doctor, DOCTOR_WARNING, about, "%s may be changed by others than who starts the daemon", path);
 }
 
 static void check_sandbox(struct doctor *doctor)
@@ -214,7 +225,7 @@ static void check_sandbox(struct doctor *doctor)
 	if (doctor->config->sandbox != SANDBOX_OFF)
 		return;
 	mend_by(doctor, "process = { sandbox = \"auto\"; };");
-	find(doctor, "process.sandbox", "off: who takes a worker over may do what its user may");
+	find(doctor, DOCTOR_WARNING, "process.sandbox", "off: who takes a worker over may do what its user may");
 }
 
 void doctor_check(const struct config *config, size_t image_size, const struct options *options,
@@ -231,6 +242,13 @@ void doctor_check(const struct config *config, size_t image_size, const struct o
 	check_file(&doctor, "configuration", options->file, config->exposed.file);
 	check_file(&doctor, "aphorisms", config->aphorisms, config->exposed.aphorisms);
 	check_sandbox(&doctor);
+}
+
+void doctor_check_user(const struct privileges *privileges, doctor_report *report, void *arg)
+{
+	if (privileges_are_roots(privileges))
+		report(arg, DOCTOR_WARNING, "process.user", "workers keep the rights of root",
+		       "process = { user = \"aphorismd\"; };");
 }
 
 /* ---- the load ---- */
@@ -274,17 +292,19 @@ void doctor_check_load(const struct config *config, const struct figures *figure
 
 	if (figures->queued > 0 && figures->connections_open >= doctor.plan.capacity) {
 		mend_room(&doctor, clients);
-		find(&doctor, "load", "%" PRIu64 " of %" PRIu64 " clients wait: %s serves %u at a time%s%s%s",
+		find(&doctor, DOCTOR_WARNING, "load",
+		     "%" PRIu64 " of %" PRIu64 " clients wait: %s serves %u at a time%s%s%s",
 		     figures->queued, clients, doctor.model->name, doctor.plan.capacity, fits ? "; " : "",
 		     fits ? better->name : "", fits ? " would serve all" : "");
 	} else if (figures->totals.count[COUNT_ACCEPT_WAITS] > 0) {
 		mend_room(&doctor, doctor.plan.capacity);
-		find(&doctor, "load", "clients had to wait %" PRIu64 " times, for a seat, a descriptor, a process or a "
-		     "thread", figures->totals.count[COUNT_ACCEPT_WAITS]);
+		find(&doctor, DOCTOR_NOTE, "load",
+		     "clients had to wait %" PRIu64 " times, for a seat, a descriptor, a process or a thread",
+		     figures->totals.count[COUNT_ACCEPT_WAITS]);
 	}
 	if (figures->totals.count[COUNT_REFUSED_LIMIT] > 0) {
 		mend_room(&doctor, most);
-		find(&doctor, "max_connections", "was reached; clients refused so far: %" PRIu64,
+		find(&doctor, DOCTOR_WARNING, "max_connections", "was reached; clients refused so far: %" PRIu64,
 		     figures->totals.count[COUNT_REFUSED_LIMIT]);
 	}
 }
@@ -313,7 +333,7 @@ static bool was_left(const struct folder *folder)
 	return left;
 }
 
-void doctor_check_pidfile(const char *path, int held, doctor_report *report, void *arg)
+void doctor_check_pidfile(const char *path, int held, enum doctor_level grave, doctor_report *report, void *arg)
 {
 	struct doctor doctor = { .report = report, .arg = arg };
 	const char *refused = NULL;
@@ -322,7 +342,7 @@ void doctor_check_pidfile(const char *path, int held, doctor_report *report, voi
 
 	if (held >= 0 && !pidfile_is_ours(path, held)) {
 		mend_by(&doctor, "rm %s, and restart the daemon", path);
-		find(&doctor, "process.pidfile", "%s is not the file of this daemon any more", path);
+		find(&doctor, grave, "process.pidfile", "%s is not the file of this daemon any more", path);
 		return;
 	}
 	if (!folder_open(&folder, path))
@@ -331,15 +351,16 @@ void doctor_check_pidfile(const char *path, int held, doctor_report *report, voi
 		refused = pidfile_refuses(&st);
 	if (refused) {
 		mend_by(&doctor, held < 0 ? "rm %s" : "rm %s, and restart the daemon", path);
-		find(&doctor, "process.pidfile", "%s: %s; a start or an upgrade refuses that", path, refused);
+		find(&doctor, grave, "process.pidfile", "%s: %s; a start or an upgrade refuses that", path, refused);
 	} else if (held < 0 && was_left(&folder)) {
 		mend_by(&doctor, "rm %s", path);
-		find(&doctor, "process.pidfile", "%s was left by a daemon that is gone; the next one replaces it",
-		     path);
+		find(&doctor, DOCTOR_NOTE, "process.pidfile",
+		     "%s was left by a daemon that is gone; the next one replaces it", path);
 	}
 	if (!folder.fixed || !folder.kept) {
 		mend_by(&doctor, "a folder that only who starts the daemon may write to");
-		find(&doctor, "process.pidfile", "%s may be replaced by others than who starts the daemon", path);
+		find(&doctor, DOCTOR_WARNING, "process.pidfile",
+		     "%s may be replaced by others than who starts the daemon", path);
 	}
 	folder_close(&folder);
 }

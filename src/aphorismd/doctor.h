@@ -8,6 +8,7 @@
 
 #include "aphorismd/image.h"
 #include "aphorismd/options.h"
+#include "aphorismd/privileges.h"
 #include "server/figures.h"
 
 /* What the system grants to this process and those that it starts; UINT64_MAX: no limit is known. */
@@ -17,8 +18,20 @@ struct doctor_facts {
 	uint32_t cpus;
 };
 
-/* Receives a finding: the key or thing, what is wrong with it, and the line that mends it.  Texts last for the call. */
-typedef void doctor_report(void *arg, const char *about, const char *what, const char *mend);
+/*
+ * How bad it is.  An error: what was asked for does not work, or the next start or reload would fail.  A warning: it
+ * works as long as nothing else happens.  A note: whoever meant it so is right, or it can't be known from here.
+ */
+enum doctor_level { DOCTOR_NOTE, DOCTOR_WARNING, DOCTOR_ERROR, DOCTOR_LEVELS };
+
+/* "note", "warning" or "error". */
+const char *doctor_level_name(enum doctor_level);
+
+/*
+ * Receives a finding: how bad it is, the key or thing, what is wrong with it, and the line that mends it, "" where
+ * there is none.  Texts last for the call.
+ */
+typedef void doctor_report(void *arg, enum doctor_level, const char *about, const char *what, const char *mend);
 
 /* Reads files of the kernel, which do not make it wait. */
 void doctor_learn(struct doctor_facts *);
@@ -30,11 +43,14 @@ void doctor_check(const struct config *, size_t image_size, const struct options
 /* What is known of one that has served for a while. */
 void doctor_check_load(const struct config *, const struct figures *, doctor_report *, void *arg);
 
+/* Whom workers become. */
+void doctor_check_user(const struct privileges *, doctor_report *, void *arg);
+
 /*
  * The pidfile at that path: of the daemon that holds its descriptor, or before a start (held: -1) of one that has left
- * it.  May block as any look at a file may.
+ * it.  The level is of one that a start would refuse.  May block as any look at a file may.
  */
-void doctor_check_pidfile(const char *path, int held, doctor_report *, void *arg);
+void doctor_check_pidfile(const char *path, int held, enum doctor_level, doctor_report *, void *arg);
 
 /* Whether others than root, or whoever starts the daemon, may write to that file: for the loader, which reads it. */
 bool doctor_is_exposed(const char *path);

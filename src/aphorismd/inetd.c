@@ -116,13 +116,15 @@ static int converse(const struct options *options)
 	struct connection connection;
 	struct privileges privileges;
 	struct image image = { .at = NULL };
-	int status = loader_run(&loader, options, &image);
+	int status = loader_run(&loader, options, NULL, &image);
 
 	if (status == 0)
 		options_open_log(options, image.config);
 	loader_each_report(loader.text, report, NULL);
 	if (status == 0 && (status = privileges_resolve(&privileges, image.config, reason)) != 0)
 		log_error("%s", reason);
+	if (status == 0)
+		privileges_warn(&privileges, image.config);
 	if (status == 0)
 		status = open_worker(&worker, &image, INHERITED_FIRST, &privileges);
 	if (status != 0 || !worker_admit(&worker, INHERITED_FIRST, &connection))

@@ -200,6 +200,20 @@ static void close_others(int memfd, int lines, const struct options *options)
 	compat_close_from(LINES + 1);
 }
 
+static void become_reader(const struct servant *as, struct reporting *reporting)
+{
+	char line[128];
+	int blind;
+
+	if (as && !servant_become(as, &blind)) {
+		snprintf(line, sizeof line, "can't read as another user: %s", strerror(errno));
+		report(reporting, true, line);
+		_exit(fflush(reporting->to) == 0 ? EX_OSERR : EX_IOERR);
+	}
+	if (!as || !as->by_unit)
+		privileges_read_only();
+}
+
 static void run(int memfd, int lines, const struct options *options, const struct loader_before *before,
                 pid_t supervisor)
 {
@@ -213,7 +227,7 @@ static void run(int memfd, int lines, const struct options *options, const struc
 		_exit(EX_OSERR);
 	privileges_offer_to_oom_killer(PRIVILEGES_OOM_LOADER);
 	proctitle_set("aphorismd: loader");
-	privileges_read_only();
+	become_reader(before->as, &reporting);
 	_exit(load(MEMFD, options, before, &reporting));
 }
 
@@ -388,9 +402,9 @@ void loader_cancel(struct loader *loader)
 	loader_forget(loader);
 }
 
-int loader_run(struct loader *loader, const struct options *options, struct image *image)
+int loader_run(struct loader *loader, const struct options *options, const struct servant *as, struct image *image)
 {
-	const struct loader_before nothing = { .config = NULL };
+	const struct loader_before nothing = { .as = as };
 	int wait_status, status = loader_start(loader, options, &nothing);
 
 	if (status != 0)

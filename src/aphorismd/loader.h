@@ -11,6 +11,7 @@
 
 #include "aphorismd/image.h"
 #include "aphorismd/options.h"
+#include "aphorismd/servant.h"
 #include "server/listener.h"
 
 enum { LOADER_TEXT = 65536 };
@@ -30,6 +31,7 @@ struct loader_before {
 	const struct config *config;              /* NULL at a start */
 	struct listener *const *listeners;        /* the open ones; at a start those of the process that we replace */
 	size_t listener_count;
+	const struct servant *as;         /* by --test: as whom it is to be read; NULL: by whoever may read all */
 };
 
 /*
@@ -64,10 +66,11 @@ void loader_forget(struct loader *);
 void loader_cancel(struct loader *);
 
 /*
- * Loads from the beginning to the end, as a process that does nothing else meanwhile: blocks.  Returns 0 with an
- * image (for --dump without one), or a sysexits code; the text of the loader, which lasts, has its reports.
+ * Loads from the beginning to the end, as a process that does nothing else meanwhile: blocks.  The service is who is to
+ * read, or NULL.  Returns 0 with an image (for --dump without one), or a sysexits code; the text of the loader, which
+ * lasts, has its reports.
  */
-int loader_run(struct loader *, const struct options *, struct image *);
+int loader_run(struct loader *, const struct options *, const struct servant *, struct image *);
 
 /* Takes a text of reports apart, and calls with each. */
 void loader_each_report(const char *text, image_report *, void *arg);

@@ -1,94 +1,149 @@
 /*
  * loader_try.c - what --test and --dump say to people.
+ *
+ * Each line ends with its level, so that what stands in front of it is the same that a start or a reload would say.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "aphorismd/doctor.h"
 #include "aphorismd/loader.h"
 #include "aphorismd/privileges.h"
+#include "aphorismd/servant.h"
 #include "common/plain.h"
 #include "models/model.h"
 
-static void print(void *arg, bool error, const char *line)
+/* What was said so far. */
+struct trial {
+	const struct options *options;
+	struct servant servant;
+	unsigned count[DOCTOR_LEVELS];
+};
+
+static void say(struct trial *trial, enum doctor_level level, const char *line)
 {
-	(void)error;
-	plain_say(arg, "%s", line);
+	plain_say(stderr, "%s [%s]", line, doctor_level_name(level));
+	trial->count[level]++;
 }
 
-/* A start as root would resolve them; to anybody else --test says nothing of root's start. */
-static int try_privileges(const struct config *config)
+static void say_report(void *trial, bool error, const char *line)
 {
-	char reason[PRIVILEGES_REASON];
-	struct privileges privileges;
-	int status = geteuid() == 0 ? privileges_resolve(&privileges, config, reason) : 0;
+	say(trial, error ? DOCTOR_ERROR : DOCTOR_NOTE, line);
+}
 
-	if (status != 0)
-		plain_say(stderr, "%s", reason);
+static void say_finding(void *trial, enum doctor_level level, const char *about, const char *what, const char *mend)
+{
+	char line[3 * PATH_MAX];
+
+	snprintf(line, sizeof line, "%s: %s%s%s", about, what, *mend ? "; to mend it: " : "", mend);
+	say(trial, level, line);
+}
+
+/* What only a reader who is not root meets: a daemon of root's reads all at its start, and not at a reload. */
+static void say_refusal(void *arg, bool error, const char *line)
+{
+	struct trial *trial = arg;
+	char who[SERVANT_WORDS], all[PATH_MAX + 1024];
+
+	if (!error)
+		return;
+	snprintf(all, sizeof all, "%s, to %s", line, servant_who(&trial->servant, who));
+	say(trial, trial->servant.certain && trial->servant.by_unit ? DOCTOR_ERROR : DOCTOR_WARNING, all);
+}
+
+/*
+ * By who serves, and where he can't by whoever may read all: what remains then is wrong with the files themselves.
+ * Only root asks for somebody else.
+ */
+static int load(struct trial *trial, struct image *image)
+{
+	static struct loader theirs, ours;
+	bool as_servant = trial->options->action == ACTION_TEST && trial->servant.by_root && trial->servant.reads;
+	int status = loader_run(&theirs, trial->options, as_servant ? &trial->servant : NULL, image);
+
+	if (status == 0 || !as_servant) {
+		loader_each_report(theirs.text, say_report, trial);
+		return status;
+	}
+	status = loader_run(&ours, trial->options, NULL, image);
+	loader_each_report(ours.text, say_report, trial);
+	if (status == 0)
+		loader_each_report(theirs.text, say_refusal, trial);
 	return status;
 }
 
-static int try_model(const struct config *config)
+/* A start as root would resolve them; to anybody else --test says nothing of root's start. */
+static int try_privileges(struct trial *trial, const struct config *config)
+{
+	char reason[PRIVILEGES_REASON];
+	struct privileges privileges;
+	int status;
+
+	if (!trial->servant.by_root || (trial->servant.by_unit && trial->servant.certain))
+		return 0;
+	status = privileges_resolve(&privileges, config, reason);
+	if (status != 0)
+		say(trial, DOCTOR_ERROR, reason);
+	else
+		doctor_check_user(&privileges, say_finding, trial);
+	return status;
+}
+
+static int try_model(struct trial *trial, const struct config *config)
 {
 	const char *key, *lacking = model_lacks(config, &key);
 
 	if (!lacking)
 		return 0;
-	plain_say(stderr, "%s: %s", key, lacking);
+	say_finding(trial, DOCTOR_ERROR, key, lacking, "");
 	return EX_CONFIG;
 }
 
-static void print_finding(void *to, const char *about, const char *what, const char *mend)
-{
-	plain_say(to, "%s: %s; to mend it: %s", about, what, mend);
-}
-
-/* Whether an address is in use is not asked: by the daemon that runs it is. */
-static void print_addresses(const struct config *config)
-{
-	char what[CONFIG_ADDRESS + 128];
-
-	for (int64_t i = 0; i < config->listeners; i++) {
-		const char *address = config->listen[i].address;
-		int error = listener_try(&config->listen[i]);
-
-		if (error == 0)
-			continue;
-		snprintf(what, sizeof what, "%s: %s", address, listener_reason(address, error));
-		print_finding(stderr, "listen", what, error == EACCES
-		              ? "a port from 1024 on, or AmbientCapabilities=CAP_NET_BIND_SERVICE in the unit"
-		              : "ip address add before the start, or another address");
-	}
-}
-
-static void print_findings(const struct options *options, const struct image *image)
+static int try_all(struct trial *trial, struct image *image)
 {
 	const struct config *config = image->config;
 	struct doctor_facts facts;
+	int status;
 
+	if ((status = try_privileges(trial, config)) != 0 || (status = try_model(trial, config)) != 0)
+		return status;
 	doctor_learn(&facts);
-	doctor_check(config, image->size, options, &facts, print_finding, stderr);
-	print_addresses(config);
-	/* a daemon that somebody else starts may have no pidfile, and another folder for it */
-	if (config->pidfile[0] && (config->set.pidfile || (geteuid() == 0 && access(config->pidfile, F_OK) == 0)))
-		doctor_check_pidfile(config->pidfile, -1, print_finding, stderr);
+	doctor_check(config, image->size, trial->options, &facts, say_finding, trial);
+	servant_look(&trial->servant, config, say_finding, trial);
+	return trial->count[DOCTOR_ERROR] > 0 ? EX_CONFIG : 0;
+}
+
+/* "1 error, 2 warnings: " */
+static void say_verdict(const struct trial *trial)
+{
+	char text[128] = "";
+	size_t len = 0;
+
+	for (int level = DOCTOR_LEVELS - 1; level >= 0; level--)
+		if (trial->count[level] > 0)
+			len += (size_t)snprintf(text + len, sizeof text - len, "%s%u %s%s", len > 0 ? ", " : "",
+			                        trial->count[level], doctor_level_name((enum doctor_level)level),
+			                        trial->count[level] > 1 ? "s" : "");
+	plain_say(stderr, "aphorismd: %s: %s%s%s", trial->options->file, text, len > 0 ? ": " : "",
+	          trial->count[DOCTOR_ERROR] > 0 ? "a start or a reload would fail" : "good");
 }
 
 int loader_try(const struct options *options)
 {
-	static struct loader loader;
+	static struct trial trial;
 	struct image image = { .at = NULL };
-	int status = loader_run(&loader, options, &image);
+	int status;
 
-	loader_each_report(loader.text, print, stderr);
+	trial.options = options;
+	servant_learn(&trial.servant, options);
+	status = load(&trial, &image);
 	if (status == 0 && image.config)
-		status = try_privileges(image.config);
-	if (status == 0 && image.config)
-		status = try_model(image.config);
-	if (status == 0 && image.config)
-		print_findings(options, &image);
+		status = try_all(&trial, &image);
 	image_unmap(&image);
+	if (options->action == ACTION_TEST)
+		say_verdict(&trial);
 	return status;
 }

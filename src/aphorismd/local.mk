@@ -18,6 +18,8 @@ aphorismd_SOURCES = \
 	%D%/options.c %D%/options.h \
 	%D%/pidfile.c %D%/pidfile.h \
 	%D%/privileges.c %D%/privileges.h \
+	%D%/servant.c %D%/servant.h \
+	%D%/servant_look.c \
 	%D%/starter.c %D%/starter.h \
 	%D%/supervisor.c %D%/supervisor.h %D%/supervisor_parts.h \
 	%D%/supervisor_commands.c \

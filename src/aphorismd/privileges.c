@@ -46,11 +46,8 @@ int privileges_resolve(struct privileges *privileges, const struct config *confi
 	*privileges = (struct privileges){ .drop = false, .uid = geteuid(), .gid = getegid() };
 	if (!root && !config->set.user && config->group[0] == '\0')
 		return 0;
-	if (config->user[0] == '\0') {
-		if (root)
-			log_warning("process.user is empty: workers keep the rights of root");
+	if (config->user[0] == '\0')
 		return resolve_group(privileges, config, reason);
-	}
 	errno = 0;
 	if ((root || config->set.user) && !(user = getpwnam(config->user)))
 		return refuse(reason, "user", config->user, errno ? strerror(errno) : "no such user");
@@ -64,10 +61,20 @@ int privileges_resolve(struct privileges *privileges, const struct config *confi
 		return refuse(reason, "user", config->user, "only root can become another user");
 	if (!root && privileges->gid != getegid())
 		return refuse(reason, "group", config->group, "only root can change the group");
-	if (root && privileges->uid == 0)
-		log_warning("process.user is %s: workers keep the rights of root", config->user);
 	privileges->drop = root;
 	return 0;
+}
+
+bool privileges_are_roots(const struct privileges *privileges)
+{
+	return geteuid() == 0 && (!privileges->drop || privileges->uid == 0);
+}
+
+void privileges_warn(const struct privileges *privileges, const struct config *config)
+{
+	if (privileges_are_roots(privileges))
+		log_warning("process.user is %s: workers keep the rights of root",
+		            config->user[0] ? config->user : "empty");
 }
 
 void privileges_offer_to_oom_killer(int score)

@@ -19,10 +19,16 @@ struct privileges {
 enum { PRIVILEGES_REASON = 256 };
 
 /*
- * Finds whom process.user and process.group name.  Returns 0, or EX_CONFIG with the reason; a notice or warning may be
- * logged.  An ordinary user stays who he is: the default user is ignored, another one is an error.
+ * Finds whom process.user and process.group name.  Returns 0, or EX_CONFIG with the reason.  An ordinary user stays who
+ * he is: the default user is ignored, another one is an error.
  */
 int privileges_resolve(struct privileges *, const struct config *, char *reason);
+
+/* Do workers stay root? */
+bool privileges_are_roots(const struct privileges *);
+
+/* At a start: logs a warning if they do. */
+void privileges_warn(const struct privileges *, const struct config *);
 
 /*
  * Raises the process's readiness to be killed when memory runs out: rather a worker than the supervisor, and rather the

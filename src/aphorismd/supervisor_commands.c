@@ -184,7 +184,7 @@ static void put_clean(char *to, size_t size, const char *from)
 	log_clean(to);
 }
 
-static void say_finding(void *arg, const char *about, const char *what, const char *mend)
+static void say_finding(void *arg, enum doctor_level level, const char *about, const char *what, const char *mend)
 {
 	char said_what[400], said_mend[400];
 
@@ -192,7 +192,8 @@ static void say_finding(void *arg, const char *about, const char *what, const ch
 	if (strlen(mend) >= sizeof said_mend)
 		mend = "(a line too long to be shown)";   /* half a command is not to be typed */
 	put_clean(said_mend, sizeof said_mend, mend);
-	control_say(*(const unsigned *)arg, "finding about=%s\twhat=%s\tmend=%s", about, said_what, said_mend);
+	control_say(*(const unsigned *)arg, "finding level=%s\tabout=%s\twhat=%s\tmend=%s", doctor_level_name(level),
+	            about, said_what, said_mend);
 }
 
 /* An address that is on no interface any more: who can't reach us sees nothing of us, and nor do we of him. */
@@ -205,7 +206,8 @@ static void say_lost_address(const struct listener *listener, unsigned client)
 	if (listener_try(&at) != EADDRNOTAVAIL)
 		return;
 	snprintf(what, sizeof what, "%s: %s any more", at.address, listener_reason(at.address, EADDRNOTAVAIL));
-	say_finding(&client, "listen", what, "ip address add, or another address in listen and aphorismctl reload");
+	say_finding(&client, DOCTOR_ERROR, "listen", what,
+	            "ip address add, or another address in listen and aphorismctl reload");
 }
 
 /* UNIX sockets that nobody finds at their paths any more. */
@@ -223,11 +225,11 @@ static void say_lost_sockets(const struct supervisor *s, unsigned client)
 			continue;
 		if (errno == ENOENT) {
 			snprintf(what, sizeof what, "%s has been removed: nobody finds it", address);
-			say_finding(&client, "listen", what, "aphorismctl upgrade");
+			say_finding(&client, DOCTOR_ERROR, "listen", what, "aphorismctl upgrade");
 		} else if (errno == EADDRINUSE) {
 			snprintf(what, sizeof what, "%s is not the socket of this daemon any more", address);
 			snprintf(mend, sizeof mend, "rm %s; aphorismctl upgrade", address + strlen("unix:"));
-			say_finding(&client, "listen", what, mend);
+			say_finding(&client, DOCTOR_ERROR, "listen", what, mend);
 		}
 	}
 }
@@ -238,16 +240,15 @@ static void say_own_findings(const struct supervisor *s, unsigned client)
 	char what[PATH_MAX + 64], mend[CONFIG_ADDRESS + 64];
 
 	if (s->unconfined[0] != '\0')
-		say_finding(&client, "process.sandbox", s->unconfined,
+		say_finding(&client, DOCTOR_WARNING, "process.sandbox", s->unconfined,
 		            "a kernel with Landlock and seccomp, a build with libseccomp");
-	if (geteuid() == 0 && !s->privileges.drop)        /* at a start and by --test this is said already */
-		say_finding(&client, "process.user", "workers are root", "process = { user = \"aphorismd\"; };");
+	doctor_check_user(&s->privileges, say_finding, &client);
 	if (s->pidfile >= 0)
-		doctor_check_pidfile(s->pidfile_path, s->pidfile, say_finding, &client);
+		doctor_check_pidfile(s->pidfile_path, s->pidfile, DOCTOR_ERROR, say_finding, &client);
 	if (s->metrics.error != 0) {
 		snprintf(what, sizeof what, "it can't be written: %s", strerror(s->metrics.error));
 		supervisor_mend_metrics(s, mend, sizeof mend);
-		say_finding(&client, "metrics.file", what, mend);
+		say_finding(&client, DOCTOR_ERROR, "metrics.file", what, mend);
 	}
 }
 

@@ -75,7 +75,7 @@ void supervisor_begin_reload(struct supervisor *s)
 	if (s->current)
 		notify_reloading();
 	before = (struct loader_before){
-		s->current ? s->current->image.config : NULL, s->listeners, s->listener_count,
+		s->current ? s->current->image.config : NULL, s->listeners, s->listener_count, NULL,
 	};
 	status = loader_start(&s->loader, s->options, &before);
 	if (status == 0)

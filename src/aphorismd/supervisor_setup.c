@@ -162,6 +162,7 @@ int supervisor_set_up(struct supervisor *s, const struct config *config)
 		supervisor_complain(s, status, "%s", reason);
 		return status;
 	}
+	privileges_warn(&s->privileges, config);
 	if ((status = lock_pidfile(s, config)) != 0)
 		return status;
 	supervisor_open_log(s, config);

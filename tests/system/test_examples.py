@@ -14,5 +14,6 @@ def test_it_is_valid_and_about_its_model(model):
     # what this very machine grants is not the example's to say
     beside = "keep the rights of root", "descriptors: ", "tasks: ", "memory: "
     complaints = [line for line in checked.stderr.splitlines() if not any(words in line for words in beside)]
-    assert (checked.returncode, checked.stdout, complaints) == (0, "", [])
+    assert (checked.returncode, checked.stdout, len(complaints)) == (0, "", 1), checked
+    assert complaints[0].startswith(f"aphorismd: {example}: ") and complaints[0].endswith("good")
     assert f'model = "{model}";' in run(APHORISMD, "--dump", "--config", example, *more).stdout

@@ -205,10 +205,10 @@ def test_an_address_that_has_gone_meanwhile(daemon):
 def test_a_collision_is_told(place, first, second, said):
     d = Daemon(place)
     d.config.write_text(f'listen = ("{first}",\n  "unix:{place}/s",\n  "{second}");\naphorisms = "{d.table.name}";\n')
-    for option in ("-t", "-f"):
+    for option, level in (("-t", " [error]"), ("-f", "")):
         result = run(APHORISMD, option, "-c", d.config)
         assert result.returncode == 78
-        assert f"{d.config}:3: listen: {said}\n" in result.stderr
+        assert f"{d.config}:3: listen: {said}{level}\n" in result.stderr
 
 
 def test_what_does_not_collide(daemon):

@@ -1,0 +1,133 @@
+/*
+ * servant.c - who serves, and becoming him.
+ */
+#include "aphorismd/servant.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "aphorismd/privileges.h"
+
+/* ---- who ---- */
+
+static bool add_group(void *arg, const char *name)
+{
+	struct servant *servant = arg;
+	const struct group *group = getgrnam(name);
+
+	if (group && servant->group_count < SERVANT_GROUPS)
+		servant->groups[servant->group_count++] = group->gr_gid;
+	return false;
+}
+
+/* As systemd does it: the groups that the user is in, and those that the unit names. */
+static bool find_user(struct servant *servant)
+{
+	const struct unit *unit = &servant->unit;
+	const char *name = unit->value[UNIT_USER], *group_name = unit->value[UNIT_GROUP];
+	const struct passwd *user = getpwnam(name);
+	const struct group *group = *group_name ? getgrnam(group_name) : NULL;
+
+	if (!user || (*group_name && !group))
+		return false;
+	servant->uid = user->pw_uid;
+	servant->gid = group ? group->gr_gid : user->pw_gid;
+	servant->group_count = SERVANT_GROUPS;
+	if (getgrouplist(name, servant->gid, servant->groups, &servant->group_count) < 0)
+		servant->group_count = SERVANT_GROUPS;
+	unit_any(unit, UNIT_GROUPS, add_group, servant);
+	return true;
+}
+
+static void __attribute__((format(printf, 2, 3))) doubt(struct servant *servant, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(servant->unsure, sizeof servant->unsure, format, arguments);
+	va_end(arguments);
+	servant->certain = false;
+}
+
+void servant_learn(struct servant *servant, const struct options *options)
+{
+	const struct unit *unit = &servant->unit;
+
+	*servant = (struct servant){ .by_root = geteuid() == 0, .reads = true };
+	servant->certain = servant->by_root;
+	if (!servant->by_root)
+		return;
+	unit_read(&servant->unit);
+	/* a unit of root's does what any start by root does */
+	if (!unit->installed || unit->value[UNIT_USER][0] == '\0' || strcmp(unit->value[UNIT_USER], "root") == 0)
+		return;
+	servant->reads = unit_reads(unit, options->file);
+	if (!(servant->by_unit = find_user(servant)))
+		doubt(servant, "its user %s, or its group, does not exist", unit->value[UNIT_USER]);
+	else if (unit->beyond[0] != '\0')
+		doubt(servant, "what its %s makes of it is not followed here", unit->beyond);
+	else if (!servant->reads)
+		doubt(servant, "it reads another file");
+	else if (!unit->enabled)
+		doubt(servant, "it is not enabled");
+}
+
+const char *servant_who(const struct servant *servant, char to[SERVANT_WORDS])
+{
+	const struct unit *unit = &servant->unit;
+	bool home = unit_has(unit, UNIT_HOME), tmp = unit_has(unit, UNIT_TMP);
+
+	if (servant->by_unit)
+		snprintf(to, SERVANT_WORDS, "user %.32s of %s%s%s%s%s", unit->value[UNIT_USER], unit_name,
+		         home || tmp ? ", which has " : "", home ? "ProtectHome" : "", home && tmp ? " and " : "",
+		         tmp ? "PrivateTmp" : "");
+	else
+		snprintf(to, SERVANT_WORDS, "a running daemon of root's, which no longer overrides permissions");
+	return to;
+}
+
+/* ---- becoming him ---- */
+
+/* Over what is not there there is nothing to hide. */
+static bool cover(const char *folder, const char *mode)
+{
+	return mount("none", folder, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, mode) == 0 || errno == ENOENT;
+}
+
+/* In a namespace of our own: nobody else sees it, and it ends with this process. */
+static bool hide(const struct unit *unit)
+{
+	bool home = unit_has(unit, UNIT_HOME) && strcmp(unit->value[UNIT_HOME], "read-only") != 0;
+	bool tmp = unit_has(unit, UNIT_TMP);
+	const char *mode = strcmp(unit->value[UNIT_HOME], "tmpfs") == 0 ? "mode=0755" : "mode=0000";
+
+	if (!home && !tmp)
+		return true;
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return false;
+	return (!home || (cover("/home", mode) && cover("/root", mode) && cover("/run/user", mode))) &&
+	       (!tmp || (cover("/tmp", "mode=1777") && cover("/var/tmp", "mode=1777")));
+}
+
+bool servant_become(const struct servant *servant, int *blind)
+{
+	*blind = 0;
+	if (!servant->by_root)
+		return true;
+	if (!servant->by_unit) {
+		privileges_reduce();
+		return true;
+	}
+	if (!hide(&servant->unit))
+		*blind = errno;
+	return setgroups((size_t)servant->group_count, servant->groups) == 0 &&
+	       setresgid(servant->gid, servant->gid, servant->gid) == 0 &&
+	       setresuid(servant->uid, servant->uid, servant->uid) == 0;
+}

@@ -1,0 +1,349 @@
+/*
+ * servant_look.c - what who serves may do, found out by asking the kernel in his name.
+ *
+ * Nothing is imitated: what owners, modes, links, lists of access and settings of the kernel come to, the kernel knows.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "aphorismd/privileges.h"
+#include "aphorismd/servant.h"
+#include "common/clock.h"
+#include "common/folder.h"
+#include "common/regular.h"
+#include "server/listener.h"
+
+#define DEFAULT_FOLDER RUNSTATEDIR "/aphorismd"
+#define MEND_FILE "a file that he sees and may read, such as one in " SYSCONFDIR "/aphorismd"
+#define UNIX "unix:"
+enum { LIMIT_S = 10, ROOM = 65536 };
+
+struct look {
+	const struct servant *servant;
+	const struct config *config;
+	doctor_report *report;
+	void *arg;
+	enum doctor_level grave;          /* of what a start would fail at */
+};
+
+static void __attribute__((format(printf, 5, 6)))
+find(const struct look *look, enum doctor_level level, const char *about, const char *mend, const char *format, ...)
+{
+	char what[2 * PATH_MAX];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(what, sizeof what, format, arguments);
+	va_end(arguments);
+	look->report(look->arg, level, about, what, mend);
+}
+
+/* What root may do himself does not mislead him. */
+static const char *as_whom(const struct look *look, char to[SERVANT_WORDS])
+{
+	*to = '\0';
+	if (look->servant->by_unit)
+		snprintf(to, SERVANT_WORDS, "; %s runs as user %.32s", unit_name, look->servant->unit.value[UNIT_USER]);
+	return to;
+}
+
+/* ---- addresses ---- */
+
+static bool is_low(void *arg, const char *capability)
+{
+	(void)arg;
+	return strcmp(capability, "CAP_NET_BIND_SERVICE") == 0;
+}
+
+/* One of a user namespace of its own says nothing about the machine's ports. */
+static bool may_bind_low(const struct unit *unit)
+{
+	return unit_any(unit, UNIT_CAPABILITIES, is_low, NULL) && !unit_has(unit, UNIT_PRIVATE_USERS);
+}
+
+/* Whether an address is in use is not asked: by the daemon that runs it is.  One that is missing may be there later. */
+static void look_at_address(const struct look *look, const struct config_listen *listen_at)
+{
+	int error = listener_try(listen_at);
+	char whom[SERVANT_WORDS];
+
+	if (error == 0 || (error == EACCES && look->servant->by_unit && may_bind_low(&look->servant->unit)))
+		return;
+	find(look, error == EACCES ? look->grave : DOCTOR_WARNING, "listen", error == EACCES
+	     ? "a port from 1024 on, or the unit's drop-in for CAP_NET_BIND_SERVICE that aphorismd(8) shows"
+	     : "ip address add before the start, or another address",
+	     "%s: %s%s", listen_at->address, listener_reason(listen_at->address, error),
+	     error == EACCES ? as_whom(look, whom) : "");
+}
+
+/* ---- folders ---- */
+
+static bool is_above(const char *folder, const char *path)
+{
+	size_t len = strlen(folder);
+
+	return len > 0 && strncmp(folder, path, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+static bool is_word_above(void *path, const char *word)
+{
+	return is_above(word + strspn(word, "-+"), path);
+}
+
+/* Under ProtectSystem=strict all is, but for what the unit names and what it makes. */
+static bool is_read_only(const struct servant *servant, const struct folder *folder)
+{
+	const struct unit *unit = &servant->unit;
+	char link[64], path[PATH_MAX];
+	ssize_t len;
+
+	snprintf(link, sizeof link, "/proc/self/fd/%d", folder->fd);
+	if (!servant->by_unit || strcmp(unit->value[UNIT_SYSTEM], "strict") != 0 ||
+	    (len = readlink(link, path, sizeof path - 1)) < 0)
+		return false;
+	path[len] = '\0';
+	if (unit_has(unit, UNIT_TMP) && (is_above("/tmp", path) || is_above("/var/tmp", path)))
+		return false;
+	return !unit_makes(unit, path) && !unit_any(unit, UNIT_WRITABLE, is_word_above, path);
+}
+
+/* What is in the way of a new file there, or 0.  Of somebody else than root nobody knows as whom he means to serve. */
+static int obstacle(const struct look *look, const char *path, bool at_start)
+{
+	struct folder folder;
+	int error = 0;
+
+	if (!folder_open(&folder, path)) {
+		error = errno;
+		return look->servant->by_root || error == ENOENT || error == ENOTDIR ? error : 0;
+	}
+	if (faccessat(folder.fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
+		error = errno;
+	if (error == 0 && is_read_only(look->servant, &folder))
+		error = EROFS;
+	folder_close(&folder);
+	/* at a start root's daemon overrides permissions */
+	return !look->servant->by_root || (error == EACCES && at_start && !look->servant->by_unit) ? 0 : error;
+}
+
+/* at_start: then alone the file is made.  It is shown as the configuration has it, with unix: in front. */
+static void look_at_folder(const struct look *look, enum doctor_level level, const char *about, const char *file,
+                           bool at_start)
+{
+	const char *path = file + (strncmp(file, UNIX, strlen(UNIX)) == 0 ? strlen(UNIX) : 0);
+	char folder[PATH_MAX], mend[PATH_MAX + 64], whom[SERVANT_WORDS];
+	const char *slash = strrchr(path, '/');
+	int error;
+
+	snprintf(folder, sizeof folder, "%.*s", (int)(slash ? slash - path : 0), path);
+	if (look->servant->by_unit && unit_makes(&look->servant->unit, folder))
+		return;
+	error = obstacle(look, path, at_start);
+	if (error == ENOENT && strcmp(folder, DEFAULT_FOLDER) == 0) {
+		find(look, DOCTOR_NOTE, about, "",
+		     "%s: its folder isn't there now; the units and the init script make it", file);
+		return;
+	}
+	if (error == ENOENT)
+		snprintf(mend, sizeof mend, "mkdir %s, or another folder", folder);
+	else
+		snprintf(mend, sizeof mend, "another folder: " DEFAULT_FOLDER);
+	if (error != 0)
+		find(look, level, about, mend, "%s: its folder: %s%s", file, strerror(error),
+		     error == ENOENT ? "" : as_whom(look, whom));
+}
+
+/* The daemon serves without its metrics; without its pidfile, or a socket, it does not. */
+static void look_at_folders(const struct look *look)
+{
+	const struct config *config = look->config;
+
+	if (config->set.pidfile && config->pidfile[0])
+		look_at_folder(look, look->grave, "process.pidfile", config->pidfile, true);
+	if (config->set.control && config->control[0])
+		look_at_folder(look, look->grave, "control.socket", config->control, true);
+	if (config->metrics[0])
+		look_at_folder(look, DOCTOR_WARNING, "metrics.file", config->metrics, false);
+}
+
+static void look_at_listeners(const struct look *look)
+{
+	const struct config *config = look->config;
+
+	for (int64_t i = 0; i < config->listeners; i++) {
+		const char *address = config->listen[i].address;
+
+		if (strncmp(address, UNIX, strlen(UNIX)) == 0)
+			look_at_folder(look, look->grave, "listen", address, true);
+		else
+			look_at_address(look, &config->listen[i]);
+	}
+}
+
+/* ---- files, and who he is ---- */
+
+/* Of the configuration itself nothing is to be known here: it is another one that the service reads. */
+static void look_at_table(const struct look *look)
+{
+	const char *path = look->config->aphorisms, *reason;
+	char who[SERVANT_WORDS];
+	struct stat st;
+	int fd = *path ? regular_open(path, &st, &reason) : 0;
+
+	if (fd < 0)
+		find(look, look->grave, "aphorisms", MEND_FILE, "%s: %s, to %s", path, reason,
+		     servant_who(look->servant, who));
+	if (fd > 0)
+		close(fd);
+}
+
+static void look_at_user(const struct look *look)
+{
+	char reason[PRIVILEGES_REASON], whom[SERVANT_WORDS], *colon;
+	struct privileges privileges;
+
+	if (privileges_resolve(&privileges, look->config, reason) == 0 || !(colon = strstr(reason, ": ")))
+		return;
+	*colon = '\0';
+	find(look, look->grave, reason, "User= in the unit, and not here", "%s%s", colon + 2, as_whom(look, whom));
+}
+
+/* A daemon that somebody else starts may have no pidfile, and another folder for it. */
+static void look_at_pidfile(const struct look *look)
+{
+	const struct config *config = look->config;
+
+	if (config->pidfile[0] && (config->set.pidfile || (geteuid() == 0 && access(config->pidfile, F_OK) == 0)))
+		doctor_check_pidfile(config->pidfile, -1, look->grave, look->report, look->arg);
+}
+
+static void look_around(const struct look *look)
+{
+	int blind;
+
+	if (!servant_become(look->servant, &blind)) {
+		find(look, DOCTOR_NOTE, "service", "", "user %s of %s: what he meets can't be known here: %s",
+		     look->servant->unit.value[UNIT_USER], unit_name, strerror(errno));
+		return;
+	}
+	if (blind != 0)
+		find(look, DOCTOR_NOTE, "service", "",
+		     "what ProtectHome and PrivateTmp of %s hide can't be known here: %s", unit_name, strerror(blind));
+	if (look->servant->by_unit)
+		look_at_user(look);
+	if (!look->servant->reads)
+		look_at_table(look);
+	look_at_listeners(look);
+	look_at_folders(look);
+	look_at_pidfile(look);
+}
+
+/* ---- the child, and what it says ---- */
+
+static void put(FILE *to, const char *text)
+{
+	fputs(text, to);
+	putc('\0', to);
+}
+
+static void send_finding(void *to, enum doctor_level level, const char *about, const char *what, const char *mend)
+{
+	putc('0' + (int)level, to);
+	put(to, about);
+	put(to, what);
+	put(to, mend);
+}
+
+static void run(struct look look, int fd)
+{
+	FILE *to = fdopen(fd, "w");
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!to)
+		_exit(1);
+	look.report = send_finding;
+	look.arg = to;
+	look_around(&look);
+	_exit(fflush(to) == 0 ? 0 : 1);
+}
+
+/* All that comes until the end, or what came until it was late: then false. */
+static bool hear(int fd, char *text, size_t *len)
+{
+	uint64_t until_us = clock_now_us() + (uint64_t)LIMIT_S * CLOCK_S;
+
+	for (*len = 0;;) {
+		struct pollfd from = { .fd = fd, .events = POLLIN };
+		uint64_t now_us = clock_now_us();
+		ssize_t n;
+
+		if (now_us >= until_us || poll(&from, 1, (int)((until_us - now_us) / CLOCK_MS) + 1) == 0)
+			return false;
+		n = read(fd, text + *len, ROOM - *len);
+		if (n == 0)
+			return true;
+		*len += n > 0 ? (size_t)n : 0;
+	}
+}
+
+static const char *next(const char **at, const char *end)
+{
+	const char *text = *at, *nul = text < end ? memchr(text, '\0', (size_t)(end - text)) : NULL;
+
+	*at = nul ? nul + 1 : end;
+	return nul ? text : NULL;
+}
+
+static void pass_on(const struct look *look, const char *at, const char *end)
+{
+	const char *about, *what, *mend;
+
+	while ((about = next(&at, end)) && (what = next(&at, end)) && (mend = next(&at, end)))
+		if (*about >= '0' && *about < '0' + DOCTOR_LEVELS)
+			look->report(look->arg, (enum doctor_level)(*about - '0'), about + 1, what, mend);
+}
+
+static void tell_doubt(const struct look *look)
+{
+	const struct servant *servant = look->servant;
+	char whom[SERVANT_WORDS];
+
+	if (servant->unsure[0])
+		find(look, DOCTOR_NOTE, "service", "", "whether %s is to serve this can't be known: %s%s", unit_name,
+		     servant->unsure, as_whom(look, whom));
+}
+
+void servant_look(const struct servant *servant, const struct config *config, doctor_report *report, void *arg)
+{
+	struct look look = { servant, config, report, arg, servant->certain ? DOCTOR_ERROR : DOCTOR_WARNING };
+	static char text[ROOM];
+	int ends[2] = { -1, -1 };
+	pid_t pid = -1;
+	size_t len;
+
+	if (pipe2(ends, O_CLOEXEC) == 0 && (pid = fork()) == 0)
+		run(look, ends[1]);
+	if (pid < 0) {
+		find(&look, DOCTOR_NOTE, "service", "", "what it meets can't be looked at: %s", strerror(errno));
+	} else {
+		close(ends[1]);
+		if (!hear(ends[0], text, &len)) {
+			kill(pid, SIGKILL);   /* one that a dead file system holds is not waited for */
+			find(&look, DOCTOR_NOTE, "service", "", "what it meets could not be looked at within %d s",
+			     LIMIT_S);
+		}
+		waitpid(pid, NULL, WNOHANG);
+		pass_on(&look, text, text + len);
+	}
+	if (ends[0] >= 0)
+		close(ends[0]);
+	tell_doubt(&look);
+}
