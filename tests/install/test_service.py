@@ -219,7 +219,7 @@ def test_metrics_go_where_the_unit_may_write(machine):
     edit(machine, "metrics.file", '"/var/lib/prometheus/node-exporter/aphorismd.prom"')
     machine.systemctl("reload", "aphorismd")
     until("the doctor's word", lambda: "\nmetrics.file: " in "\n" + machine.do("aphorismctl", "doctor"))
-    assert f'metrics.file: it can\'t be written: Read-only file system\n\tmetrics = {{ file = "{file}"; }};\n' in \
+    assert f'metrics.file: it can\'t be written: Read-only file system [error]\n\tmetrics = {{ file = "{file}"; }};\n' in \
         machine.do("aphorismctl", "doctor")
     edit(machine, "metrics.file", f'"{file}"')
     machine.systemctl("reload", "aphorismd")
@@ -332,3 +332,52 @@ def test_systemd_has_nothing_to_say_about_the_units(machine):
                "/etc/systemd/system")
     assert machine.do("systemd-analyze", "verify", "--man=no", "aphorismd.service", "aphorismd.socket",
                       "aphorismd-activated.service", "aphorismd-inetd.socket", "aphorismd-inetd@1.service") == ""
+
+
+# --test tells what the service will meet
+
+def is_foreseen(machine, *said):
+    """An error of --test, and then one of the reload; and what was in force serves on."""
+    tried = machine.run("aphorismd", "--test")
+    assert tried.returncode == 78
+    assert tried.output.endswith(f"aphorismd: {CONF}: 1 error: a start or a reload would fail\n")
+    for words in said:
+        assert words in tried.output
+    assert machine.run("systemctl", "reload", "aphorismd").returncode != 0
+    assert answers()
+
+
+def test_what_a_reload_would_fail_at_is_an_error_before(machine):
+    """A low port; a table that only root reads, in /home, in /tmp; and a configuration that only root reads."""
+    original, table = machine.path(CONF).read_text(), "/etc/aphorismd/zen.aphorisms"
+    edit(machine, "listen", '("127.0.0.1:1060", "127.0.0.1:79")')
+    is_foreseen(machine, "listen: 127.0.0.1:79: a port under 1024", "aphorismd.service runs as user aphorismd")
+    machine.path(CONF).write_text(original)
+    machine.do("chmod", "600", table)
+    is_foreseen(machine, f"{table}: Permission denied, to user aphorismd of aphorismd.service")
+    machine.do("chmod", "644", table)
+    for folder, key in (("/home", "ProtectHome"), ("/tmp", "PrivateTmp")):
+        machine.do("cp", table, f"{folder}/table")
+        edit(machine, "aphorisms", f'"{folder}/table"')
+        is_foreseen(machine, f"{folder}/table: ", key)
+        machine.path(CONF).write_text(original)
+    machine.do("chmod", "600", CONF)
+    is_foreseen(machine, f"{CONF}: Permission denied, to user aphorismd")
+    machine.do("chmod", "644", CONF)
+    assert machine.do("aphorismd", "--test") == f"aphorismd: {CONF}: good\n"
+    machine.systemctl("reload", "aphorismd")
+
+
+def test_a_right_to_low_ports_is_seen(machine):
+    """As the manual says it is given: --test says the same as the start."""
+    edit(machine, "listen", '("127.0.0.1:1060", "127.0.0.1:79")')
+    given = "[Service]\nAmbientCapabilities=CAP_NET_BIND_SERVICE\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\n" \
+            "SystemCallFilter=capset\n"
+    drop_in(machine, "aphorismd.service", given)
+    # one of a user namespace of its own says nothing about the machine's ports
+    assert machine.run("aphorismd", "--test").returncode == 78
+    assert machine.run("systemctl", "restart", "aphorismd").returncode != 0
+    drop_in(machine, "aphorismd.service", given + "PrivateUsers=no\n")
+    assert machine.do("aphorismd", "--test") == f"aphorismd: {CONF}: good\n"
+    machine.systemctl("restart", "aphorismd")
+    assert "listening on 127.0.0.1:79" in machine.journal()
