@@ -261,6 +261,10 @@ def test_a_unit_that_is_masked(world):
     (world.place / "unit/aphorismd.service").symlink_to("/dev/null")
     world.write("mnt/zen.aphorisms", TABLE, 0o600)
     assert world.tried("-o", "process.user=nobody") == ["aphorismd: /mnt/aphorismd.conf: good"]
+    # what init's script makes is no fault
+    lines = world.tried("-o", "process.user=nobody", "-p", "/run/aphorismd/aphorismd.pid")
+    assert re.fullmatch(r"process\.pidfile: /run/aphorismd/\S+: its folder isn't there now; .* \[note\]", lines[0])
+    assert lines[1:] == ["aphorismd: /mnt/aphorismd.conf: 1 note: good"]
 
 
 @root_only
