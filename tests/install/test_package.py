@@ -155,8 +155,8 @@ def test_examples_are_valid_and_there_is_one_for_each_model(machine):
                              'aphorisms="/etc/aphorismd/zen.aphorisms"')
         # the machine that runs the tests may not open as many files as the example is for
         said = [line for line in checked.splitlines() if not line.startswith("descriptors: ")]
-        assert said[:-1] == ["service: whether aphorismd.service is to serve this can't be known: it reads another file; "
-                             "aphorismd.service runs as user aphorismd [note]"]
+        assert said[:-1] == ["service: whether aphorismd.service is to serve this can't be known: it reads another "
+                             "file; aphorismd.service runs as user aphorismd [note]"]
         assert said[-1].startswith(f"aphorismd: {example}: ") and said[-1].endswith(": good")
         machine.do("cp", example, CONF)
         machine.systemctl("reload", "aphorismd")

@@ -157,8 +157,8 @@ def test_a_low_port(world):
         pytest.skip("here everybody may listen there")
     world.write("mnt/aphorismd.conf", CONFIG.replace("127.0.0.1:0", "127.0.0.1:1"))
     lines = world.tried(status=78)
-    assert re.fullmatch(r"listen: 127\.0\.0\.1:1: a port under 1024 .*; aphorismd\.service runs as user nobody; .* \[error\]",
-                        lines[0])
+    assert re.fullmatch(r"listen: 127\.0\.0\.1:1: a port under 1024 .*; aphorismd\.service runs as user nobody; .* "
+                        r"\[error\]", lines[0])
     assert lines[1:] == ["aphorismd: /mnt/aphorismd.conf: 1 error: a start or a reload would fail"]
     granted = "[Service]\nAmbientCapabilities=CAP_KILL \\\n  CAP_NET_BIND_SERVICE\n"
     world.write("unit/aphorismd.service.d/a.conf", granted)
@@ -198,8 +198,8 @@ def test_a_table_that_the_unit_hides(world, where, key, reason):
     for path in (table, "/mnt/link"):
         world.unit(HIDES)
         lines = world.tried("-o", f"aphorisms={path}", status=78)
-        assert f"{path}: {reason}, to user nobody of aphorismd.service, which has ProtectHome and PrivateTmp [error]" in \
-            lines[0]
+        assert f"{path}: {reason}, to user nobody of aphorismd.service, which has ProtectHome and PrivateTmp " \
+               "[error]" in lines[0]
         world.unit(f"{key}=no\n")
         assert world.tried("-o", f"aphorisms={path}")[-1].endswith(": good")
 
@@ -211,8 +211,8 @@ def test_where_metrics_can_not_be_written(world):
     folder.mkdir()
     world.write("mnt/aphorismd.conf", CONFIG + 'metrics = { file = "/mnt/metrics/a.prom"; };\n')
     lines = world.tried()
-    assert re.fullmatch(r"metrics\.file: /mnt/metrics/a\.prom: its folder: Permission denied; aphorismd\.service runs as "
-                        r"user nobody; to mend it: .*/run/aphorismd \[warning\]", lines[0])
+    assert re.fullmatch(r"metrics\.file: /mnt/metrics/a\.prom: its folder: Permission denied; aphorismd\.service runs "
+                        r"as user nobody; to mend it: .*/run/aphorismd \[warning\]", lines[0])
     shutil.chown(folder, "nobody")
     assert len(world.tried()) == 1
     world.unit("ProtectSystem=strict\n")
