@@ -32,12 +32,14 @@ def package(name):
 
 
 def previous(place):
-    """The daemon's package as an earlier version had it: with a lower number, and another comment in /etc."""
+    """The daemon's package as an earlier version had it: with a lower number, and other comments in table and unit."""
     folder, deb = place / "previous", place / "aphorismd_0.0.9_all.deb"
     command("dpkg-deb", "--raw-extract", package("aphorismd"), folder)
     control, table = folder / "DEBIAN/control", folder / "etc/aphorismd/zen.aphorisms"
     control.write_text(re.sub("^Version: .*", "Version: 0.0.9", control.read_text(), flags=re.MULTILINE))
     table.write_text(table.read_text().split("\n", 1)[1])
+    with open(folder / "lib/systemd/system/aphorismd.service", "a") as unit:
+        unit.write("# and no more than that\n")
     command("dpkg-deb", "--root-owner-group", "-Znone", "--build", folder, deb, stdout=subprocess.DEVNULL)
     return deb
 

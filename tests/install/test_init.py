@@ -6,6 +6,7 @@ import pytest
 
 from harness import Client, until
 from installed import ADDRESS, CONF, answers, edit
+from load import Load
 from machine import Machine, package
 
 SCRIPT = "/etc/init.d/aphorismd"
@@ -124,14 +125,47 @@ def test_reload_without_the_usual_control_socket(bare, socket):
     assert answers()
 
 
+def give_runlevel(machine):
+    machine.do("rm", "/sbin/runlevel")          # that of systemd, which is all of init that is missing here
+    machine.path("/sbin/runlevel").write_text("#!/bin/sh\necho N 2\n")
+    machine.do("chmod", "755", "/sbin/runlevel")
+
+
+def upgrade_package(machine):
+    return "\n" + machine.do("dpkg", "--install", *machine.bring(package("aphorismd")))
+
+
+def test_upgrade_of_the_package_refuses_nobody(bare):
+    assert "aphorismd: " not in upgrade_package(bare)
+    assert init(bare, "status")[0] == 3                         # it is not started by that
+    init(bare, "start")
+    load = Load(ADDRESS, 5, per_connection=1)
+    until("answers", lambda: load.answered > 100)
+    assert "\naphorismd: upgraded without a restart\n" in upgrade_package(bare)
+    load.finish()
+    pid = bare.path("/run/aphorismd/aphorismd.pid").read_text().strip()
+    assert bare.do("readlink", f"/proc/{pid}/exe") == "/usr/sbin/aphorismd\n"
+
+
+def test_upgrade_of_the_package_to_another_init_script_restarts(bare):
+    give_runlevel(bare)
+    init(bare, "start")
+    bare.do("mkdir", "/run/aphorismd.before")                   # as an upgrade leaves it that was cut off
+    bare.path("/run/aphorismd.before/aphorismd").write_text("#!/bin/sh\naphorismd\n")
+    assert "\naphorismd: restarted, as the init script has changed\n" in upgrade_package(bare)
+    assert not bare.path("/run/aphorismd.before").exists()
+    assert answers()
+
+
 def test_upgrade_with_a_broken_configuration_succeeds(bare):
     """The old daemon serves on, and the package system is not stuck."""
-    bare.do("rm", "/sbin/runlevel")             # that of systemd, which is all of init that is missing here
-    bare.path("/sbin/runlevel").write_text("#!/bin/sh\necho N 2\n")
-    bare.do("chmod", "755", "/sbin/runlevel")
+    give_runlevel(bare)
     init(bare, "start")
+    pid = bare.path("/run/aphorismd/aphorismd.pid").read_text()
     edit(bare, "model", '"perfork"')
-    assert f"{CONF}:" in bare.do("dpkg", "--install", *bare.bring(package("aphorismd")))
+    said = upgrade_package(bare)
+    assert f"{CONF}:" in said and "\naphorismd: not restarted, though the upgrade failed\n" in said
+    assert bare.path("/run/aphorismd/aphorismd.pid").read_text() == pid
     assert bare.do("dpkg-query", "--show", "--showformat=${Status}", "aphorismd") == "install ok installed"
     assert answers()
 

@@ -1,9 +1,12 @@
 """The packages: installation, upgrade, removal."""
 
+import os
+import re
+import signal
 
 import pytest
 
-from harness import Client, until
+from harness import Client, descendants, until
 from installed import ADDRESS, CONF, answers, edit, edit_model, is_active
 from load import Load
 from machine import package
@@ -64,8 +67,58 @@ def test_upgrade_keeps_edits_and_takes_what_is_new(older):
     assert answers()
 
 
-def test_upgrade_drains(older):
+def runs_what_is_installed(machine, unit="aphorismd.service"):
+    """And systemd knows it."""
+    pid = machine.show(unit, "MainPID")
+    assert f"pid {pid}\n" in machine.do("aphorismctl", "status")
+    assert machine.do("readlink", f"/proc/{pid}/exe") == "/usr/sbin/aphorismd\n"       # and not: (deleted)
+    assert machine.show(unit, "NeedDaemonReload") == "no"
+    assert machine.show(unit, "NRestarts") == "0"
+    assert f"Main PID: {pid} " in machine.systemctl("status", unit)
+    assert not machine.path("/run/aphorismd.before").exists()
+
+
+def test_upgrade_refuses_nobody(older):
+    """Nor resets: the daemon leaves its place to the new program.  Another comment in the unit does not matter."""
+    pid = older.show("aphorismd", "MainPID")
+    short, lasting = Load(ADDRESS, 5, per_connection=1), Load(ADDRESS, 5)
+    until("answers", lambda: short.answered > 100)
+    said = upgrade(older)
+    before = short.answered
+    until("answers of the new daemon", lambda: short.answered > before + 100)
+    short.finish()
+    lasting.finish()
+    now = older.show("aphorismd", "MainPID")
+    assert now != pid
+    assert f"\naphorismd.service: upgraded without a restart, process {now} serves\n" in said
+    runs_what_is_installed(older)
+
+
+def test_upgrade_without_the_usual_control_socket(older):
+    edit(older, "control.socket", '""')
+    older.systemctl("restart", "aphorismd")
+    load = Load(ADDRESS, 5, per_connection=10)
+    until("answers", lambda: load.answered > 100)
+    assert "\naphorismd.service: upgraded without a restart, " in upgrade(older)
+    load.finish()
+    assert older.do("readlink", f"/proc/{older.show('aphorismd', 'MainPID')}/exe") == "/usr/sbin/aphorismd\n"
+
+
+def test_upgrade_to_another_unit_restarts(older):
+    older.do("sed", "-i", "/^User=/a Environment=OLDER=yes", "/lib/systemd/system/aphorismd.service")
+    older.systemctl("daemon-reload")
+    older.systemctl("restart", "aphorismd")
+    said = upgrade(older)
+    assert "\naphorismd.service: restarted, as the unit has changed\n" in said
+    assert answers()
+    runs_what_is_installed(older)
+    assert "OLDER" not in older.do("cat", f"/proc/{older.show('aphorismd', 'MainPID')}/environ")
+
+
+def test_upgrade_that_fails_restarts_and_drains(older):
     """Whoever has asked gets the answer, and the new daemon serves as soon as apt returns."""
+    starter, = (p for p in descendants(older.leader) if p.title() == "aphorismd: starter")
+    os.kill(starter.pid, signal.SIGKILL)
     pid = older.show("aphorismd", "MainPID")
     load = Load(ADDRESS, 5)
     until("answers", lambda: load.answered > 100)
@@ -74,7 +127,24 @@ def test_upgrade_drains(older):
                                    lambda: older.show("aphorismd", "MainPID") != pid))
     said, _ = apt.communicate(timeout=60)
     assert apt.returncode == 0, said
-    assert version(older) != "0.0.9"
+    assert answers()
+    assert "only a restart helps" in said
+    assert "\naphorismd.service: restarted, as the upgrade failed\n" in said
+    runs_what_is_installed(older)
+
+
+def test_upgrade_with_a_broken_configuration_succeeds(older):
+    """The old version serves on and the new one says why; the package system is not stuck."""
+    pid = older.show("aphorismd", "MainPID")
+    edit_model(older, "perfork")
+    said = upgrade(older)
+    assert f"{CONF}:" in said
+    assert "\naphorismd.service: not upgraded, see aphorismd --test; the old version serves on\n" in said
+    assert older.do("dpkg-query", "--show", "--showformat=${Status}", "aphorismd") == "install ok installed"
+    assert older.show("aphorismd", "MainPID") == pid
+    assert answers() and is_active(older)
+    edit_model(older, "prefork")
+    older.do("aphorismctl", "upgrade")
     assert answers()
 
 
@@ -84,29 +154,30 @@ def test_upgrade_under_socket_activation_refuses_nobody(older):
     load = Load(ADDRESS, 5, per_connection=10)
     until("answers", lambda: load.answered > 100)
     pid = older.show("aphorismd-activated", "MainPID")
-    upgrade(older)
+    assert "\naphorismd-activated.service: upgraded without a restart, " in upgrade(older)
     assert older.show("aphorismd-activated", "MainPID") not in (pid, "0")
     before = load.answered
     until("answers of the new daemon", lambda: load.answered > before + 100)
     load.finish()
-    assert not is_active(older)
-
-
-def test_upgrade_does_not_start_what_was_stopped_or_disabled(older):
-    older.systemctl("disable", "--now", "aphorismd.service")
-    upgrade(older)
+    runs_what_is_installed(older, "aphorismd-activated.service")
     assert not is_active(older)
     assert older.run("systemctl", "is-enabled", "aphorismd.service").output == "disabled\n"
 
 
-def test_upgrade_with_a_broken_configuration_succeeds(older):
-    """The service fails and says why; the package system is not stuck."""
-    edit(older, "model", '"perfork"')
+def test_upgrade_does_not_start_what_was_stopped(older):
+    """And does not disable it."""
+    older.systemctl("stop", "aphorismd.service")
     upgrade(older)
     assert not is_active(older)
-    assert f"{CONF}:" in older.run("systemctl", "status", "aphorismd").output
-    edit_model(older, "prefork")
-    older.systemctl("start", "aphorismd")
+    assert older.systemctl("is-enabled", "aphorismd.service") == "enabled\n"
+
+
+def test_upgrade_where_the_policy_is_to_start_nothing(older):
+    older.path("/usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
+    older.do("chmod", "755", "/usr/sbin/policy-rc.d")
+    pid = older.show("aphorismd", "MainPID")
+    assert "not upgraded, as policy-rc.d says" in upgrade(older)
+    assert older.show("aphorismd", "MainPID") == pid
     assert answers()
 
 
