@@ -24,6 +24,7 @@ libserver_a_SOURCES = \
 	%D%/figures.c %D%/figures.h \
 	%D%/listener.c %D%/listener.h %D%/listener_parts.h \
 	%D%/listener_file.c \
+	%D%/listener_owner.c \
 	%D%/meter.h \
 	%D%/pump.c %D%/pump.h \
 	%D%/sandbox.c %D%/sandbox.h \
