@@ -73,19 +73,22 @@ static struct listener *adopt(const struct config_listen *at, int inherited)
 
 int control_open(const char *path, int inherited, gid_t group, char *reason)
 {
-	struct config_listen at = { .mode = 0660 };
+	struct config_listen at = { .mode = 0660, .gid = group };
+	const struct listener_owner ours = { geteuid(), group };
 	char why[LISTENER_REASON];
 	int status;
 
 	snprintf(at.address, sizeof at.address, "unix:%s", path);
 	deaf = inherited >= 0;
-	if (!(listener = adopt(&at, inherited)) && !(listener = listener_open(&at, BACKLOG, &status, why))) {
+	if (group != getegid())
+		snprintf(at.group, sizeof at.group, "%u", (unsigned)group);
+	if ((listener = adopt(&at, inherited)) != NULL) {
+		listener_set_file(listener, &at, &ours);
+	} else if (!(listener = listener_open(&at, &ours, BACKLOG, &status, why))) {
 		snprintf(reason, CONTROL_REASON, "control socket: %s", why);
 		return EX_CANTCREAT;
 	}
 	allowed_group = group;
-	if (group != getegid() && !listener_set_group(listener, group))
-		log_warning("can't give %s to the daemon's group: %s", path, strerror(errno));
 	if (!listener_nonblocking(listener->fd, true)) {
 		snprintf(reason, CONTROL_REASON, "control socket: %s: %s", path, strerror(errno));
 		return EX_OSERR;

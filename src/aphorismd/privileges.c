@@ -6,16 +6,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/capability.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/capability.h"
 #include "common/log.h"
 #include "server/sandbox.h"
 
@@ -108,27 +107,27 @@ static bool is_for_good(uid_t uid, gid_t gid)
 	return uid == 0 || (setuid(0) < 0 && setgid(0) < 0);
 }
 
-/* Of those that it has; what can be inherited, and so what a program may be started with, is none. */
-static bool keep_capabilities(uint32_t kept)
+/*
+ * Of those that it has, the reserve not in effect; what can be inherited, and so what a program may be started with, is
+ * none.
+ */
+static bool keep_capabilities(uint32_t kept, uint32_t reserve)
 {
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { .effective = 0 } };
-	struct __user_cap_data_struct all[_LINUX_CAPABILITY_U32S_3] = { { .effective = 0 } };
+	struct capabilities own = { { { .effective = kept, .permitted = kept | reserve } } }, all;
 
 	/* in a container we may have less than we keep; without an answer we keep all, or no worker could be forked */
-	data[0].effective = data[0].permitted = kept;
-	if (syscall(SYS_capget, &header, all) == 0) {
-		data[0].effective = all[0].effective & kept;
-		data[0].permitted = all[0].permitted & kept;
-		if (memcmp(data, all, sizeof data) == 0)
+	if (capability_get(&all)) {
+		own.words[0].effective &= all.words[0].effective;
+		own.words[0].permitted &= all.words[0].permitted;
+		if (memcmp(&own, &all, sizeof own) == 0)
 			return true;      /* nothing to give up: a service manager may deny the call, too */
 	}
-	return syscall(SYS_capset, &header, data) == 0;
+	return capability_set(&own);
 }
 
 bool privileges_keep_none(void)
 {
-	return keep_capabilities(0);
+	return keep_capabilities(0, 0);
 }
 
 int privileges_drop(const struct privileges *privileges)
@@ -180,7 +179,10 @@ int privileges_confine(const struct worker *worker, unsigned makes, bool expecte
 
 void privileges_reduce(void)
 {
-	if (!keep_capabilities(1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_NET_BIND_SERVICE))
+	uint32_t reserve = geteuid() == 0 ? 1u << CAP_CHOWN : 0;         /* for identity_give() */
+
+	if (!keep_capabilities(1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_NET_BIND_SERVICE,
+	                       reserve))
 		log_warning("can't give up capabilities: %s", strerror(errno));
 }
 
@@ -189,6 +191,6 @@ void privileges_read_only(void)
 	/* containers often have the wider one alone */
 	bool narrow = prctl(PR_CAPBSET_READ, CAP_DAC_READ_SEARCH, 0, 0, 0) == 1;
 
-	if (!keep_capabilities(1u << (narrow ? CAP_DAC_READ_SEARCH : CAP_DAC_OVERRIDE)))
+	if (!keep_capabilities(1u << (narrow ? CAP_DAC_READ_SEARCH : CAP_DAC_OVERRIDE), 0))
 		log_warning("can't give up capabilities: %s", strerror(errno));
 }

@@ -52,7 +52,8 @@ int privileges_confine(const struct worker *, unsigned makes, bool expected);
 
 /*
  * In the supervisor, once it has started: keeps those of its capabilities that a running daemon needs (to fork workers
- * as another user, to signal them, to bind low ports) and gives up the rest.  A failure is logged.
+ * as another user, to signal them, to bind low ports; of root's also, to be put in effect for the moment, to give a
+ * socket's file to its user) and gives up the rest.  A failure is logged.
  */
 void privileges_reduce(void);
 

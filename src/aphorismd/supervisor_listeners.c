@@ -22,6 +22,11 @@ int supervisor_adopt_listeners(struct supervisor *s)
 	return EX_USAGE;
 }
 
+static struct listener_owner own(const struct supervisor *s)
+{
+	return (struct listener_owner){ s->privileges.uid, s->privileges.gid };
+}
+
 static bool is_listed(const struct generation *generation, const struct listener *listener)
 {
 	if (generation)
@@ -129,9 +134,10 @@ static bool share(const struct supervisor *s, const struct config_listen *at, bo
 static struct listener *open_one(struct supervisor *s, const struct config_listen *at, int backlog, int *status,
                                  char *reason)
 {
+	const struct listener_owner ours = own(s);
 	bool beside = share(s, at, true);
-	struct listener *listener = beside ? listener_open_beside(at, backlog, status, reason)
-	                                   : listener_open(at, backlog, status, reason);
+	struct listener *listener = beside ? listener_open_beside(at, &ours, backlog, status, reason)
+	                                   : listener_open(at, &ours, backlog, status, reason);
 	int error = errno;
 
 	share(s, at, false);
@@ -143,11 +149,27 @@ static struct listener *open_one(struct supervisor *s, const struct config_liste
 	return listener;
 }
 
+static bool can_give(const struct config *config, char *reason)
+{
+	for (int64_t i = 0; i < config->listeners; i++) {
+		const char *why = listener_cant_give(&config->listen[i]);
+
+		if (why) {
+			snprintf(reason, LISTENER_REASON, "can't listen on %s: %s", config->listen[i].address, why);
+			errno = EPERM;
+			return false;
+		}
+	}
+	return true;
+}
+
 int supervisor_open_listeners(struct supervisor *s, const struct config *config, struct listener **listeners,
                               char *reason)
 {
 	int status;
 
+	if (!can_give(config, reason))
+		return EX_NOPERM;
 	for (int64_t i = 0; i < config->listeners; i++) {
 		listeners[i] = find_listener(s, &config->listen[i], listeners, i);
 		if (listeners[i])
@@ -158,6 +180,17 @@ int supervisor_open_listeners(struct supervisor *s, const struct config *config,
 		s->listeners[s->listener_count++] = listeners[i];
 	}
 	return 0;
+}
+
+bool supervisor_tune_listeners(const struct supervisor *s, const struct generation *generation)
+{
+	const struct config *config = generation->image.config;
+	const struct listener_owner ours = own(s);
+	bool done = true;
+
+	for (int64_t i = 0; i < config->listeners; i++)
+		done &= listener_tune(generation->listeners[i], config, &config->listen[i], &ours);
+	return done;
 }
 
 /* Not at an end, when workers close what nobody takes over. */

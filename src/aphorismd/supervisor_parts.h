@@ -234,6 +234,9 @@ int supervisor_adopt_listeners(struct supervisor *);
  */
 int supervisor_open_listeners(struct supervisor *, const struct config *, struct listener **listeners, char *reason);
 
+/* Has a generation's listeners as its configuration wants them.  False with errno when one can't serve like that. */
+bool supervisor_tune_listeners(const struct supervisor *, const struct generation *);
+
 /*
  * O_NONBLOCK belongs to the open socket: set while any generation needs it, cleared when the last of those has left.
  * False when that can't be done: without it an event worker would block, with it a blocking one only polls.

@@ -133,22 +133,12 @@ static bool will_try_again(struct supervisor *s, int status, uint64_t now_us)
 	return now_us < s->bind_until_us;
 }
 
-static bool tune_listeners(const struct generation *generation)
-{
-	const struct config *config = generation->image.config;
-	bool done = true;
-
-	for (int64_t i = 0; i < config->listeners; i++)
-		done &= listener_tune(generation->listeners[i], config, &config->listen[i]);
-	return done;
-}
-
 void supervisor_restore_listeners(struct supervisor *s)
 {
 	supervisor_close_unlisted(s);
 	if (!s->current)
 		return;
-	tune_listeners(s->current);
+	supervisor_tune_listeners(s, s->current);
 	supervisor_open_log(s, s->current->image.config);
 }
 
@@ -158,7 +148,7 @@ static bool make_next(struct supervisor *s, struct listener *const *listeners)
 	if (!s->next)
 		return false;
 	atomic_store(&s->next->board->shared->has_heir, s->claims && s->elder >= 0);      /* until it is ours */
-	if (tune_listeners(s->next) && supervisor_set_blocking(s))
+	if (supervisor_tune_listeners(s, s->next) && supervisor_set_blocking(s))
 		return true;
 	generation_free(s->next);
 	s->next = NULL;

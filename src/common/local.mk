@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libcommon.a
 libcommon_a_SOURCES = \
+	%D%/capability.c %D%/capability.h \
 	%D%/cgroup.c %D%/cgroup.h \
 	%D%/clock.h \
 	%D%/compat.c %D%/compat.h \
@@ -7,6 +8,7 @@ libcommon_a_SOURCES = \
 	%D%/dial.c %D%/dial.h \
 	%D%/folder.c %D%/folder.h \
 	%D%/histogram.c %D%/histogram.h \
+	%D%/identity.c %D%/identity.h \
 	%D%/json.c %D%/json.h \
 	%D%/latency.c %D%/latency.h \
 	%D%/log.c %D%/log.h \

@@ -26,6 +26,8 @@ struct config_listen {
 	char address[CONFIG_ADDRESS];
 	char protocol[CONFIG_NAME];
 	int64_t mode;                     /* permissions of a UNIX socket */
+	char user[CONFIG_NAME], group[CONFIG_NAME];     /* whom that belongs to; "": the daemon's */
+	int64_t uid, gid;                 /* who these are; 0 with "" */
 	int64_t proxy;                    /* 1: a PROXY header names the client; else 0 */
 };
 

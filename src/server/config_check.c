@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "server/address.h"
 #include "server/sandbox.h"
 
 static bool any_bad(const struct loader *loader, const struct section *section)
@@ -40,6 +41,32 @@ static void check_pair(struct loader *loader, bool contradicts, const char *name
 
 	if (contradicts && !slot->bad && !other->bad)
 		blame(loader, slot, other, reason);
+}
+
+/* The kernel lets nobody listen twice on an address.  Port 0 may repeat: each is given another one. */
+void config_check_collision(struct loader *loader, const struct origin *origin, const struct config_listen *listen)
+{
+	const struct config *config = loader->config;
+	struct address address, other;
+
+	if (address_parse(&address, listen->address) != NULL)
+		return;
+	for (int64_t i = 0; i < config->listeners; i++) {
+		const char *before = config->listen[i].address;
+		bool covers, covered;
+
+		if (address_parse(&other, before) != NULL)
+			continue;
+		covers = address_covers(&address, &other);
+		covered = address_covers(&other, &address);
+		if (covers && covered)
+			config_error(loader, origin, "listen", "%s is there twice", listen->address);
+		else if (covers || covered)
+			config_error(loader, origin, "listen", "%s collides with %s, which %s", listen->address, before,
+			         covers ? "it includes" : "includes it");
+		if (covers || covered)
+			return;
+	}
 }
 
 static bool listens_on(const struct config *config, const char *path)

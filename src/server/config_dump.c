@@ -17,12 +17,20 @@ static void print_string(FILE *to, const char *text)
 	fputs(log_escape(quoted, sizeof quoted, text, strlen(text)), to);
 }
 
+static void print_member(FILE *to, const char *name, const char *text)
+{
+	if (*text == '\0')
+		return;
+	fprintf(to, "; %s = ", name);
+	print_string(to, text);
+}
+
 static void print_listen(FILE *to, const struct config *config, const struct config_schema *schema)
 {
 	fputs("(", to);
 	for (int64_t i = 0; i < config->listeners; i++) {
 		const struct config_listen *listen = &config->listen[i];
-		bool plain = listen->mode == 0666 && !listen->proxy &&
+		bool plain = listen->mode == 0666 && !listen->user[0] && !listen->group[0] && !listen->proxy &&
 		             strcmp(listen->protocol, schema->protocols[0]) == 0;
 
 		fputs(i ? ", " : " ", to);
@@ -34,6 +42,8 @@ static void print_listen(FILE *to, const struct config *config, const struct con
 			print_string(to, listen->protocol);
 			if (listen->mode != 0666)
 				fprintf(to, "; mode = \"%04o\"", (unsigned)listen->mode);
+			print_member(to, "user", listen->user);
+			print_member(to, "group", listen->group);
 			fputs(listen->proxy ? "; proxy = true; }" : "; }", to);
 		}
 	}

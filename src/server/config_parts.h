@@ -1,9 +1,9 @@
 /*
  * config_parts.h - what the files of the configuration share among themselves.
  *
- * config_keys.c: the core's keys.  config_scan.c: the source text, on its way to libconfig.  config_value.c:
- * from a libconfig setting to a field.  config_text.c: a value given as text.  config.c: where values come
- * from, in which order. config_check.c: what contradicts what.  config_dump.c: --dump.
+ * config_keys.c: the core's keys.  config_scan.c: the source text, on its way to libconfig.  config_value.c: from a
+ * libconfig setting to a field.  config_owner.c: who has a name.  config_text.c: a value given as text.  config.c:
+ * where values come from, in which order.  config_check.c: what contradicts what.  config_dump.c: --dump.
  */
 #ifndef SERVER_CONFIG_PARTS_H
 #define SERVER_CONFIG_PARTS_H
@@ -104,6 +104,10 @@ struct origin config_scan_origin(const struct scan *, unsigned n);
 /* Gives the slot the setting's value, or reports what is wrong with it. */
 void config_value(struct loader *, struct slot *, const config_setting_t *, const struct origin *);
 
+/* Who has that name, or number, of a user or a group.  NULL, or why nobody has (static).  Reads a file. */
+const char *config_find_user(const char *name, int64_t *uid);
+const char *config_find_group(const char *name, int64_t *gid);
+
 /* Calls config_value() with the text of a default, a variable or an option. */
 void config_value_text(struct loader *, struct slot *, const char *text, enum origin_kind);
 
@@ -119,6 +123,9 @@ struct slot *config_slot(struct loader *, const char *name);
 
 /* The name of a key's environment variable. */
 const char *config_variable(char to[CONFIG_KEY + 16], const char *key);
+
+/* Reports a listener whose address excludes one before it. */
+void config_check_collision(struct loader *, const struct origin *, const struct config_listen *);
 
 /*
  * Reports values that contradict each other; of keys that have a value that can't be taken nothing is said.

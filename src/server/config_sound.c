@@ -27,6 +27,11 @@ static int64_t words(const char *choices)
 	return count;
 }
 
+static bool is_owner(const char *name, int64_t id)
+{
+	return ends(name, CONFIG_NAME) && id >= 0 && id < UINT32_MAX;
+}
+
 static bool listens(const struct config *config, const struct config_schema *schema)
 {
 	if (config->listeners < 1 || config->listeners > CONFIG_LISTENERS)
@@ -35,7 +40,7 @@ static bool listens(const struct config *config, const struct config_schema *sch
 		const struct config_listen *at = &config->listen[i];
 
 		if (!ends(at->address, sizeof at->address) || at->mode < 0 || at->mode > 07777 ||
-		    at->proxy < 0 || at->proxy > 1 ||
+		    !is_owner(at->user, at->uid) || !is_owner(at->group, at->gid) || at->proxy < 0 || at->proxy > 1 ||
 		    !is_one_of(at->protocol, sizeof at->protocol, schema->protocols))
 			return false;
 	}

@@ -244,6 +244,27 @@ static void set_mode(const struct place *place, const config_setting_t *setting,
 		*mode = strtol(text, NULL, 8);
 }
 
+/* A name, or a number in either form. */
+static void set_owner(const struct place *place, const config_setting_t *setting, char *field, int64_t *id,
+                      const char *(*find)(const char *, int64_t *))
+{
+	const char *text = config_setting_get_string(setting), *kind = config_setting_name(setting), *reason;
+	char number[24], shown[LOG_ESCAPED];
+
+	if (is_integer(setting)) {
+		snprintf(number, sizeof number, "%lld", (long long)config_setting_get_int64(setting));
+		text = number;
+	}
+	if (!text) {
+		complain(place, "%s must be a name or a number, not %s", kind, type_name(setting));
+	} else if ((reason = find(text, id)) != NULL) {
+		log_escape(shown, sizeof shown, text, strlen(text));
+		complain(place, "%s %s: %s", kind, shown, reason);
+	} else {
+		set_string(field, CONFIG_NAME, text);
+	}
+}
+
 static void set_address(const struct place *place, const config_setting_t *setting, char to[CONFIG_ADDRESS])
 {
 	const char *text = string(place, setting, "a string"), *reason;
@@ -266,12 +287,21 @@ static void set_proxy(const struct place *place, const config_setting_t *setting
 		complain(place, "proxy must be true or false, not %s", type_name(setting));
 }
 
-/* { address = "..."; protocol = "..."; mode = "..."; proxy = true; } */
+/* What only a file has. */
+static void check_unix(const struct place *place, const config_setting_t *group, const char *address)
+{
+	static const char *const known[] = { "mode", "user", "group" };
+
+	for (size_t i = 0; strncmp(address, "unix:", 5) != 0 && i < sizeof known / sizeof *known; i++)
+		if (config_setting_get_member(group, known[i]))
+			complain(place, "%s is for UNIX sockets, and %s is none", known[i], address);
+}
+
+/* { address = "..."; protocol = "..."; mode = "..."; user = "..."; group = "..."; proxy = true; } */
 static void set_listen_group(const struct place *place, const config_setting_t *group,
                              struct config_listen *listen)
 {
-	static const char *const known[] = { "address", "protocol", "mode", "proxy", NULL };
-	const config_setting_t *mode = config_setting_get_member(group, "mode");
+	static const char *const known[] = { "address", "protocol", "mode", "user", "group", "proxy", NULL };
 	size_t errors = place->loader->errors;
 
 	for (int i = 0; i < config_setting_length(group); i++) {
@@ -285,6 +315,10 @@ static void set_listen_group(const struct place *place, const config_setting_t *
 			set_name(&at, setting, "protocol", place->loader->schema->protocols, listen->protocol);
 		else if (strcmp(name, "mode") == 0)
 			set_mode(&at, setting, &listen->mode);
+		else if (strcmp(name, "user") == 0)
+			set_owner(&at, setting, listen->user, &listen->uid, config_find_user);
+		else if (strcmp(name, "group") == 0)
+			set_owner(&at, setting, listen->group, &listen->gid, config_find_group);
 		else if (strcmp(name, "proxy") == 0)
 			set_proxy(&at, setting, &listen->proxy);
 		else
@@ -294,34 +328,8 @@ static void set_listen_group(const struct place *place, const config_setting_t *
 		return;
 	if (listen->address[0] == '\0')
 		complain(place, "a listener without an address");
-	else if (mode && strncmp(listen->address, "unix:", 5) != 0)
-		complain(place, "mode is for UNIX sockets, and %s is none", listen->address);
-}
-
-/* The kernel lets nobody listen twice on an address.  Port 0 may repeat: each is given another one. */
-static void check_collision(const struct place *place, const struct config_listen *listen)
-{
-	const struct config *config = place->loader->config;
-	struct address address, other;
-
-	if (address_parse(&address, listen->address) != NULL)
-		return;
-	for (int64_t i = 0; i < config->listeners; i++) {
-		const char *before = config->listen[i].address;
-		bool covers, covered;
-
-		if (address_parse(&other, before) != NULL)
-			continue;
-		covers = address_covers(&address, &other);
-		covered = address_covers(&other, &address);
-		if (covers && covered)
-			complain(place, "%s is there twice", listen->address);
-		else if (covers || covered)
-			complain(place, "%s collides with %s, which %s", listen->address, before,
-			         covers ? "it includes" : "includes it");
-		if (covers || covered)
-			return;
-	}
+	else
+		check_unix(place, group, listen->address);
 }
 
 static void add_listen(const struct place *place, const config_setting_t *setting)
@@ -341,7 +349,7 @@ static void add_listen(const struct place *place, const config_setting_t *settin
 		set_address(place, setting, listen->address);
 	else
 		complain_type(place, "a list of addresses or { address = \"...\"; } groups", setting);
-	check_collision(place, listen);
+	config_check_collision(place->loader, &place->origin, listen);
 	config->listeners++;
 }
 

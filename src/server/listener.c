@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/log.h"
 
 enum { UNSENT_BYTES = 65536 };
 
@@ -117,7 +116,8 @@ bool listener_share(const struct listener *listener, bool on)
 	return setsockopt(listener->fd, SOL_SOCKET, SO_REUSEPORT, &value, sizeof value) == 0;
 }
 
-static int open_and_bind(struct listener *listener, const struct config_listen *listen_at, int backlog, bool beside)
+static int open_and_bind(struct listener *listener, const struct config_listen *listen_at,
+                         const struct listener_owner *ours, int backlog, bool beside)
 {
 	struct address address;
 
@@ -129,16 +129,15 @@ static int open_and_bind(struct listener *listener, const struct config_listen *
 		return -1;
 	listener->family = address.sockaddr.ss_family;
 	if (listener->family == AF_UNIX)
-		return listener_bind_file(listener, &address, (mode_t)listen_at->mode) ? listen(listener->fd, backlog)
-		                                                                       : -1;
+		return listener_bind_file(listener, &address, listen_at, ours) ? listen(listener->fd, backlog) : -1;
 	if ((beside && !listener_share(listener, true)) || bind_inet(listener, &address) < 0 ||
 	    listen(listener->fd, backlog) < 0 || (beside && !listener_share(listener, false)))
 		return -1;
 	return note_address(listener, address.any);
 }
 
-static struct listener *open_new(const struct config_listen *listen_at, int backlog, bool beside, int *status,
-                                 char *reason)
+static struct listener *open_new(const struct config_listen *listen_at, const struct listener_owner *ours, int backlog,
+                                 bool beside, int *status, char *reason)
 {
 	struct listener *listener = calloc(1, sizeof *listener);
 
@@ -146,7 +145,7 @@ static struct listener *open_new(const struct config_listen *listen_at, int back
 		listener->fd = -1;
 		snprintf(listener->asked, sizeof listener->asked, "%s", listen_at->address);
 	}
-	if (!listener || open_and_bind(listener, listen_at, backlog, beside) < 0) {
+	if (!listener || open_and_bind(listener, listen_at, ours, backlog, beside) < 0) {
 		int error = errno;
 
 		*status = status_of(error);
@@ -159,14 +158,16 @@ static struct listener *open_new(const struct config_listen *listen_at, int back
 	return listener;
 }
 
-struct listener *listener_open(const struct config_listen *listen_at, int backlog, int *status, char *reason)
+struct listener *listener_open(const struct config_listen *listen_at, const struct listener_owner *ours, int backlog,
+                               int *status, char *reason)
 {
-	return open_new(listen_at, backlog, false, status, reason);
+	return open_new(listen_at, ours, backlog, false, status, reason);
 }
 
-struct listener *listener_open_beside(const struct config_listen *listen_at, int backlog, int *status, char *reason)
+struct listener *listener_open_beside(const struct config_listen *listen_at, const struct listener_owner *ours,
+                                      int backlog, int *status, char *reason)
 {
-	return open_new(listen_at, backlog, true, status, reason);
+	return open_new(listen_at, ours, backlog, true, status, reason);
 }
 
 int listener_try(const struct config_listen *listen_at)
@@ -281,14 +282,15 @@ bool listener_set_timeouts(int fd, const struct config *config)
 	       setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &part, sizeof part) == 0;
 }
 
-bool listener_tune(const struct listener *listener, const struct config *config, const struct config_listen *listen_at)
+bool listener_tune(const struct listener *listener, const struct config *config, const struct config_listen *listen_at,
+                   const struct listener_owner *ours)
 {
 	if (listener->shut)
 		return true;      /* to listen again would have it take clients, for whom nobody hears what they say */
 	if (listener->lent)
 		return listener_set_timeouts(listener->fd, config);
-	if (listener->family == AF_UNIX && !listener_set_mode(listener, (mode_t)listen_at->mode))
-		log_warning("can't change the mode of %s: %s", listener->address, strerror(errno));
+	if (listener->family == AF_UNIX)
+		listener_set_file(listener, listen_at, ours);
 	/* listen() again: only the backlog changes */
 	return listen(listener->fd, (int)config->backlog) == 0 && listener_set_timeouts(listener->fd, config);
 }

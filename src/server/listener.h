@@ -23,6 +23,12 @@ struct listener {
 	bool theirs;                      /* of the process whose place we take, until that leaves it to us */
 };
 
+/* The daemon's user and group, to whom the file of a UNIX socket belongs where its entry does not say. */
+struct listener_owner {
+	uid_t uid;
+	gid_t gid;
+};
+
 enum {
 	LISTENER_REASON = 256,
 	LISTENER_WRITE_PARTS = 4,         /* send times out after this part of timeouts.write, to see progress */
@@ -33,10 +39,15 @@ enum {
  * *status and the address and the reason in reason[LISTENER_REASON].  A UNIX socket that nobody answers on is
  * replaced.  Never blocks.  For a UNIX socket the working directory becomes /.
  */
-struct listener *listener_open(const struct config_listen *, int backlog, int *status, char *reason);
+struct listener *listener_open(const struct config_listen *, const struct listener_owner *, int backlog, int *status,
+                               char *reason);
 
 /* The same, next to listeners of ours that exclude the address, and that share (listener_share()) during the call. */
-struct listener *listener_open_beside(const struct config_listen *, int backlog, int *status, char *reason);
+struct listener *listener_open_beside(const struct config_listen *, const struct listener_owner *, int backlog,
+                                      int *status, char *reason);
+
+/* Why this process can't give a UNIX socket to whom its entry names; NULL when it can, or will hear when it tries. */
+const char *listener_cant_give(const struct config_listen *);
 
 /* Why that address can't be listened on, for people; error: errno.  Lasts until the next call of strerror(). */
 const char *listener_reason(const char *address, int error);
@@ -66,8 +77,11 @@ bool listener_has_file(const struct listener *);
 /* Has its file been removed, so that nobody finds it any more?  Not if it is lent: its path is not ours to fill. */
 bool listener_is_lost(const struct listener *);
 
-/* Gives its file to that group, if it is still there and its own.  False with errno. */
-bool listener_set_group(const struct listener *, gid_t);
+/*
+ * Gives its file, if it is still there and its own, the mode and the owners that the entry asks for.  What fails is
+ * logged.
+ */
+void listener_set_file(const struct listener *, const struct config_listen *, const struct listener_owner *);
 
 /* What a TCP connection inherits from a listener of ours beside time-outs.  False with errno when that is not done. */
 bool listener_set_tcp(int fd);
@@ -92,12 +106,13 @@ bool listener_excludes(const struct listener *, const struct config_listen *);
 bool listener_is_at(const struct listener *, const char *address);
 
 /*
- * Sets what a reload may have changed: the backlog and a UNIX socket's permissions, unless it is lent, and the
+ * Sets what a reload may have changed: the backlog and a UNIX socket's mode and owners, unless it is lent, and the
  * time-outs that TCP connections inherit from it at no cost (UNIX ones do not): idle for input, a part of write for
  * output.  Of one that was shut nothing.  False with errno when that is not done.
  */
 bool listener_set_timeouts(int fd, const struct config *);
-bool listener_tune(const struct listener *, const struct config *, const struct config_listen *);
+bool listener_tune(const struct listener *, const struct config *, const struct config_listen *,
+                   const struct listener_owner *);
 
 /* Clients in its queue, whom nobody has taken yet; -1 for what is not TCP, as the kernel does not tell there. */
 int64_t listener_queued(int fd);

@@ -6,6 +6,7 @@ libserver_a_SOURCES = \
 	%D%/config_check.c \
 	%D%/config_dump.c \
 	%D%/config_keys.c \
+	%D%/config_owner.c \
 	%D%/config_parts.h \
 	%D%/config_scan.c \
 	%D%/config_sound.c \
@@ -21,7 +22,9 @@ libserver_a_SOURCES = \
 	%D%/event_uring.c %D%/event_uring_parts.h \
 	%D%/event_uring_input.c \
 	%D%/figures.c %D%/figures.h \
-	%D%/listener.c %D%/listener_file.c %D%/listener.h %D%/listener_parts.h \
+	%D%/listener.c %D%/listener.h %D%/listener_parts.h \
+	%D%/listener_file.c \
+	%D%/listener_owner.c \
 	%D%/meter.h \
 	%D%/pump.c %D%/pump.h \
 	%D%/sandbox.c %D%/sandbox.h \

@@ -92,4 +92,5 @@ ERRORS = {
 }
 ERRORS = {call: errors.split() for call, errors in ERRORS.items()}
 WITHOUT = set("brk exit exit_group futex getegid geteuid getgid getpid getpgrp getppid getresgid getresuid gettid getuid"
-              " restart_syscall rseq rt_sigreturn sched_yield set_robust_list set_tid_address umask".split())
+              " restart_syscall rseq rt_sigreturn sched_yield set_robust_list set_tid_address setfsgid setfsuid"
+              " umask".split())

@@ -55,6 +55,23 @@ def test_start_status_reload_stop(bare):
     assert init(bare, "frobnicate")[0] == 2
 
 
+def test_a_unix_listener_belongs_to_the_workers(bare):
+    """In a folder of root's, at the start and when a reload adds it; or to whom it names."""
+    def owner(path):
+        return bare.do("stat", "--format=%U:%G %a", path)
+
+    edit(bare, "listen", '( "127.0.0.1:1060", "unix:/run/aphorismd/s" )')
+    assert init(bare, "start") == (0, "")
+    assert owner("/run/aphorismd/s") == "aphorismd:aphorismd 666\n"
+    edit(bare, "listen", '( "127.0.0.1:1060", "unix:/run/aphorismd/s", "unix:/run/t", '
+                         '{ address = "unix:/run/u"; group = "www-data"; mode = "0660"; } )')
+    assert init(bare, "reload")[0] == 0
+    assert owner("/run/aphorismd/s") == owner("/run/t") == "aphorismd:aphorismd 666\n"
+    assert owner("/run/u") == "aphorismd:www-data 660\n"
+    assert init(bare, "stop")[0] == 0
+    assert not [path for path in ("aphorismd/s", "t", "u") if bare.path(f"/run/{path}").exists()]
+
+
 def test_upgrade(bare):
     assert init(bare, "upgrade")[0] == 7
     assert init(bare, "start")[0] == 0

@@ -231,6 +231,32 @@ def test_metrics_go_where_the_unit_may_write(machine):
     assert not machine.path(file).exists()
 
 
+def test_a_unix_listener_belongs_to_the_service(machine):
+    """To no other group, but by a folder that gives its own, as the manual says; also within the walls of the unit."""
+    def owner(path):
+        return machine.do("stat", "--format=%U:%G %a", path)
+
+    drop_in(machine, "aphorismd.service",
+            "[Service]\nExecStartPre=+install -d -o aphorismd -g www-data -m 2750 /run/aphorismd/www\n")
+    edit(machine, "listen", '( "127.0.0.1:1060", "unix:/run/aphorismd/s", '
+                            '{ address = "unix:/run/aphorismd/www/s"; mode = "0660"; } )')
+    machine.systemctl("restart", "aphorismd")
+    for again in ([], ["reload"], ["upgrade"]):
+        if again:
+            machine.do("aphorismctl", *again)
+        assert owner("/run/aphorismd/s") == "aphorismd:aphorismd 666\n"
+        assert owner("/run/aphorismd/www/s") == "aphorismd:www-data 660\n"
+        ask = ["aphorism", "unix:/run/aphorismd/www/s", "Simple is better than?"]
+        said = machine.do("setpriv", "--reuid=www-data", "--regid=www-data", "--clear-groups", *ask)
+        assert said == "Simple is better than? Complex.\n"
+        assert machine.run("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *ask).returncode != 0
+    assert "can't" not in machine.journal()
+    edit(machine, "listen", '( { address = "unix:/run/aphorismd/t"; group = "www-data"; } )')
+    result = machine.run("aphorismctl", "reload")
+    assert result.returncode == 77 and "group: only root can give a socket to a group" in result.output
+    assert answers()
+
+
 def test_control_socket_obeys_the_group(machine):
     """Also through the user namespace of PrivateUsers."""
     machine.do("useradd", "--groups", "aphorismd", "operator1")

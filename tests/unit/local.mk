@@ -6,6 +6,7 @@ unit_tests = \
 	%D%/test_figures \
 	%D%/test_folder \
 	%D%/test_histogram \
+	%D%/test_identity \
 	%D%/test_log \
 	%D%/test_nearest \
 	%D%/test_parked \

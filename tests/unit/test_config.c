@@ -192,9 +192,9 @@ START_TEST(values)
 
 	ck_assert_int_eq(load("model = \"event\"; backlog : 0x10, max_connections = 7L\n"
 	                      "listen = ( \"[::1]:1060\",\n"
-	                      " { address = \"unix:/run/x\"; mode = \"0600\"; proxy = false; },\n"
+	                      " { address = \"unix:/run/x\"; mode = \"0600\"; group = \"7\"; user = \"root\"; },\n"
 	                      " { protocol = \"echo\"; address = \"*:7\"; proxy = true },"
-	                      " \"127.0.0.1:0\", \"127.0.0.1:0\" );\n"
+	                      " \"127.0.0.1:0\", { address = \"127.0.0.1:0\"; proxy = false } );\n"
 	                      "aphorisms = \"mine/a\" \"phorisms\"; max_question_length = \"16k\";\n"
 	                      "over_limit = \"refuse\";\n"
 	                      "timeouts = { question = 5; idle = \"1500ms\"; drain = \"24h\"; }\n"
@@ -211,6 +211,10 @@ START_TEST(values)
 	ck_assert_str_eq(config.listen[0].address, "[::1]:1060");
 	ck_assert_str_eq(config.listen[1].address, "unix:/run/x");
 	ck_assert_int_eq(config.listen[1].mode, 0600);
+	ck_assert_str_eq(config.listen[1].user, "root");
+	ck_assert_int_eq(config.listen[1].uid, 0);
+	ck_assert_str_eq(config.listen[1].group, "7");
+	ck_assert_int_eq(config.listen[1].gid, 7);
 	ck_assert_str_eq(config.listen[1].protocol, "aphorism");
 	ck_assert_str_eq(config.listen[2].protocol, "echo");
 	ck_assert_str_eq(config.listen[2].address, "*:7");
@@ -314,11 +318,23 @@ static const struct {
 	{ "listen = (\n {\n protocol = \"echo\"; } );", "a.conf:2: listen: a listener without an address\n" },
 	{ "listen = ( { adress = \"127.0.0.1:1\"; } );",
 	  "a.conf:1: listen: \"adress\" is no part of a listener, did you mean \"address\"? "
-	  "(address, protocol, mode, proxy)\n" },
+	  "(address, protocol, mode, user, group, proxy)\n" },
 	{ "listen = ( {\n address = \"127.0.0.1:1\";\n protocol = \"ecko\"; } );",
 	  "a.conf:3: listen: \"ecko\" is no protocol, did you mean \"echo\"? (aphorism, echo)\n" },
 	{ "listen = ( { address = \"127.0.0.1:1\"; mode = \"0660\"; } );",
 	  "a.conf:1: listen: mode is for UNIX sockets, and 127.0.0.1:1 is none\n" },
+	{ "listen = ( { address = \"127.0.0.1:1\"; user = \"root\";\n group = 0; } );",
+	  "a.conf:1: listen: user is for UNIX sockets, and 127.0.0.1:1 is none\n"
+	  "a.conf:1: listen: group is for UNIX sockets, and 127.0.0.1:1 is none\n" },
+	{ "listen = ( { address = \"unix:/a\"; user = \"no one\";\n group = \"\"; } );",
+	  "a.conf:1: listen: user \"no one\": no such user in /etc/passwd; a number is taken as it is\n"
+	  "a.conf:2: listen: group \"\": no such group in /etc/group; a number is taken as it is\n" },
+	{ "listen = ( { address = \"unix:/a\"; user = 4294967295L;\n group = \"99999999999\"; } );",
+	  "a.conf:1: listen: user \"4294967295\": out of range, must be 0 to 4294967294\n"
+	  "a.conf:2: listen: group \"99999999999\": out of range, must be 0 to 4294967294\n" },
+	{ "listen = ( { address = \"unix:/a\"; user = -1;\n group = [ ]; } );",
+	  "a.conf:1: listen: user \"-1\": no such user in /etc/passwd; a number is taken as it is\n"
+	  "a.conf:2: listen: group must be a name or a number, not a list\n" },
 	{ "listen = ( { address = \"127.0.0.1:1\";\n proxy = 1; } );",
 	  "a.conf:2: listen: proxy must be true or false, not an integer\n" },
 	{ "listen = ( { address = \"127.0.0.1:1\"; proxy = \"v2\"; } );",
@@ -563,6 +579,9 @@ static const struct {
 	  "listen = ( { address = \"127.0.0.1:1\"; protocol = \"echo\"; } );" },
 	{ "listen", "{ address = \"127.0.0.1:1\"; proxy = true; }, { address = \"127.0.0.1:2\"; proxy = false; }",
 	  "listen = ( { address = \"127.0.0.1:1\"; protocol = \"aphorism\"; proxy = true; }, \"127.0.0.1:2\" );" },
+	{ "listen", "{ address = \"unix:/a\"; group = 4294967294L; }, { address = \"unix:/b\"; user = \"root\"; }",
+	  "listen = ( { address = \"unix:/a\"; protocol = \"aphorism\"; group = \"4294967294\"; }, "
+	  "{ address = \"unix:/b\"; protocol = \"aphorism\"; user = \"root\"; } );" },
 	{ "access.allow", "10.0.0.0/8,::1", "allow = [ \"10.0.0.0/8\", \"::1/128\" ];" },
 	{ "access.allow", "", "allow = [];" },
 	{ "access.allow", "[]", "allow = [];" },
@@ -646,8 +665,8 @@ START_TEST(dump_is_a_configuration)
 	static struct config before;
 
 	ck_assert_int_eq(load("model = \"fork\"; aphorisms = \"a\\\"b\\\\c\\x01\\xff\\n\";\n"
-	                      "listen = ( \"*:1\", { address = \"unix:/a b\"; mode = \"0600\"; proxy = true; }, "
-	                      "{ address = \"[::1]:2\"; protocol = \"echo\" } );\n"
+	                      "listen = ( \"*:1\", { address = \"unix:/a b\"; mode = \"0600\"; user = 5;"
+	                      " proxy = true; }, { address = \"[::1]:2\"; protocol = \"echo\" } );\n"
 	                      "max_question_length = \"3k\"; timeouts = { idle = \"1500us\"; question = 86400; };\n"
 	                      "access = { allow = [ \"0.0.0.0/0\", \"2001:db8::/33\" ];\n"
 	                      "deny = [ \"10.1.2.3\" ]; };\n"
@@ -691,6 +710,7 @@ START_TEST(bytes_that_are_no_value_are_zero)
 	ck_assert_int_eq(load("model = \"event\"; model2 = 1;"), EX_CONFIG);
 	ck_assert_int_eq(load_with(&schema, &(struct config_sources){ .settings = (const char *const[]){
 		"model=prefork", "access.allow=10.0.0.0/8,::1", "listen=*:1,*:2", "process.user=a-long-name",
+		"listen={ address = \"unix:/a\"; user = 7; group = \"root\"; }",
 		"process.user=aphorismd", "listen=127.0.0.1:1060", "access.allow=", "model=fork", NULL } }), 0);
 	config.set = before.set;
 	ck_assert_mem_eq(&config, &before, sizeof config);
