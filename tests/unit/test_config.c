@@ -343,6 +343,14 @@ static const struct {
 	{ "pool = { most = 1; least = \"x\"; }", "a.conf:1: pool.least: must be an integer, not a string\n" },
 	{ "listen = ( \"unix:/a\" );\ncontrol = { socket = \"/a\"; }",
 	  "a.conf:2: control.socket: also an address of listen\n" },
+	{ "listen = ( \"unix:/a\" );\nmetrics = { file = \"/a\"; }",
+	  "a.conf:2: metrics.file: also an address of listen\n" },
+	{ "process = { pidfile = \"/a\"; };\ncontrol = { socket = \"/a\"; };\nmetrics = { file = \"/a\"; }",
+	  "a.conf:2: control.socket: the same file as process.pidfile\n"
+	  "a.conf:3: metrics.file: the same file as control.socket\n"
+	  "a.conf:3: metrics.file: the same file as process.pidfile\n" },
+	{ "aphorisms = \"/a\";\nmetrics = { file = \"/a\"; }",
+	  "a.conf:2: metrics.file: the same file as aphorisms\n" },
 	/* syntax; what stands before it is looked at */
 	{ "backlog = ;", "a.conf:1: syntax error\n" },
 	{ "backlog = 5\n\n\nmodel", "a.conf:4: syntax error\n" },
