@@ -100,6 +100,19 @@ def test_a_wider_address_after_an_upgrade(daemon, place, reserved):
     load.finish()
 
 
+def test_two_daemons_do_not_share(daemon, place, reserved):
+    """What one has shared for the moment of binding the other one can have no share of later."""
+    (place / "other").mkdir()
+    one = daemon("event", listen=(f"127.0.0.1:{reserved}",))
+    one.reloaded(listen=(f"*:{reserved}",))
+    one.reloaded(listen=(f"127.0.0.1:{reserved}",))
+    one.settled()
+    other = daemon("event", folder=place / "other", listen=(f"127.0.0.2:{reserved}",))
+    result = other.reload(listen=(f"*:{reserved}",))
+    assert result.returncode == 69 and "in use by another process" in result.stdout + result.stderr, result
+    assert talk(one.address, [QUESTION]) == talk(other.address, [QUESTION]) == ANSWER
+
+
 def test_a_bad_reload_to_a_wider_address_leaves_all_as_it_was(daemon, reserved):
     at = reserved
     d = daemon("prefork", listen=(f"127.0.0.1:{at}",))
