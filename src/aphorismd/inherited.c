@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,23 +175,6 @@ bool inherited_adopt(struct listener **listeners, size_t *listener_count, char *
 
 /* ---- in the loader ---- */
 
-static bool is_any(const struct address *address)
-{
-	const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)(const void *)&address->sockaddr;
-	const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *)(const void *)&address->sockaddr;
-
-	return address->sockaddr.ss_family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&ipv6->sin6_addr)
-	                                               : ipv4->sin_addr.s_addr == INADDR_ANY;
-}
-
-static int port_of(const struct address *address)
-{
-	const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)(const void *)&address->sockaddr;
-	const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *)(const void *)&address->sockaddr;
-
-	return address->sockaddr.ss_family == AF_INET6 ? ipv6->sin6_port : ipv4->sin_port;
-}
-
 /* Is it the inherited address that was meant by one in the configuration?  An abstract one can't stand there. */
 static bool is_meant(const char *text, const char *inherited)
 {
@@ -202,8 +184,8 @@ static bool is_meant(const char *text, const char *inherited)
 		return false;
 	if (memcmp(&asked.sockaddr, &given.sockaddr, sizeof asked.sockaddr) == 0)
 		return true;
-	return asked.sockaddr.ss_family != AF_UNIX && given.sockaddr.ss_family != AF_UNIX && is_any(&asked) &&
-	       port_of(&asked) == port_of(&given);
+	return asked.sockaddr.ss_family != AF_UNIX && given.sockaddr.ss_family != AF_UNIX &&
+	       address_is_unspecified(&asked) && address_port(&asked) == address_port(&given);
 }
 
 /* How it is served: its own name's protocol goes before that of its entry in the configuration, if it has one. */

@@ -196,14 +196,17 @@ static void say_finding(void *arg, enum doctor_level level, const char *about, c
 	            about, said_what, said_mend);
 }
 
-/* An address that is on no interface any more: who can't reach us sees nothing of us, and nor do we of him. */
+/*
+ * An address that is on no interface any more: who can't reach us sees nothing of us, and nor do we of him.  A lent
+ * socket may be of another network than ours.
+ */
 static void say_lost_address(const struct listener *listener, unsigned client)
 {
 	struct config_listen at = { .mode = 0 };
 	char what[CONFIG_ADDRESS + 64];
 
 	memcpy(at.address, listener->address, sizeof at.address);
-	if (listener_try(&at) != EADDRNOTAVAIL)
+	if (listener->lent || listener_try(&at) != EADDRNOTAVAIL)
 		return;
 	snprintf(what, sizeof what, "%s: %s any more", at.address, listener_reason(at.address, EADDRNOTAVAIL));
 	say_finding(&client, DOCTOR_ERROR, "listen", what,

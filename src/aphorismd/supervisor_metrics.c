@@ -34,11 +34,16 @@ static int replace(const char *path, const char *text, size_t len)
 {
 	char next[PATH_MAX + 8];
 	struct folder folder;
+	struct stat st;
 	ssize_t n;
 	int fd, error;
 
 	if (!folder_open(&folder, path))
 		return errno;
+	/* what root asks to be written to /dev/null is not to take its place */
+	if (fstatat(folder.fd, folder.name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode) &&
+	    !S_ISLNK(st.st_mode) && !S_ISDIR(st.st_mode))
+		return EEXIST;
 	snprintf(next, sizeof next, "%s.tmp", folder.name);
 	/* of one that was killed, or a link of somebody's: this one is to be our own */
 	unlinkat(folder.fd, next, 0);

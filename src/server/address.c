@@ -4,7 +4,6 @@
 #include "server/address.h"
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -99,14 +98,14 @@ const char *address_parse(struct address *address, const char *text)
 	return port < 0 ? "the port must be a number from 0 to 65535" : NULL;
 }
 
-static in_port_t port_of(const struct address *address)
+in_port_t address_port(const struct address *address)
 {
 	return address->sockaddr.ss_family == AF_INET
 	       ? ((const struct sockaddr_in *)(const void *)&address->sockaddr)->sin_port
 	       : ((const struct sockaddr_in6 *)(const void *)&address->sockaddr)->sin6_port;
 }
 
-static bool is_unspecified(const struct address *address)
+bool address_is_unspecified(const struct address *address)
 {
 	return address->sockaddr.ss_family == AF_INET
 	       ? ((const struct sockaddr_in *)(const void *)&address->sockaddr)->sin_addr.s_addr == INADDR_ANY
@@ -119,9 +118,9 @@ bool address_covers(const struct address *outer, const struct address *inner)
 
 	if (outer->sockaddr.ss_family == AF_UNIX || family == AF_UNIX)
 		return memcmp(&outer->sockaddr, &inner->sockaddr, sizeof outer->sockaddr) == 0;
-	if (port_of(outer) != port_of(inner) || port_of(outer) == 0 || (inner->any && !outer->any))
+	if (address_port(outer) != address_port(inner) || address_port(outer) == 0 || (inner->any && !outer->any))
 		return false;
-	if (outer->any || (outer->sockaddr.ss_family == family && is_unspecified(outer)))
+	if (outer->any || (outer->sockaddr.ss_family == family && address_is_unspecified(outer)))
 		return true;
 	return memcmp(&outer->sockaddr, &inner->sockaddr, sizeof outer->sockaddr) == 0;
 }

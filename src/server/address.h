@@ -4,6 +4,7 @@
 #ifndef SERVER_ADDRESS_H
 #define SERVER_ADDRESS_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
@@ -20,6 +21,10 @@ struct address {
  * compared.
  */
 const char *address_parse(struct address *, const char *text);
+
+/* Of no UNIX address: the port, in network order; and is it that of all interfaces? */
+in_port_t address_port(const struct address *);
+bool address_is_unspecified(const struct address *);
 
 /*
  * Does the first one take all that comes to the second one, where that is not bound?  So it does if they are the same.

@@ -4,6 +4,7 @@
 #include "server/config_parts.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -78,6 +79,15 @@ static bool listens_on(const struct config *config, const char *path)
 	return false;
 }
 
+static void check_same(struct loader *loader, const char *name, const char *path, const char *other_name,
+                       const char *other)
+{
+	char reason[64];
+
+	snprintf(reason, sizeof reason, "the same file as %s", other_name);
+	check_pair(loader, *path && strcmp(path, other) == 0, name, other_name, reason);
+}
+
 static void check_core(struct loader *loader)
 {
 	const struct config *config = loader->config;
@@ -86,8 +96,11 @@ static void check_core(struct loader *loader)
 	           "max_connections_per_source", "max_connections", "more than max_connections");
 	check_pair(loader, listens_on(config, config->control), "control.socket", "listen",
 	           "also an address of listen");
-	check_pair(loader, *config->control && strcmp(config->control, config->pidfile) == 0,
-	           "control.socket", "process.pidfile", "the same file as process.pidfile");
+	check_pair(loader, listens_on(config, config->metrics), "metrics.file", "listen", "also an address of listen");
+	check_same(loader, "control.socket", config->control, "process.pidfile", config->pidfile);
+	check_same(loader, "metrics.file", config->metrics, "control.socket", config->control);
+	check_same(loader, "metrics.file", config->metrics, "process.pidfile", config->pidfile);
+	check_same(loader, "metrics.file", config->metrics, "aphorisms", config->aphorisms);
 	/* whoever starts the daemon again takes one that ends ever so often for a failure */
 	check_pair(loader, config->activation_idle_us > 0 && config->activation_idle_us < CLOCK_S,
 	           "activation.idle_exit", "activation.idle_exit", "out of range, must be 0s, or 1s to 24h");

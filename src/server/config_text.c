@@ -5,6 +5,7 @@
  */
 #include "server/config_parts.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,12 +64,20 @@ static config_setting_t *bare_list(config_t *config, const char *text)
 	return copy ? list : NULL;
 }
 
+/* "[::1]:1060" as against ["::1"]. */
+static bool begins_with_ipv6(const char *text)
+{
+	return text[0] == '[' && (text[1] == ':' || isxdigit((unsigned char)text[1]));
+}
+
 static config_setting_t *read_list(struct scan *scan, config_t *config, const char *text)
 {
-	switch (text[strspn(text, " \t")]) {
+	text += strspn(text, " \t");
+	switch (*text) {
 	case '(':
-	case '[':
 		return parse(scan, config, "", text, "");
+	case '[':
+		return begins_with_ipv6(text) ? bare_list(config, text) : parse(scan, config, "", text, "");
 	case '"':
 	case '{':
 		return parse(scan, config, "(", text, ")");

@@ -23,6 +23,8 @@ static int status_of(int error)
 	switch (error) {
 	case EADDRINUSE:
 	case EADDRNOTAVAIL:
+	case EAFNOSUPPORT:
+	case EINVAL:
 	case ENOENT:
 	case ENOTDIR:
 	case ENOTSOCK:
@@ -44,6 +46,10 @@ const char *listener_reason(const char *address, int error)
 		return "in use by another process";
 	if (error == EADDRNOTAVAIL)
 		return "no address of this machine";
+	if (error == EAFNOSUPPORT)
+		return "the kernel has no addresses of this kind, or the unit excludes them (RestrictAddressFamilies)";
+	if (error == EINVAL && port)
+		return "a link-local address, of which the interface can't be named, or a multicast one";
 	if (error == ENOTSOCK)
 		return "what is there is no socket, and stays as it is";
 	if (error == EACCES && port && atoi(port + 1) < 1024)

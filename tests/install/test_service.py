@@ -1,11 +1,13 @@
 """The service under systemd: models and reloads, deaths, the watchdog, the stop, and what it says in the journal."""
 
+import re
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
-from harness import Client, descendants, models, until
+from harness import Client, descendants, models, talk, until
 from installed import ADDRESS, CONF, another_main_process, answers, drop_in, edit, edit_model, is_active
 from load import Load
 
@@ -255,6 +257,20 @@ def test_a_unix_listener_belongs_to_the_service(machine):
     result = machine.run("aphorismctl", "reload")
     assert result.returncode == 77 and "group: only root can give a socket to a group" in result.output
     assert answers()
+
+
+def test_a_low_port(machine):
+    """By the drop-in of the manual, as it stands there, and again at a reload."""
+    manual = Path(__file__).parents[2].joinpath("man/aphorismd.8").read_text()
+    edit(machine, "listen", '("127.0.0.1:60")')
+    result = machine.run("systemctl", "reload", "aphorismd")
+    assert result.returncode != 0 and "needs the capability CAP_NET_BIND_SERVICE" in machine.journal()
+    drop_in(machine, "aphorismd.service", re.search(r"\[Service\]\nAmbient[^.]*", manual)[0])
+    machine.systemctl("restart", "aphorismd")
+    assert "listening 127.0.0.1:60\n" in machine.do("aphorismctl", "status")
+    edit(machine, "listen", '("127.0.0.1:61")')
+    machine.systemctl("reload", "aphorismd")
+    assert talk("127.0.0.1:61", [b"Simple is better than?"]) == b"Complex."
 
 
 def test_control_socket_obeys_the_group(machine):

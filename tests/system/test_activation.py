@@ -10,7 +10,7 @@ import time
 import pytest
 
 import harness
-from harness import APHORISMD, LIMIT, Client, Daemon, activate, environment, open_files, run, talk, until
+from harness import APHORISMD, LIMIT, ROOT, Client, Daemon, activate, environment, open_files, run, talk, until
 from protocol_model import THREE
 
 QUESTION = b"Simple is better than?"
@@ -51,6 +51,16 @@ def test_it_serves_what_it_inherits(daemon, tcp, model):
         d.wait_for(f"listen: {name(other)} is not served")
         status = d.ctl("status")
         assert name(tcp) in status.stdout and name(other) not in status.stdout
+
+
+def test_a_socket_of_another_network(daemon):
+    """Under PrivateNetwork its address may be none of the daemon's, and nothing is wrong with that."""
+    if not ROOT or run("unshare", "--net", "true").returncode:
+        pytest.skip("no network of our own here")
+    with listening(("::1", 0), socket.AF_INET6) as one:
+        d = daemon("event", sockets=[one], under=["unshare", "--net"])
+        assert d.ask() == b"Ugly."
+        assert "no address" not in d.ctl("doctor").stdout
 
 
 def test_both_families_and_names_of_protocols(daemon, tcp, unix, model):

@@ -8,6 +8,7 @@ import pytest
 import harness
 from harness import APHORISMD, ROOT, Client, Daemon, run, talk, until
 from load import Load
+from tracing import tool
 
 QUESTION, ANSWER = b"Simple is better than?", b"Complex."
 
@@ -99,6 +100,19 @@ def test_a_wider_address_after_an_upgrade(daemon, place, reserved):
     load.finish()
 
 
+def test_two_daemons_do_not_share(daemon, place, reserved):
+    """What one has shared for the moment of binding the other one can have no share of later."""
+    (place / "other").mkdir()
+    one = daemon("event", listen=(f"127.0.0.1:{reserved}",))
+    one.reloaded(listen=(f"*:{reserved}",))
+    one.reloaded(listen=(f"127.0.0.1:{reserved}",))
+    one.settled()
+    other = daemon("event", folder=place / "other", listen=(f"127.0.0.2:{reserved}",))
+    result = other.reload(listen=(f"*:{reserved}",))
+    assert result.returncode == 69 and "in use by another process" in result.stdout + result.stderr, result
+    assert talk(one.address, [QUESTION]) == talk(other.address, [QUESTION]) == ANSWER
+
+
 def test_a_bad_reload_to_a_wider_address_leaves_all_as_it_was(daemon, reserved):
     at = reserved
     d = daemon("prefork", listen=(f"127.0.0.1:{at}",))
@@ -148,6 +162,13 @@ def no_address(place):
     return "192.0.2.1:1060", 69, "no address of this machine"
 
 
+def of_an_interface(place):
+    if not has_ipv6():
+        pytest.skip("there is no IPv6")
+    return ("[fe80::1]:1060", 69,
+            "a link-local address, of which the interface can't be named, or a multicast one")
+
+
 def no_socket(place):
     (place / "precious").write_text("precious")
     return f"unix:{place}/precious", 69, "what is there is no socket, and stays as it is"
@@ -164,7 +185,7 @@ def no_right(place):
     return f"unix:{place}/folder/s:80", 77, "Permission denied"
 
 
-@pytest.mark.parametrize("what", [no_address, no_socket, low_port, no_right])
+@pytest.mark.parametrize("what", [no_address, of_an_interface, no_socket, low_port, no_right])
 def test_what_can_not_be_listened_on(daemon, place, what):
     """The same words at a start, at a reload and, where it can be known before, by --test."""
     address, status, reason = what(place)
@@ -176,10 +197,19 @@ def test_what_can_not_be_listened_on(daemon, place, what):
     assert d.ask(QUESTION) == ANSWER
     tried = run(APHORISMD, "-t", "-c", d.config, as_nobody=True)
     assert tried.returncode == 0
-    assert (f"listen: {address}: {reason}; to mend it: " in tried.stderr) == (what in (no_address, low_port))
+    assert (f"listen: {address}: {reason}; to mend it: " in tried.stderr) == (what in (no_address, of_an_interface, low_port))
     d.stop()
     started = run(APHORISMD, "-f", "-c", d.config, as_nobody=True)
     assert started.returncode == status and f"can't listen on {address}: {reason}\n" in started.stderr
+
+
+def test_a_machine_without_ipv6(place):
+    d = Daemon(place)
+    d.write(listen=("[::1]:0",), control__socket="")
+    no_ipv6 = [tool("strace"), "-f", "-qq", "-o", "/dev/null", "-e", "inject=socket:error=EAFNOSUPPORT"]
+    result = run(*no_ipv6, APHORISMD, "-f", "-c", d.config)
+    assert result.returncode == 69
+    assert "can't listen on [::1]:0: the kernel has no addresses of this kind, or the unit excludes" in result.stderr
 
 
 def test_an_address_that_has_gone_meanwhile(daemon):

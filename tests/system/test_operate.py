@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import stat
 
 import pytest
 
@@ -384,6 +385,17 @@ def test_a_metrics_file_that_can_not_be_written(daemon, place):
     d.reloaded(metrics__file="")
     assert not any(f["about"] == "metrics.file" for f in asked(d, "doctor")["finding"])
     assert d.ask() == b"Ugly."
+
+
+@pytest.mark.parametrize("make", [lambda path: os.mkfifo(path), lambda path: os.mknod(path, 0o666 | stat.S_IFSOCK)],
+                         ids=["fifo", "socket"])
+def test_what_is_no_file_is_not_replaced(daemon, place, make):
+    """As /dev/null would be, if root asked for it."""
+    make(place / "a.prom")
+    before = (place / "a.prom").lstat()
+    d = daemon("event", metrics__file="a.prom", metrics__interval="1s")
+    d.wait_for("metrics.file: can't write .*a.prom: File exists")
+    assert (place / "a.prom").lstat() == before
 
 
 def test_a_reload_while_metrics_are_written(daemon, place):

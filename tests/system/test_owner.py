@@ -183,7 +183,7 @@ def test_names_that_nobody_has(place):
     for line, said in ((2, 'user "no such": no such user in /etc/passwd; a number is taken as it is'),
                        (3, 'group "none": no such group in /etc/group; a number is taken as it is'),
                        (4, "user is for UNIX sockets, and 127.0.0.1:0 is none")):
-        assert f"{d.config}:{line}: listen: {said}\n" in result.stderr
+        assert f"{d.config}:{line}: listen: {said} [error]\n" in result.stderr
 
 
 def test_what_is_in_force_is_printed(place):

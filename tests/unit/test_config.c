@@ -359,6 +359,14 @@ static const struct {
 	{ "pool = { most = 1; least = \"x\"; }", "a.conf:1: pool.least: must be an integer, not a string\n" },
 	{ "listen = ( \"unix:/a\" );\ncontrol = { socket = \"/a\"; }",
 	  "a.conf:2: control.socket: also an address of listen\n" },
+	{ "listen = ( \"unix:/a\" );\nmetrics = { file = \"/a\"; }",
+	  "a.conf:2: metrics.file: also an address of listen\n" },
+	{ "process = { pidfile = \"/a\"; };\ncontrol = { socket = \"/a\"; };\nmetrics = { file = \"/a\"; }",
+	  "a.conf:2: control.socket: the same file as process.pidfile\n"
+	  "a.conf:3: metrics.file: the same file as control.socket\n"
+	  "a.conf:3: metrics.file: the same file as process.pidfile\n" },
+	{ "aphorisms = \"/a\";\nmetrics = { file = \"/a\"; }",
+	  "a.conf:2: metrics.file: the same file as aphorisms\n" },
 	/* syntax; what stands before it is looked at */
 	{ "backlog = ;", "a.conf:1: syntax error\n" },
 	{ "backlog = 5\n\n\nmodel", "a.conf:4: syntax error\n" },
@@ -572,6 +580,9 @@ static const struct {
 	{ "process.pidfile", "\"/a \\\"b\\\"\"", "pidfile = \"/a \\\"b\\\"\";" },
 	{ "listen", "127.0.0.1:1", "listen = ( \"127.0.0.1:1\" );" },
 	{ "listen", "127.0.0.1:1, *:2,unix:/a//b", "listen = ( \"127.0.0.1:1\", \"*:2\", \"unix:/a//b\" );" },
+	{ "listen", "[::1]:1", "listen = ( \"[::1]:1\" );" },
+	{ "listen", " [fe::1]:1,[::]:2", "listen = ( \"[fe::1]:1\", \"[::]:2\" );" },
+	{ "listen", "[ \"127.0.0.1:1\", \"[::]:2\" ]", "listen = ( \"127.0.0.1:1\", \"[::]:2\" );" },
 	{ "listen", "\"127.0.0.1:1\", \"*:2\"", "listen = ( \"127.0.0.1:1\", \"*:2\" );" },
 	{ "listen", "\"127.0.0.1:1\" # comment", "listen = ( \"127.0.0.1:1\" );" },
 	{ "listen", "(\"127.0.0.1:1\")", "listen = ( \"127.0.0.1:1\" );" },
