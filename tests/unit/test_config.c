@@ -580,7 +580,7 @@ static const struct {
 
 START_TEST(text_value)
 {
-	char assignment[256], variable[256] = "APHORISMD_", dump[256];
+	char assignment[256], variable[512] = "APHORISMD_", dump[1024];
 	size_t len = strlen(variable);
 
 	snprintf(assignment, sizeof assignment, "%s=%s", texts[_i].key, texts[_i].value);
