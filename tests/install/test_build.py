@@ -1,13 +1,16 @@
 """The packages themselves: how they are built, and what those who check packages say."""
 
 import filecmp
+import os
 import re
 import shutil
+import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from harness import TOP
+from harness import APHORISMD, TOP
 from machine import DEB, SCRATCH, package
 
 
@@ -42,6 +45,21 @@ def test_another_build_elsewhere_is_the_same(tarball, place):
     assert names == sorted(path.name for path in there.glob("*.deb")) and len(names) == 4
     for name in names + [path.name for path in DEB.glob("*.tar.xz")]:
         assert filecmp.cmp(DEB / name, there / name, shallow=False), name
+
+
+def test_installed_folders_are_for_everybody(place):
+    """Whatever the umask; but those that were there are as they were."""
+    for umask in ("077", "000"):
+        root = place / umask
+        (root / "usr/local/bin").mkdir(parents=True)
+        (root / "usr/local/bin").chmod(0o2775)
+        said("sh", "-c", f"umask {umask}; exec make -s install prefix=/usr/local DESTDIR={root}",
+             cwd=Path(APHORISMD).parent, env={"PATH": os.environ["PATH"]})
+        assert stat.S_IMODE((root / "usr/local/bin").stat().st_mode) == 0o2775
+        made = {path: stat.S_IMODE(path.stat().st_mode) for path in root.rglob("*")}
+        wrong = {str(path): oct(mode) for path, mode in made.items() if path != root / "usr/local/bin" and mode != (
+            0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)}
+        assert {"man8", "examples", "aphorismd"} <= {path.name for path in made if path.is_dir()} and not wrong
 
 
 def test_lintian_has_neither_errors_nor_warnings():
