@@ -6,6 +6,7 @@ import re
 import shutil
 import stat
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,20 @@ def test_another_build_elsewhere_is_the_same(tarball, place):
     assert names == sorted(path.name for path in there.glob("*.deb")) and len(names) == 4
     for name in names + [path.name for path in DEB.glob("*.tar.xz")]:
         assert filecmp.cmp(DEB / name, there / name, shallow=False), name
+
+
+def test_another_tarball_is_the_same(tarball, place):
+    """Of its own files, which are of another time and another owner's, with another umask, time zone and language."""
+    there = place / "quite/different"
+    there.mkdir(parents=True)
+    said("tar", "-C", there, "--strip-components=1", "-xf", tarball)
+    said("sh", "-c", 'chmod -R g+w,o= . && find . -exec touch -d 2001-01-01 {} + && chown -R nobody .', cwd=there)
+    env = {"PATH": "/usr/bin:/bin", "TZ": "Pacific/Kiritimati", "LC_ALL": "C.UTF-8"}
+    said("sh", "-c", "umask 077; ./configure --quiet && make -s dist", cwd=there, env=env, user="nobody")
+    assert filecmp.cmp(tarball, there / tarball.name, shallow=False)
+    said("make", "-s", "dist", cwd=there, env={**env, "SOURCE_DATE_EPOCH": "86400"}, user="nobody")
+    with tarfile.open(there / tarball.name) as dated:
+        assert {member.mtime for member in dated} == {86400}
 
 
 def test_installed_folders_are_for_everybody(place):
