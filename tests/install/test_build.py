@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness import APHORISMD, TOP
-from machine import DEB, SCRATCH, package
+from machine import DEB, SCRATCH, Machine, package
 
 
 def said(*words, **more):
@@ -95,12 +95,18 @@ def test_units_give_up_what_they_can(place):
         assert float(re.search(r"Overall exposure level for \S+: ([\d.]+)", exposure).group(1)) <= limit, exposure
 
 
-def test_rpm(tarball, place):
+@pytest.fixture
+def rpms(tarball, place):
+    """The daemon's and the tools'."""
     if not shutil.which("rpmbuild"):
         pytest.skip("rpmbuild is not installed")
     said("rpmbuild", "-tb", "--nodeps", "--define", f"_topdir {place}", "--define", "debug_package %{nil}",
          "--define", "optflags -O0", tarball)
-    daemon, tools = sorted(place.glob("RPMS/*/*.rpm"), key=lambda path: "tools" in path.name)
+    return sorted(place.glob("RPMS/*/*.rpm"), key=lambda path: "tools" in path.name)
+
+
+def test_rpm(rpms):
+    daemon, tools = rpms
     files = [name.removesuffix(".gz") for name in said("rpm", "-qpl", daemon).split()]
     for name in ("/usr/sbin/aphorismd", "/usr/sbin/aphorismctl", "/usr/share/man/man5/aphorismd.conf.5",
                  "/usr/lib/systemd/system/aphorismd.service", "/usr/lib/systemd/system/aphorismd.socket",
@@ -110,3 +116,22 @@ def test_rpm(tarball, place):
     assert "/usr/bin/aphorism" in said("rpm", "-qpl", tools).split()
     assert "aphorismd" in said("rpm", "-qp", "--scripts", daemon)
     assert "shadow-utils" in said("rpm", "-qp", "--requires", daemon).split()
+    for policy in ("enable", "disable"):
+        check_image(daemon, policy)
+
+
+def check_image(daemon, policy):
+    """Where no systemd runs, what is installed starts at the first boot if the preset says so; removed it does not."""
+    image = Machine()
+    rpm = ["rpm", "--root", image.root, "--force-debian", "--nodeps"]
+    wanted = image.root / "etc/systemd/system/multi-user.target.wants/aphorismd.service"
+    try:
+        presets = image.root / "etc/systemd/system-preset"
+        presets.mkdir(parents=True, exist_ok=True)
+        (presets / "00-test.preset").write_text(f"{policy} aphorismd.*\n")
+        said(*rpm, "--install", daemon)
+        assert wanted.is_symlink() == (policy == "enable")
+        said(*rpm, "--erase", "aphorismd")
+        assert not wanted.is_symlink()
+    finally:
+        image.remove()
