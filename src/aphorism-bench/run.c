@@ -54,7 +54,8 @@ static void make_load(struct load *load, const struct options *options)
 /* Finds the server: an answer to connect is enough, the load itself comes later.  Returns an exit status. */
 static int find(struct place *place, struct load *load, const struct options *options)
 {
-	const char *text = options->operand ? options->operand : "localhost", *reason = place_parse(place, text, PORT);
+	const char *text = options->operand ? options->operand : PLACE_LOCALHOST;
+	const char *reason = place_parse(place, text, PORT);
 	char why[PLACE_REASON];
 	int fd, status;
 

@@ -112,7 +112,7 @@ static int start(struct watch *watch)
 {
 	const struct trial *trial = watch->trial;
 	char limits[SCENARIO_SETTINGS][SCENARIO_SETTING];
-	const char *settings[SETTINGS];
+	const char *settings[SETTINGS] = { NULL };
 	size_t count = 0;
 
 	scenario_limits(scenario_connections(trial->scenario, trial->connections), limits);
@@ -120,7 +120,6 @@ static int start(struct watch *watch)
 		settings[count++] = limits[i];
 	if (trial->scenario->setting)
 		settings[count++] = trial->scenario->setting;
-	settings[count] = NULL;
 	return contestant_start(&watch->daemon, trial->program, trial->model, settings);
 }
 

@@ -257,7 +257,7 @@ int main(int argc, char **argv)
 	    parse_operands((const char **)(argv + optind), &wishes, &questions) != EX_OK)
 		return EX_USAGE;
 	show_init(wishes.json);
-	host = wishes.host ? wishes.host : "localhost";
+	host = wishes.host ? wishes.host : PLACE_LOCALHOST;
 	reason = place_parse(&place, host, wishes.port);
 	if (reason)
 		return wrong(host, reason);

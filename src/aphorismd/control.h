@@ -15,7 +15,7 @@
 
 struct listener;
 
-enum { CONTROL_CLIENTS = 16, CONTROL_REASON = 320 };
+enum { CONTROL_CLIENTS = 16, CONTROL_REASON = 384 };
 
 /* What a client may wait for. */
 enum control_wait { CONTROL_NOTHING, CONTROL_RELOAD, CONTROL_UPGRADE, CONTROL_EXIT };

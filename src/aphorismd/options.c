@@ -69,21 +69,32 @@ static bool add(struct options *options, size_t *count, const char *key, const c
 	return true;
 }
 
+/* A listener as an element of a list.  A path may hold whatever parts or ends elements, no other address can. */
+static char *put_listener(char *to, size_t size, const char *listener)
+{
+	if (strncmp(listener, "unix:", strlen("unix:")) != 0)
+		return stpcpy(to, listener);
+	log_escape(to, size, listener, strlen(listener));
+	return to + strlen(to);
+}
+
 /* All -l together are one list. */
 static bool add_listeners(struct options *options, size_t *count, char *const *listeners, size_t listener_count)
 {
-	size_t size = sizeof "listen=";
+	size_t size = sizeof "listen=\"\"...";
 	char *setting, *at;
 
 	for (size_t i = 0; i < listener_count; i++)
-		size += strlen(listeners[i]) + 1;
+		size += strlen(",\"\"") + strlen("\\xff") * strlen(listeners[i]);
 	if (listener_count == 0)
 		return true;
 	if (!(setting = malloc(size)))
 		return false;
 	at = stpcpy(setting, "listen=");
-	for (size_t i = 0; i < listener_count; i++)
-		at = stpcpy(stpcpy(at, i > 0 ? "," : ""), listeners[i]);
+	for (size_t i = 0; i < listener_count; i++) {
+		at = stpcpy(at, i > 0 ? "," : "");
+		at = put_listener(at, size - (size_t)(at - setting), listeners[i]);
+	}
 	options->settings[(*count)++] = setting;
 	return true;
 }

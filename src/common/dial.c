@@ -81,10 +81,16 @@ int dial_unix(const char *path, uint64_t deadline_us, int cancel)
 	return dial_address((const struct sockaddr *)&address, sizeof(address), deadline_us, cancel);
 }
 
+/* Does this machine have no way to such an address?  What became of another one says more. */
+static bool is_no_way(int error)
+{
+	return error == EAFNOSUPPORT || error == EADDRNOTAVAIL || error == ENETUNREACH;
+}
+
 int dial_first(const struct addrinfo *list, uint64_t deadline_us, int cancel)
 {
 	uint64_t count = 0;
-	int fd = -1;
+	int fd = -1, reason = 0;
 
 	for (const struct addrinfo *a = list; a; a = a->ai_next)
 		count++;
@@ -92,7 +98,10 @@ int dial_first(const struct addrinfo *list, uint64_t deadline_us, int cancel)
 		uint64_t share_us = left_us(deadline_us) / count;
 
 		fd = dial_address(a->ai_addr, a->ai_addrlen, clock_now_us() + share_us, cancel);
+		if (fd < 0 && (reason == 0 || !is_no_way(errno)))
+			reason = errno;
 	}
+	errno = reason;
 	return fd;
 }
 

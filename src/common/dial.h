@@ -23,7 +23,7 @@ int dial_unix(const char *path, uint64_t deadline_us, int cancel);
 /*
  * Tries the addresses of getaddrinfo(3) in their order until one answers; each gets its share of the
  * time that is left, so that one silent address leaves some to the others.  Returns as dial_unix does,
- * errno being the last one's.
+ * errno being that of the last one to which there is a way from here, if there is any.
  */
 int dial_first(const struct addrinfo *, uint64_t deadline_us, int cancel);
 

@@ -8,6 +8,9 @@
 
 enum { PLACE_NAME = 256, PLACE_ADDRESS = PLACE_NAME + 16, PLACE_REASON = 2 * PLACE_NAME };
 
+/* This machine, and where nobody says another: ::1 and 127.0.0.1 of both families, which no resolver is asked for. */
+#define PLACE_LOCALHOST "localhost"
+
 struct place {
 	char host[PLACE_NAME];            /* a name or an address; of a UNIX socket its path */
 	char port[8];                     /* "" for a UNIX socket */

@@ -6,6 +6,7 @@
 #include "server/config_parts.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,47 +44,96 @@ static config_setting_t *bare_string(config_t *config, const char *text)
 	return setting && config_setting_set_string(setting, text) ? setting : NULL;
 }
 
-/* "a, b": words between commas; none at all is an empty list. */
-static config_setting_t *bare_list(config_t *config, const char *text)
+/* An array holds strings; brackets around an address are a part of it. */
+static bool is_array(const char *text)
 {
-	config_setting_t *list = config_setting_add(config_root_setting(config), "v", CONFIG_TYPE_LIST);
-	char *copy = strdup(text), *rest = copy, *word;
-
-	if (text[strspn(text, " \t")] == '\0')
-		rest = NULL;
-	while (copy && list && (word = strsep(&rest, ",")) != NULL) {
-		size_t len;
-
-		word += strspn(word, " \t");
-		for (len = strlen(word); len > 0 && strchr(" \t", word[len - 1]) != NULL; len--)
-			word[len - 1] = '\0';
-		if (!config_setting_set_string_elem(list, -1, word))
-			list = NULL;
-	}
-	free(copy);
-	return copy ? list : NULL;
+	return *text == '[' && text[1] != ':' && !isxdigit((unsigned char)text[1]);
 }
 
-/* "[::1]:1060" as against ["::1"]. */
-static bool begins_with_ipv6(const char *text)
+/* Is it libconfig's own, a string or a group, and no bare word? */
+static bool is_written(const char *text)
 {
-	return text[0] == '[' && (text[1] == ':' || isxdigit((unsigned char)text[1]));
+	return *text == '"' || *text == '{';
+}
+
+/* The length of what is libconfig's own, up to the comma behind it or the text's end. */
+static size_t written_length(const char *text)
+{
+	const char *at = text;
+	bool quoted = false;
+	int depth = 0;
+
+	for (; *at && (quoted || depth > 0 || *at != ','); at++) {
+		if (*at == '"')
+			quoted = !quoted;
+		else if (quoted)
+			at += *at == '\\' && at[1] != '\0';
+		else
+			depth += (*at == '{') - (*at == '}');
+	}
+	return (size_t)(at - text);
+}
+
+/* A bare word as a string. */
+static void put_word(FILE *to, const char *word, size_t len)
+{
+	while (len > 0 && strchr(" \t", word[len - 1]) != NULL)
+		len--;
+	fputc('"', to);
+	for (; len > 0; len--, word++)
+		fprintf(to, *word == '"' || *word == '\\' ? "\\%c" : "%c", *word);
+	fputc('"', to);
+}
+
+/* Puts an element of a list and returns where the next one begins, or NULL behind the last. */
+static const char *put_element(FILE *to, const char *text)
+{
+	size_t len;
+
+	text += strspn(text, " \t");
+	len = is_written(text) ? written_length(text) : strcspn(text, ",");
+	if (is_written(text))
+		fwrite(text, 1, len, to);
+	else
+		put_word(to, text, len);
+	text += len;
+	if (*text == '\0')
+		return NULL;
+	fputs(", ", to);
+	return text + 1;
+}
+
+/* "a, b": elements between commas; none at all is an empty list. */
+static config_setting_t *read_elements(struct scan *scan, config_t *config, const char *text)
+{
+	config_setting_t *list = NULL;
+	char *elements = NULL;
+	size_t size;
+	FILE *to = open_memstream(&elements, &size);
+
+	if (!to)
+		return NULL;
+	if (*text == '\0')
+		text = NULL;
+	while (text)
+		text = put_element(to, text);
+	if (fclose(to) == 0)
+		list = parse(scan, config, "(", elements, ")");
+	free(elements);
+	return list;
 }
 
 static config_setting_t *read_list(struct scan *scan, config_t *config, const char *text)
 {
+	config_setting_t *list = NULL;
+
 	text += strspn(text, " \t");
-	switch (*text) {
-	case '(':
+	if (*text == '(' || is_array(text))
 		return parse(scan, config, "", text, "");
-	case '[':
-		return begins_with_ipv6(text) ? bare_list(config, text) : parse(scan, config, "", text, "");
-	case '"':
-	case '{':
-		return parse(scan, config, "(", text, ")");
-	default:
-		return bare_list(config, text);
-	}
+	/* no word is among them, but a comment may be */
+	if (is_written(text))
+		list = parse(scan, config, "(", text, ")");
+	return list ? list : read_elements(scan, config, text);
 }
 
 static config_setting_t *read_value(struct scan *scan, config_t *config, enum key_type type, const char *text)

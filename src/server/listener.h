@@ -30,7 +30,7 @@ struct listener_owner {
 };
 
 enum {
-	LISTENER_REASON = 256,
+	LISTENER_REASON = 2 * CONFIG_ADDRESS + 64,        /* two addresses, and what they have to do with each other */
 	LISTENER_WRITE_PARTS = 4,         /* send times out after this part of timeouts.write, to see progress */
 };
 

@@ -6,9 +6,10 @@ import socket
 import pytest
 
 import harness
-from harness import APHORISMD, ROOT, Client, Daemon, run, talk, until
+from harness import APHORISM, APHORISMD, ROOT, Client, Daemon, Raw, run, talk, until
 from load import Load
 from tracing import tool
+from test_completion import APHORISM_BENCH
 
 QUESTION, ANSWER = b"Simple is better than?", b"Complex."
 
@@ -248,3 +249,90 @@ def test_what_does_not_collide(daemon):
     d = daemon("event", listen=listen)
     assert len({*d.addresses}) == len(listen)
     assert run(APHORISMD, "-t", "-c", d.config, "-l", "0.0.0.0:1060", "-l", "[::]:1060").returncode == 0
+
+
+# The ways in which an address can be said
+
+WAYS = {
+    "-l": lambda listen: {"options": [word for at in listen for word in ("-l", at)]},
+    "-o": lambda listen: {"options": ["-o", "listen=" + ", ".join(listen)]},
+    "environment": lambda listen: {"env": {"APHORISMD_LISTEN": ",".join(listen)}},
+    "file": lambda listen: {"settings": [Raw(at) if at[0] in '{"' else at for at in listen]},
+}
+
+
+@pytest.fixture
+def ipv6():
+    if not has_ipv6():
+        pytest.skip("no IPv6")
+
+
+@pytest.fixture(params=WAYS)
+def said(daemon, request):
+    """Starts a daemon that is told in one of the ways where to listen."""
+    def start(model, *listen):
+        way = WAYS[request.param](listen)
+        return daemon(model, listen=way.pop("settings", ["127.0.0.1:0"] * len(listen)), **way)
+
+    return start
+
+
+@pytest.mark.parametrize("first", [0, 2, 4])
+def test_an_address_is_an_address(said, place, ipv6, first):
+    """Whichever comes first; and the next generation and the next program are told the same."""
+    forms = ["[::1]:0", "127.0.0.1:0", f"unix:{place}/s", "*:0", "[::]:0"]
+    forms = forms[first:] + forms[:first]
+    d = said("event", *forms)
+    assert [form.rpartition("0")[0] if form.endswith(":0") else form for form in forms] == [
+        re.sub(r"(?<=:)\d+$", "", at) for at in d.addresses]
+    for step in (d.reloaded, d.upgraded):
+        assert [talk(at, [QUESTION]) for at in d.addresses] == [ANSWER] * 5
+        step()
+    assert [talk(at, [QUESTION]) for at in d.addresses] == [ANSWER] * 5
+
+
+def test_a_group_beside_an_address(said, place, ipv6):
+    echo = '{ address = "[::1]:0"; protocol = "echo"; }'
+    for listen in (("[::1]:0", echo), (echo, "[::1]:0")):
+        d = said("event", *listen)
+        assert talk(d.addresses[listen.index(echo)], [b"no question"]) == b"no question"
+        assert talk(d.addresses[listen.index("[::1]:0")], [QUESTION]) == ANSWER
+        d.stop()
+
+
+def test_an_array_is_an_array(daemon, ipv6):
+    d = daemon(options=["-o", 'listen=["127.0.0.1:0","[::1]:0"]'], listen=["127.0.0.1:0"] * 2)
+    assert [talk(at, [QUESTION]) for at in d.addresses] == [ANSWER] * 2
+    assert d.addresses[1].startswith("[::1]:")
+
+
+def test_a_path_may_hold_anything(daemon, place):
+    """As an option of its own, where no list goes by commas."""
+    forms = [f"unix:{place}/{name}" for name in ("a,b", "[::1]:0", '"#\\', "{(;")]
+    d = daemon(options=[word for at in forms for word in ("-l", at)], listen=["127.0.0.1:0"] * len(forms))
+    assert [talk(at, [QUESTION]) for at in forms] == [ANSWER] * len(forms)
+    d.stop()
+
+
+def test_what_is_logged_can_be_said(daemon, place, ipv6):
+    """To the client, and to the benchmark."""
+    d = daemon(listen=("[::1]:0", "127.0.0.1:0", f"unix:{place}/s"))
+    for at in d.addresses:
+        result = run(APHORISM, at, QUESTION.decode())
+        assert (result.returncode, result.stdout) == (0, "Simple is better than? Complex.\n"), result.stderr
+        result = run(APHORISM_BENCH, "run", "-c", "1", "-n", "10", "--no-progress", at)
+        assert result.returncode == 0 and at in result.stdout, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("text, reason", [
+    ("[::1]", "must be 127.0.0.1:1060, [::1]:1060, *:1060 or unix:/path; names are not looked up"),
+    ("[::1]:70000", "the port must be a number from 0 to 65535"),
+    ("[127.0.0.1]:1060", "must be 127.0.0.1:1060, [::1]:1060, *:1060 or unix:/path; names are not looked up"),
+    ("[", "syntax error"),
+])
+def test_what_is_none_is_told(place, text, reason):
+    d = Daemon(place)
+    for words, env, where in ((["-l", text], {}, "option: listen"), (["-o", f"listen={text}"], {}, "option: listen"),
+                              ([], {"APHORISMD_LISTEN": text}, "environment: APHORISMD_LISTEN")):
+        result = run(APHORISMD, "-t", "-c", d.config, *words, env=harness.environment(**env))
+        assert (result.returncode, result.stderr) == (78, f'{where}: "{text}": {reason}\n')

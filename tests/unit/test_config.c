@@ -580,11 +580,15 @@ static const struct {
 	{ "process.pidfile", "\"/a \\\"b\\\"\"", "pidfile = \"/a \\\"b\\\"\";" },
 	{ "listen", "127.0.0.1:1", "listen = ( \"127.0.0.1:1\" );" },
 	{ "listen", "127.0.0.1:1, *:2,unix:/a//b", "listen = ( \"127.0.0.1:1\", \"*:2\", \"unix:/a//b\" );" },
-	{ "listen", "[::1]:1", "listen = ( \"[::1]:1\" );" },
-	{ "listen", " [fe::1]:1,[::]:2", "listen = ( \"[fe::1]:1\", \"[::]:2\" );" },
-	{ "listen", "[ \"127.0.0.1:1\", \"[::]:2\" ]", "listen = ( \"127.0.0.1:1\", \"[::]:2\" );" },
 	{ "listen", "\"127.0.0.1:1\", \"*:2\"", "listen = ( \"127.0.0.1:1\", \"*:2\" );" },
-	{ "listen", "\"127.0.0.1:1\" # comment", "listen = ( \"127.0.0.1:1\" );" },
+	{ "listen", "\"127.0.0.1:1\" # comment, and so on", "listen = ( \"127.0.0.1:1\" );" },
+	{ "listen", "[::1]:1060", "listen = ( \"[::1]:1060\" );" },
+	{ "listen", " [fe80::1]:1,127.0.0.1:2 , [::]:3", "listen = ( \"[fe80::1]:1\", \"127.0.0.1:2\", \"[::]:3\" );" },
+	{ "listen", "[F::]:1, \"[::1]:2\", unix:/a\"b\\c # d",
+	  "listen = ( \"[F::]:1\", \"[::1]:2\", \"unix:/a\\\"b\\\\c # d\" );" },
+	{ "listen", "\"unix:/a,\\\"}\", *:2", "listen = ( \"unix:/a,\\\"}\", \"*:2\" );" },
+	{ "listen", "[\"127.0.0.1:1\",\"[::1]:2\"]", "listen = ( \"127.0.0.1:1\", \"[::1]:2\" );" },
+	{ "listen", "[ \"[::1]:2\" ]", "listen = ( \"[::1]:2\" );" },
 	{ "listen", "(\"127.0.0.1:1\")", "listen = ( \"127.0.0.1:1\" );" },
 	{ "listen", "{ address = \"127.0.0.1:1\"; protocol = \"echo\"; }",
 	  "listen = ( { address = \"127.0.0.1:1\"; protocol = \"echo\"; } );" },
@@ -593,14 +597,17 @@ static const struct {
 	{ "listen", "{ address = \"unix:/a\"; group = 4294967294L; }, { address = \"unix:/b\"; user = \"root\"; }",
 	  "listen = ( { address = \"unix:/a\"; protocol = \"aphorism\"; group = \"4294967294\"; }, "
 	  "{ address = \"unix:/b\"; protocol = \"aphorism\"; user = \"root\"; } );" },
+	{ "listen", "[::1]:1, { address = \"unix:/a,}\"; protocol = \"echo\"; } , *:2",
+	  "listen = ( \"[::1]:1\", { address = \"unix:/a,}\"; protocol = \"echo\"; }, \"*:2\" );" },
 	{ "access.allow", "10.0.0.0/8,::1", "allow = [ \"10.0.0.0/8\", \"::1/128\" ];" },
+	{ "access.allow", "::1, \"10.0.0.0/8\"", "allow = [ \"::1/128\", \"10.0.0.0/8\" ];" },
 	{ "access.allow", "", "allow = [];" },
 	{ "access.allow", "[]", "allow = [];" },
 };
 
 START_TEST(text_value)
 {
-	char assignment[256], variable[256] = "APHORISMD_", dump[256];
+	char assignment[256], variable[512] = "APHORISMD_", dump[1024];
 	size_t len = strlen(variable);
 
 	snprintf(assignment, sizeof assignment, "%s=%s", texts[_i].key, texts[_i].value);
@@ -617,6 +624,8 @@ START_TEST(text_value)
 }
 END_TEST
 
+#define ADDRESS_FORM "must be 127.0.0.1:1060, [::1]:1060, *:1060 or unix:/path; names are not looked up\n"
+
 static const struct {
 	const char *option, *errors;
 } wrong_options[] = {
@@ -632,6 +641,14 @@ static const struct {
 	{ "process.user=\"a", "option: process.user: \"\\\"a\": syntax error\n" },
 	{ "listen=", "option: listen: must have one address at least\n" },
 	{ "listen=(\"127.0.0.1:1\"", "option: listen: \"(\\\"127.0.0.1:1\\\"\": syntax error\n" },
+	{ "listen=[::1]:1,", "option: listen: \"\": " ADDRESS_FORM },
+	{ "listen=[::1]", "option: listen: \"[::1]\": " ADDRESS_FORM },
+	{ "listen=[127.0.0.1:1]", "option: listen: \"[127.0.0.1:1]\": " ADDRESS_FORM },
+	{ "listen=[::1]:70000", "option: listen: \"[::1]:70000\": the port must be a number from 0 to 65535\n" },
+	{ "listen=[\"127.0.0.1:1\"", "option: listen: \"[\\\"127.0.0.1:1\\\"\": syntax error\n" },
+	{ "listen=*:1, { address = \"*:2\";", "option: listen: \"*:1, { address = \\\"*:2\\\";\": syntax error\n" },
+	{ "access.deny=[::1]",
+	  "option: access.deny: \"[::1]\": is no address or network: write 10.0.0.0/8 or 2001:db8::/32\n" },
 	{ "timeouts.idle=1.5s", "option: timeouts.idle: \"1.5s\": unknown unit, use us, ms, s, m or h\n" },
 	{ "timeouts=5", "option: timeouts: unknown key\n" },
 	{ "=5", "option: : unknown key\n" },
