@@ -8,8 +8,8 @@ import pytest
 import harness
 from harness import APHORISM, APHORISMD, ROOT, Client, Daemon, Raw, run, talk, until
 from load import Load
-from tracing import tool
 from test_completion import APHORISM_BENCH
+from tracing import tool
 
 QUESTION, ANSWER = b"Simple is better than?", b"Complex."
 
