@@ -335,4 +335,5 @@ def test_what_is_none_is_told(place, text, reason):
     for words, env, where in ((["-l", text], {}, "option: listen"), (["-o", f"listen={text}"], {}, "option: listen"),
                               ([], {"APHORISMD_LISTEN": text}, "environment: APHORISMD_LISTEN")):
         result = run(APHORISMD, "-t", "-c", d.config, *words, env=harness.environment(**env))
-        assert (result.returncode, result.stderr) == (78, f'{where}: "{text}": {reason}\n')
+        line, verdict = result.stderr.splitlines()
+        assert (result.returncode, line) == (78, f'{where}: "{text}": {reason} [error]'), verdict
