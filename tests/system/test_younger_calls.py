@@ -1,12 +1,13 @@
-"""Where the kernel, or a container's filter of system calls, is older than a call that is made: something older does."""
+"""Where the kernel, or a container's filter of system calls, is older than a call that is made, something older does."""
 
 import json
+import os
 import platform
 import re
 
 import pytest
 
-from harness import APHORISMD, Daemon, holds, run, until
+from harness import APHORISMD, TOP, Daemon, holds, run, until
 from tracing import calls, tool, under_strace, without_sanitizers
 from younger import CLONE3, CLOSE_RANGE, EINVAL, ENOSYS, EPERM, EPOLL_PWAIT2, FCHMODAT2, LAST, URING, denied
 
@@ -52,12 +53,13 @@ def test_a_life_with_io_uring(daemon, uring, error):
     lives(daemon("event", under=denied(error, *OLDER, *YOUNGER), event__engine="io_uring"))
 
 
-def test_without_io_uring(place):
+def test_without_io_uring(place, uring):
     """There is nothing older behind an engine that somebody has chosen."""
-    for error in EPERM, ENOSYS:
+    for error, calls in (EPERM, URING), (ENOSYS, URING), (EPERM, URING[1:2]):
         d = Daemon(place, "event", event__engine="io_uring")
-        result = run(*denied(error, *URING), APHORISMD, "-f", "-c", d.config)
-        assert result.returncode == 78 and "event.engine: " in result.stderr and "io_uring" in result.stderr
+        for option in "-f", "-t":
+            result = run(*denied(error, *calls), APHORISMD, option, "-c", d.config)
+            assert result.returncode == 78 and re.search("event.engine: .*io_uring", result.stderr), result
 
 
 def test_what_is_lacking_is_not_tried_again(daemon, place):
@@ -92,6 +94,14 @@ def test_the_doctor_of_an_older_kernel(daemon):
     assert found.keys() == {"close_range", "epoll_pwait2"}
     assert found["epoll_pwait2"] == ("this system does not know it: the event model's time-outs are late by up to 1 ms",
                                      "Linux 5.11 or later")
+
+
+def test_the_load_of_the_benchmark(daemon):
+    """Which threads make."""
+    bench = os.environ.get("TEST_APHORISM_BENCH") or TOP / "aphorism-bench"
+    d = daemon("event")
+    result = run(*denied(EPERM, *YOUNGER), bench, "run", "-n", 40, "-c", 2, "-t", 2, "--no-progress", d.address)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.skipif(not X86, reason="the number of this call is known of x86-64 alone")
