@@ -22,6 +22,7 @@ test_scripts = \
 	%D%/check-models \
 	%D%/check-manual
 TESTS += $(test_scripts)
+EXTRA_DIST += %D%/ports
 EXTRA_DIST += $(test_scripts) %D%/run-pytest %D%/big-endian %D%/instructions %D%/system %D%/bench
 
 # What hurts: an hour of deaths, overload, shortage and faults, then fuzzing and valgrind.  SEED=N repeats a run.

@@ -240,7 +240,7 @@ int load_thread_start(struct load_thread *t, struct load_shared *shared, uint32_
 		load_schedule_start(&t->schedules[i], &load->crowds[i], number, shared->threads, load->seed + i,
 		                    shared->start_ns);
 	}
-	return pthread_create(&t->id, NULL, thread_main, t);
+	return compat_start_thread(&t->id, NULL, thread_main, t);
 }
 
 void load_thread_free(struct load_thread *t)

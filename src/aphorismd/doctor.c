@@ -16,6 +16,7 @@
 
 #include "aphorismd/pidfile.h"
 #include "common/cgroup.h"
+#include "common/compat.h"
 #include "common/cpus.h"
 #include "common/folder.h"
 #include "models/model.h"
@@ -242,6 +243,7 @@ void doctor_check(const struct config *config, size_t image_size, const struct o
 	check_file(&doctor, "configuration", options->file, config->exposed.file);
 	check_file(&doctor, "aphorisms", config->aphorisms, config->exposed.aphorisms);
 	check_sandbox(&doctor);
+	compat_each_lacking(report, arg);
 }
 
 void doctor_check_user(const struct privileges *privileges, doctor_report *report, void *arg)

@@ -245,11 +245,12 @@ int loader_start(struct loader *loader, const struct options *options, const str
 {
 	int ends[2] = { -1, -1 };
 	pid_t supervisor = getpid(), pid = -1;
+	const char *call = "memfd_create";        /* which nothing older stands behind */
 	char reason[96];
 
 	*loader = (struct loader){ .lines = -1 };
 	loader->memfd = memfd_create("aphorismd", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (loader->memfd >= 0 && pipe2(ends, O_CLOEXEC) == 0 && (pid = fork()) == 0)
+	if (loader->memfd >= 0 && pipe2(ends, O_CLOEXEC) == 0 && (call = "fork") != NULL && (pid = fork()) == 0)
 		run(loader->memfd, ends[1], options, before, supervisor);
 	loader->lines = ends[0];
 	loader->pid = pid > 0 ? pid : 0;  /* never -1, which kill(2) takes for everybody */
@@ -259,7 +260,7 @@ int loader_start(struct loader *loader, const struct options *options, const str
 		loader->deadline_us = loader->began_us + (uint64_t)LIMIT_S * CLOCK_S;
 		return 0;
 	}
-	snprintf(reason, sizeof reason, "can't start the loader: %s", strerror(errno));
+	snprintf(reason, sizeof reason, "can't start the loader: %s: %s", call, strerror(errno));
 	add_error(loader, reason);
 	if (ends[1] >= 0)
 		close(ends[1]);

@@ -16,12 +16,20 @@
 
 #include "common/capability.h"
 #include "common/log.h"
+#include "common/options.h"
 #include "server/sandbox.h"
 
 static int refuse(char *reason, const char *key, const char *name, const char *why)
 {
 	snprintf(reason, PRIVILEGES_REASON, "process.%s: %s: %s", key, name, why);
 	return EX_CONFIG;
+}
+
+/* Whoever has no name, as in many a container, goes by a number; the last one is none, but how "unchanged" is said. */
+static bool is_number(const char *name, uint32_t *number)
+{
+	*number = (uint32_t)options_number(name, UINT32_MAX - 1);
+	return *number > 0 || strcmp(name, "0") == 0;
 }
 
 static int resolve_group(struct privileges *privileges, const struct config *config, char *reason)
@@ -31,30 +39,42 @@ static int resolve_group(struct privileges *privileges, const struct config *con
 	if (config->group[0] == '\0')
 		return 0;
 	errno = 0;
-	if (!(group = getgrnam(config->group)))
+	if ((group = getgrnam(config->group)) != NULL)
+		privileges->gid = group->gr_gid;
+	else if (!is_number(config->group, &privileges->gid))
 		return refuse(reason, "group", config->group, errno ? strerror(errno) : "no such group");
-	privileges->gid = group->gr_gid;
+	return 0;
+}
+
+/* One without an entry has no group but of the same number: root's own would be more than was asked for. */
+static int resolve_user(struct privileges *privileges, const struct config *config, char *reason)
+{
+	const struct passwd *user;
+
+	errno = 0;
+	user = getpwnam(config->user);
+	if (!user && !is_number(config->user, &privileges->uid))
+		return refuse(reason, "user", config->user, errno ? strerror(errno) : "no such user");
+	if (!user)
+		user = getpwuid(privileges->uid);
+	if (user)
+		privileges->uid = user->pw_uid;
+	if (geteuid() == 0)
+		privileges->gid = user ? user->pw_gid : (gid_t)privileges->uid;
 	return 0;
 }
 
 int privileges_resolve(struct privileges *privileges, const struct config *config, char *reason)
 {
 	bool root = geteuid() == 0;
-	const struct passwd *user = NULL;
 
 	*privileges = (struct privileges){ .drop = false, .uid = geteuid(), .gid = getegid() };
 	if (!root && !config->set.user && config->group[0] == '\0')
 		return 0;
 	if (config->user[0] == '\0')
 		return resolve_group(privileges, config, reason);
-	errno = 0;
-	if ((root || config->set.user) && !(user = getpwnam(config->user)))
-		return refuse(reason, "user", config->user, errno ? strerror(errno) : "no such user");
-	if (user) {
-		privileges->uid = user->pw_uid;
-		privileges->gid = user->pw_gid;
-	}
-	if (resolve_group(privileges, config, reason) != 0)
+	if (((root || config->set.user) && resolve_user(privileges, config, reason) != 0) ||
+	    resolve_group(privileges, config, reason) != 0)
 		return EX_CONFIG;
 	if (!root && privileges->uid != geteuid())
 		return refuse(reason, "user", config->user, "only root can become another user");
@@ -89,22 +109,50 @@ void privileges_offer_to_oom_killer(int score)
 	close(fd);
 }
 
-/* Groups first: after setresuid we could not change them any more. */
-static bool become(uid_t uid, gid_t gid)
-{
-	return setgroups(0, NULL) == 0 && setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0;
-}
-
-static bool is_for_good(uid_t uid, gid_t gid)
+static bool is(uid_t uid, gid_t gid)
 {
 	uid_t r, e, s;
 	gid_t rg, eg, sg;
 
-	if (getresuid(&r, &e, &s) < 0 || r != uid || e != uid || s != uid)
+	return getresuid(&r, &e, &s) == 0 && r == uid && e == uid && s == uid &&
+	       getresgid(&rg, &eg, &sg) == 0 && rg == gid && eg == gid && sg == gid;
+}
+
+/*
+ * NULL, or the call that failed, with errno.  Groups first: after setresuid we could not change them any more.  In a
+ * user namespace nobody may; who stays what he is, as root in there, has none that are not his.
+ */
+static const char *become(uid_t uid, gid_t gid)
+{
+	bool stays = is(uid, gid);
+
+	if (getgroups(0, NULL) != 0 && setgroups(0, NULL) < 0 && !(stays && errno == EPERM))
+		return "setgroups";
+	if (!stays && setresgid(gid, gid, gid) < 0)
+		return "setresgid";
+	return !stays && setresuid(uid, uid, uid) < 0 ? "setresuid" : NULL;
+}
+
+static bool is_for_good(uid_t uid, gid_t gid)
+{
+	if (!is(uid, gid))
 		return false;
-	if (getresgid(&rg, &eg, &sg) < 0 || rg != gid || eg != gid || sg != gid || getgroups(0, NULL) != 0)
-		return false;
-	return uid == 0 || (setuid(0) < 0 && setgid(0) < 0);
+	return uid == 0 || (getgroups(0, NULL) == 0 && setuid(0) < 0 && (gid == 0 || setgid(0) < 0));
+}
+
+static int change_user(uid_t uid, gid_t gid)
+{
+	const char *call = become(uid, gid);
+
+	if (call) {
+		log_error("can't become user %u, group %u: %s: %s%s", (unsigned)uid, (unsigned)gid, call,
+		          strerror(errno), errno == EINVAL ? ": not in this user namespace" : "");
+		return EX_NOPERM;
+	}
+	if (is_for_good(uid, gid))
+		return 0;
+	log_error("the rights of root could come back after they were dropped");
+	return EX_NOPERM;
 }
 
 /*
@@ -136,21 +184,15 @@ int privileges_drop(const struct privileges *privileges)
 
 	privileges_offer_to_oom_killer(PRIVILEGES_OOM_WORKER);
 	setrlimit(RLIMIT_CORE, &none);
-	if (privileges->drop && !become(privileges->uid, privileges->gid)) {
-		log_error("can't become user %u: %s", (unsigned)privileges->uid, strerror(errno));
+	if (privileges->drop && change_user(privileges->uid, privileges->gid) != 0)
 		return EX_NOPERM;
-	}
-	if (privileges->drop && !is_for_good(privileges->uid, privileges->gid)) {
-		log_error("the rights of root could come back after they were dropped");
-		return EX_NOPERM;
-	}
 	/* a change of user leaves none; but an ordinary user may have some, by a service manager */
 	if (!privileges_keep_none()) {
-		log_error("can't give up capabilities: %s", strerror(errno));
+		log_error("can't give up capabilities: capset: %s", strerror(errno));
 		return EX_NOPERM;
 	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		log_warning("can't rule out new privileges: %s", strerror(errno));
+		log_warning("can't rule out new privileges: prctl(PR_SET_NO_NEW_PRIVS): %s", strerror(errno));
 	return 0;
 }
 
@@ -183,7 +225,7 @@ void privileges_reduce(void)
 
 	if (!keep_capabilities(1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_NET_BIND_SERVICE,
 	                       reserve))
-		log_warning("can't give up capabilities: %s", strerror(errno));
+		log_warning("can't give up capabilities: capset: %s", strerror(errno));
 }
 
 void privileges_read_only(void)
@@ -192,5 +234,5 @@ void privileges_read_only(void)
 	bool narrow = prctl(PR_CAPBSET_READ, CAP_DAC_READ_SEARCH, 0, 0, 0) == 1;
 
 	if (!keep_capabilities(1u << (narrow ? CAP_DAC_READ_SEARCH : CAP_DAC_OVERRIDE), 0))
-		log_warning("can't give up capabilities: %s", strerror(errno));
+		log_warning("can't give up capabilities: capset: %s", strerror(errno));
 }

@@ -19,8 +19,8 @@ struct privileges {
 enum { PRIVILEGES_REASON = 256 };
 
 /*
- * Finds whom process.user and process.group name.  Returns 0, or EX_CONFIG with the reason.  An ordinary user stays who
- * he is: the default user is ignored, another one is an error.
+ * Finds whom process.user and process.group name, by number where there is no such name.  Returns 0, or EX_CONFIG with
+ * the reason.  An ordinary user stays who he is: the default user is ignored, another one is an error.
  */
 int privileges_resolve(struct privileges *, const struct config *, char *reason);
 

@@ -188,26 +188,26 @@ static _Noreturn void run(int fd, const struct options *options, pid_t superviso
 
 /* ---- in the supervisor ---- */
 
-bool starter_open(struct starter *starter, const struct options *options)
+const char *starter_open(struct starter *starter, const struct options *options)
 {
 	pid_t supervisor = getpid();
 	int ends[2], error;
 
 	*starter = (struct starter){ .fd = -1 };
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return false;
+		return "socketpair";
 	if ((starter->pid = fork()) == 0)
 		run(ends[1], options, supervisor);
 	error = errno;
 	close(ends[1]);
 	if (starter->pid > 0) {
 		starter->fd = ends[0];
-		return true;
+		return NULL;
 	}
 	close(ends[0]);
 	starter->pid = 0;
 	errno = error;
-	return false;
+	return "fork";
 }
 
 bool starter_order(struct starter *starter, const int *fds, size_t count, const char *names)

@@ -28,9 +28,9 @@ struct starter {
 
 /*
  * Forks it, from a supervisor that adopts orphans.  It ends when the supervisor has closed its end, or has ended.
- * False with errno.
+ * NULL, or the call that failed, with errno.
  */
-bool starter_open(struct starter *, const struct options *);
+const char *starter_open(struct starter *, const struct options *);
 
 /*
  * Has the program started with these descriptors from 3 on, as LISTEN_FDS of these LISTEN_FDNAMES.  The last one is

@@ -345,22 +345,36 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* NULL, or the name of what can't be had, with errno. */
+/* The children of a fork worker that died are to come to us, so that none is lost from sight; and so the starter's. */
+static bool adopt_orphans(void)
+{
+	int adopts = 0, error;
+
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) == 0)
+		return true;
+	error = errno;
+	/* they do already, when we are the first process of a container */
+	if (getpid() == 1 || (prctl(PR_GET_CHILD_SUBREAPER, &adopts) == 0 && adopts))
+		return true;
+	errno = error;
+	return false;
+}
+
+/* NULL, or the call that can't be had, and what follows where that is not plain, with errno. */
 static const char *open_all(struct supervisor *s)
 {
 	if ((s->devnull = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
 		return "/dev/null";
 	if (!supervisor_open_told(s))
-		return "pipe";
+		return "pipe2";
 	if ((s->signals = open_signals()) < 0)
 		return "signalfd";
 	umask(022);
 	if (chdir("/") < 0)
-		return "/";
-	/* the children of a fork worker that died are to come to us, so that none is lost from sight */
-	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
-		return "subreaper";
-	return s->options->inetd || starter_open(&s->upgrade.starter, s->options) ? NULL : "the starter";
+		return "chdir to /";
+	if (!adopt_orphans())
+		return "children of a worker that died would be lost: prctl(PR_SET_CHILD_SUBREAPER)";
+	return s->options->inetd ? NULL : starter_open(&s->upgrade.starter, s->options);
 }
 
 /* The last word, which stays in sight when the service has failed. */

@@ -185,12 +185,16 @@ static void set_choice(const struct place *place, const config_setting_t *settin
 	complain_word(place, text, "value of this key", words);
 }
 
+/* The names of users and groups, which may be numbers. */
 static void set_text(const struct place *place, const config_setting_t *setting, char *field)
 {
-	const char *text = string(place, setting, "a string");
+	char number[24];
+	const char *text = is_integer(setting) ? number : string(place, setting, "a string");
 
 	if (!text)
 		return;
+	if (text == number)
+		snprintf(number, sizeof number, "%lld", config_setting_get_int64(setting));
 	if (strlen(text) >= place->key->size)
 		complain(place, "too long, must be at most %zu bytes", place->key->size - 1);
 	else

@@ -2,6 +2,7 @@
  * event_epoll.c - the engine that is always there: epoll(7), one recv and one send per event.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -20,9 +21,13 @@ static struct {
 
 static const char *open_set(struct event_pump *pump)
 {
+	static char reason[64];
+
 	own.pump = pump;
-	own.set = epoll_create1(EPOLL_CLOEXEC);
-	return own.set < 0 ? strerror(errno) : NULL;
+	if ((own.set = epoll_create1(EPOLL_CLOEXEC)) >= 0)
+		return NULL;
+	snprintf(reason, sizeof reason, "epoll_create1: %s", strerror(errno));
+	return reason;
 }
 
 static void close_set(void)

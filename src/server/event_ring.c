@@ -124,8 +124,16 @@ static int open_ring(struct io_uring *ring, uint32_t orders, uint32_t connection
 		         IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
 		.cq_entries = 2 * orders + 4 * connections,
 	};
+	int rc = io_uring_queue_init_params(orders, ring, &params);
 
-	return io_uring_queue_init_params(orders, ring, &params);
+	if (rc < 0)
+		return rc;
+	/* nothing is to be done, and the ring is not enabled yet: only who forbids the call can say this */
+	rc = io_uring_enter((unsigned)ring->ring_fd, 0, 0, 0, NULL);
+	if (rc != -EPERM && rc != -ENOSYS)
+		return 0;
+	io_uring_queue_exit(ring);
+	return rc;
 }
 
 static int lend_all(struct event_ring *ring)

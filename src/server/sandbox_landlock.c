@@ -63,8 +63,9 @@ const char *sandbox_enter_landlock(enum sandbox_role role)
 	int rules;
 
 	if (version < 1)
-		return errno == EOPNOTSUPP ? "Landlock is switched off in this kernel"
-		                           : "this kernel has no Landlock";
+		return errno == EOPNOTSUPP ? "Landlock is switched off in this kernel" :
+		       errno == EPERM ? "a filter of system calls forbids Landlock (landlock_create_ruleset)"
+		                      : "this kernel has no Landlock";
 	if (role == SANDBOX_SUPERVISOR)
 		return NULL;      /* binds where a later configuration says; only its children go without files */
 	ruleset = everything(version);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/compat.h"
 #include "common/log.h"
 #include "common/proctitle.h"
 #include "server/worker_parts.h"
@@ -21,17 +22,20 @@ enum { SHORTAGE_PAUSE_US = 100 * CLOCK_MS, STACK_SIZE = 65536 };
 
 /* ---- opening ---- */
 
-static int open_descriptors(struct worker *worker)
+/* NULL, or the call that failed, with errno. */
+static const char *open_descriptors(struct worker *worker)
 {
 	worker->ready_set = -1;
 	worker->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	worker->look = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (worker->wake < 0 || worker->look < 0)
-		return -1;
+		return "eventfd";
 	for (int i = 0; i < worker->listener_count; i++)
 		if ((worker->listeners[i].watched = fcntl(worker->listeners[i].fd, F_DUPFD_CLOEXEC, 0)) < 0)
-			return -1;
-	return 0;
+			return "fcntl";
+	if (worker->listener_count > 1 && worker_watch_listeners(worker) < 0)
+		return "epoll";
+	return sem_init(&worker->vacancy, 0, 0) < 0 ? "sem_init" : NULL;
 }
 
 static uint32_t whole_pages(size_t size)
@@ -44,7 +48,7 @@ void *worker_reserve(size_t size)
 	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (at == MAP_FAILED) {
-		log_error("can't reserve %zu bytes: %s", size, strerror(errno));
+		log_error("can't reserve %zu bytes: mmap: %s", size, strerror(errno));
 		_exit(EX_OSERR);
 	}
 	return at;
@@ -53,15 +57,15 @@ void *worker_reserve(size_t size)
 int worker_open(struct worker *worker, uint32_t conversations, int acceptors, size_t longest_answer)
 {
 	uint32_t seats = worker->board->seats;
+	const char *failed;
 
 	worker->in_size = whole_pages(CONVERSATION_IN + (size_t)worker->config->max_question_length);
 	worker->out_size = whole_pages(CONVERSATION_OUT + longest_answer);
 	worker->buffers = worker_reserve((size_t)conversations * (worker->in_size + worker->out_size));
 	worker->fds = worker_reserve(seats * sizeof *worker->fds);
 	worker->acceptors = worker_reserve((size_t)acceptors * sizeof *worker->acceptors);
-	if (open_descriptors(worker) < 0 || (worker->listener_count > 1 && worker_watch_listeners(worker) < 0) ||
-	    sem_init(&worker->vacancy, 0, 0) < 0) {
-		log_error("can't prepare to serve: %s", strerror(errno));
+	if ((failed = open_descriptors(worker)) != NULL) {
+		log_error("%s: can't prepare to serve: %s", failed, strerror(errno));
 		return EX_OSERR;
 	}
 	proctitle_set("aphorismd: %s %u: ", worker->model, worker->number);
@@ -92,7 +96,7 @@ int worker_start_thread(pthread_t *thread, bool detached, void *(*run)(void *), 
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, STACK_SIZE);
 	pthread_attr_setdetachstate(&attributes, detached ? PTHREAD_CREATE_DETACHED : PTHREAD_CREATE_JOINABLE);
-	return pthread_create(thread, &attributes, run, given);
+	return compat_start_thread(thread, &attributes, run, given);
 }
 
 void worker_join(struct worker *worker)

@@ -6,9 +6,9 @@ ADDRESS = "127.0.0.1:1060"
 CONF = "/etc/aphorismd/aphorismd.conf"
 
 
-def answers():
+def answers(address=ADDRESS):
     """Whether a connection gets the right answer; refused ones raise."""
-    with Client(ADDRESS) as client:
+    with Client(address) as client:
         return client.ask(b"Simple is better than?") == b"Complex."
 
 

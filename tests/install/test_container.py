@@ -44,23 +44,42 @@ def configured(image, what):
     return buildah("inspect", "--type", "image", "--format", "{{%s}}" % what, image)
 
 
-def test_it_serves_in_the_foreground_without_root(image):
-    assert configured(image, ".Docker.Config.User") == "aphorismd"
-    entry = configured(image, ".Docker.Config.Entrypoint").strip("[]").split()
-    health = configured(image, "index .Docker.Config.Healthcheck.Test 1")
+def until_it_listens(lines):
+    for line in lines:
+        yield line.decode()
+        if b"listening on" in line:
+            break
+
+
+def lives(image, port, *options):
+    """With these options it serves there, is in health and does as it is told, until it is stopped."""
     container = buildah("from", image)
-    daemon = subprocess.Popen([str(word) for word in (*BUILDAH, "run", "--env", "APHORISMD_MODEL=event", container, "--",
-                                                      *entry)],
-                              env=ISOLATED, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    entry = configured(image, ".Docker.Config.Entrypoint").strip("[]").split()
+    health = "sh", "-c", configured(image, "index .Docker.Config.Healthcheck.Test 1")
+    command = [str(word) for word in (*BUILDAH, "run", *options, container, "--", *entry)]
+    daemon = subprocess.Popen(command, env=ISOLATED, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
     try:
-        assert b"listening on *:1060" in next(line for line in daemon.stdout if b"listening" in line)
-        assert answers()
-        buildah("run", container, "--", "sh", "-c", health)
-        assert "model event\n" in buildah("run", container, "--", "aphorismctl", "status") + "\n"
-        buildah("run", container, "--", "aphorismctl", "stop")
+        said = list(until_it_listens(daemon.stdout))
+        assert f"listening on *:{port}" in said[-1], said
+        assert answers(f"127.0.0.1:{port}")
+        buildah("run", *options, container, "--", *health)
+        # without a control socket it goes by the variable
+        buildah("run", *options, "--env", "XDG_RUNTIME_DIR=/nowhere", container, "--", *health)
+        status = buildah("run", *options, container, "--", "aphorismctl", "status")
+        assert {"model event", f"listening *:{port}"} <= set(status.splitlines())
+        buildah("run", *options, container, "--", "aphorismctl", "stop")
         assert daemon.wait(30) == 0
     finally:
         daemon.kill()
         daemon.wait()
     with pytest.raises(AssertionError):
-        buildah("run", container, "--", "sh", "-c", health)
+        buildah("run", *options, container, "--", *health)
+
+
+def test_it_serves_in_the_foreground_without_root(image):
+    """Whoever runs it, and wherever it listens."""
+    assert configured(image, ".Docker.Config.User") == "aphorismd"
+    lives(image, 1060, "--env", "APHORISMD_MODEL=event")
+    for user in "1000650000:0", "12345:12345":
+        lives(image, 8107, "--env", "APHORISMD_MODEL=event", "--user", user, "--env", "APHORISMD_LISTEN=*:8107")

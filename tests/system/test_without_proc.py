@@ -1,32 +1,16 @@
 """Nothing but figures depends on /proc, as in a bare chroot or container; and what a young kernel has is not needed."""
 
 import os
-import sys
 
 import pytest
 
 from harness import APHORISMCTL, APHORISMD, ROOT, Daemon, Heir, process, run, strays, talk, until
 from test_upgrade import Program
+from younger import CLOSE_RANGE, ENOSYS, EPERM, FCHMODAT2, denied
 from tracing import tool, without_sanitizers
 
 QUESTION, ANSWER = b"Simple is better than?", b"Complex."
 HIDE = 'mount -t tmpfs none /proc && test ! -e /proc/self && exec "$@"'
-
-# Has system calls fail, by their numbers, with an errno; then becomes another program.
-DENY = """
-import ctypes, os, struct, sys
-calls, error = [int(n) for n in sys.argv[1].split(",")], int(sys.argv[2])
-step = lambda code, true, false, value: struct.pack("HBBI", code, true, false, value)
-steps = [step(0x20, 0, 0, 0), *(step(0x15, len(calls) - n, 0, call) for n, call in enumerate(calls)),
-         step(0x06, 0, 0, 0x7fff0000), step(0x06, 0, 0, 0x00050000 | error)]
-filter = ctypes.create_string_buffer(b"".join(steps))
-program = ctypes.create_string_buffer(struct.pack("HL", len(steps), ctypes.addressof(filter)))
-assert ctypes.CDLL(None).prctl(22, 2, program, 0, 0) == 0
-os.execvp(sys.argv[3], sys.argv[3:])
-"""
-CLOSE_RANGE, FCHMODAT2 = 436, 452                 # of Linux 5.9 and 6.6, the same numbers everywhere
-ENOSYS, EPERM = 38, 1                             # what an old kernel says, and what an old filter says
-
 
 @pytest.fixture
 def hidden():
@@ -35,13 +19,6 @@ def hidden():
     words = [tool("unshare"), "-m", "sh", "-c", HIDE, "sh"]
     if not ROOT or run(*words, "true").returncode:
         pytest.skip("no mounts in a namespace of our own")
-    return words
-
-
-def denied(error, *calls):
-    words = [sys.executable, "-c", DENY, ",".join(map(str, calls)), str(error)]
-    if run(*words, "true").returncode:
-        pytest.skip("no filter of system calls can be had here")
     return words
 
 
