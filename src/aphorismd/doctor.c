@@ -229,6 +229,14 @@ static void check_sandbox(struct doctor *doctor)
 	find(doctor, DOCTOR_WARNING, "process.sandbox", "off: who takes a worker over may do what its user may");
 }
 
+/* Whatever is done instead serves, too. */
+static void tell_lacking(void *arg, const char *call, const char *what, const char *mend)
+{
+	const struct doctor *doctor = arg;
+
+	doctor->report(doctor->arg, DOCTOR_NOTE, call, what, mend);
+}
+
 void doctor_check(const struct config *config, size_t image_size, const struct options *options,
                   const struct doctor_facts *facts, doctor_report *report, void *arg)
 {
@@ -243,7 +251,7 @@ void doctor_check(const struct config *config, size_t image_size, const struct o
 	check_file(&doctor, "configuration", options->file, config->exposed.file);
 	check_file(&doctor, "aphorisms", config->aphorisms, config->exposed.aphorisms);
 	check_sandbox(&doctor);
-	compat_each_lacking(report, arg);
+	compat_each_lacking(tell_lacking, &doctor);
 }
 
 void doctor_check_user(const struct privileges *privileges, doctor_report *report, void *arg)
