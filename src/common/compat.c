@@ -60,7 +60,7 @@ static bool is_missing(enum call call)
  */
 static int probe(enum call call)
 {
-	int error = errno, found = syscall(calls[call].number, -1L, 0L, 0L, 0L, 0L, 0L) < 0 ? errno : 0;
+	int error = errno, found = syscall(calls[call].number, -1L, "", 0L, 0L, 0L, 0L) < 0 ? errno : 0;
 
 	errno = error;
 	return found == ENOSYS || found == EPERM ? found : 0;
