@@ -27,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/compat.h"
 
 enum { LACKING = 77 };
@@ -241,7 +242,7 @@ static bool waits(int fd)
 
 	return epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) == 0 && poll(&one, 1, -1) == 1 &&
 	       ppoll(&one, 1, &(struct timespec){ 60, 0 }, NULL) == 1 && epoll_wait(set, &event, 1, -1) == 1 &&
-	       compat_epoll_wait(set, &event, 1, UINT64_MAX / 2) == 1 && nanosleep(&(struct timespec){ 0, 1 }, NULL) == 0 &&
+	       compat_epoll_wait(set, &event, 1, clock_now_us() + 60 * CLOCK_S) == 1 && nanosleep(&(struct timespec){ 0, 1 }, NULL) == 0 &&
 	       clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &(struct timespec){ 0, 1 }, NULL) == 0;
 }
 
