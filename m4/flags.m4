@@ -47,3 +47,20 @@ AC_DEFUN([APHORISMD_FIRST_FLAG], [
 			[APHORISMD_$1="$APHORISMD_$1 $aphorismd_flag"; break], [:])
 	done
 ])
+
+# APHORISMD_YEAR2038
+# ------------------
+# Asks for a time_t that goes beyond the year 2038 where the C library can do both, which is on machines of 32 bits.
+# To be called after AC_SYS_LARGEFILE.
+AC_DEFUN([APHORISMD_YEAR2038], [
+	AC_MSG_CHECKING([for times beyond the year 2038])
+	aphorismd_wide='#include <time.h>
+		extern char wide@<:@sizeof(time_t) > 4 ? 1 : -1@:>@;'
+	AC_COMPILE_IFELSE([AC_LANG_SOURCE([$aphorismd_wide])], [AC_MSG_RESULT([yes])], [
+		AC_COMPILE_IFELSE([AC_LANG_SOURCE([
+			#define _TIME_BITS 64
+			$aphorismd_wide])],
+			[AC_DEFINE([_TIME_BITS], [64]) AC_MSG_RESULT([with _TIME_BITS])],
+			[AC_MSG_RESULT([no])])
+	])
+])

@@ -22,7 +22,6 @@ test_scripts = \
 	%D%/check-models \
 	%D%/check-manual
 TESTS += $(test_scripts)
-EXTRA_DIST += %D%/ports
 EXTRA_DIST += $(test_scripts) %D%/run-pytest %D%/big-endian %D%/instructions %D%/system %D%/bench
 
 # What hurts: an hour of deaths, overload, shortage and faults, then fuzzing and valgrind.  SEED=N repeats a run.
@@ -34,6 +33,12 @@ check-chaos: all
 	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/%D%/check-fuzz $${SEED:+--seed $$SEED}
 	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/%D%/check-valgrind --all
 .PHONY: check-chaos
+
+# Other processors, C libraries, containers and kernels; PORTS='i386 musl' does some of them.
+check-ports: all
+	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/%D%/check-ports $(PORTS)
+EXTRA_DIST += %D%/check-ports %D%/ports
+.PHONY: check-ports
 
 # Debian's packages, installed in a Debian of their own that is booted for it; status 77 where that can't be.
 check-system: deb
@@ -58,7 +63,7 @@ missing-pytest:
 fuzz:
 	@$(top_srcdir)/tests/check-fuzz
 clean-local:
-	rm -rf fuzz check-install deb
+	rm -rf fuzz check-install check-ports deb
 .PHONY: fuzz
 
 dist-hook:

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,7 +48,8 @@ static bool read_process(pid_t pid, struct process *p)
 	if (!read_text(path, text, sizeof text) || !(at = strrchr(text, ')')))
 		return false;     /* its name, in brackets, may hold anything */
 	*p = (struct process){ .pid = pid };
-	return sscanf(at + 1, " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %lu %lu %*d %*d %u %*d %*u %*u %lu",
+	return sscanf(at + 1, " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
+	              " %*d %*d %u %*d %*u %*u %" SCNu64,
 	              &p->state, &p->parent, &p->user_ticks, &p->system_ticks, &p->child_user_ticks,
 	              &p->child_system_ticks, &p->threads, &p->rss_pages) == 8;
 }

@@ -65,10 +65,16 @@ static ssize_t read_all(int fd, char *to, size_t size)
 	return (ssize_t)len;
 }
 
-static void *grow(int memfd, void *old, size_t old_size, size_t size)
+/* What a machine of 32 bits can't hold is an error; whatever got by here fits into a size_t from then on. */
+static void *grow(int memfd, void *old, size_t old_size, uint64_t whole)
 {
+	size_t size = (size_t)whole;
 	void *at;
 
+	if (whole > SIZE_MAX / 2) {
+		errno = EFBIG;
+		return NULL;
+	}
 	if (ftruncate(memfd, (off_t)size) < 0)
 		return NULL;
 	at = old ? mremap(old, old_size, size, MREMAP_MAYMOVE)
@@ -83,22 +89,23 @@ static int fail(struct reporter *reporter, int status)
 }
 
 /* The memfd as it is when the text is in place; *fd is the table's file, or -1 for the built-in text. */
-static int write_image(int memfd, const struct config *config, int fd, size_t text_size, struct reporter *reporter)
+static int write_image(int memfd, const struct config *config, int fd, uint64_t text_size, struct reporter *reporter)
 {
-	size_t head = table_at() + sizeof(struct table), size = head + text_size, lines;
+	uint64_t size = table_at() + sizeof(struct table) + text_size;
 	struct header *header = grow(memfd, NULL, 0, size), *grown;
 	ssize_t len = (ssize_t)text_size;
 	struct table *table;
+	size_t lines;
 
 	if (!header)
 		return fail(reporter, EX_OSERR);
 	table = (struct table *)(void *)((char *)header + table_at());
 	if (fd < 0)
-		memcpy(table_text(table), three, text_size);
-	else if ((len = read_all(fd, table_text(table), text_size)) < 0)
+		memcpy(table_text(table), three, sizeof three - 1);
+	else if ((len = read_all(fd, table_text(table), (size_t)text_size)) < 0)
 		return fail(reporter, EX_NOINPUT);
 	lines = table_lines(table_text(table), (size_t)len);
-	if (!(grown = grow(memfd, header, size, table_at() + table_size((size_t)len, lines))))
+	if (!(grown = grow(memfd, header, (size_t)size, table_at() + table_size((size_t)len, lines))))
 		return fail(reporter, EX_OSERR);
 	header = grown;
 	table = (struct table *)(void *)((char *)header + table_at());
@@ -133,7 +140,7 @@ int image_write(int memfd, const struct config *config, bool built_in, image_rep
 		         config->aphorisms);
 		report(arg, false, text);
 	}
-	status = write_image(memfd, config, fd, fd < 0 ? sizeof three - 1 : (size_t)st.st_size, &reporter);
+	status = write_image(memfd, config, fd, fd < 0 ? sizeof three - 1 : (uint64_t)st.st_size, &reporter);
 	if (fd >= 0)
 		close(fd);
 	return status;
@@ -168,7 +175,8 @@ int image_map(struct image *image, int memfd)
 	const struct header *header;
 	struct stat st;
 
-	if (!is_sealed(memfd) || fstat(memfd, &st) < 0 || (size_t)st.st_size < table_at() + sizeof(struct table))
+	if (!is_sealed(memfd) || fstat(memfd, &st) < 0 || (uint64_t)st.st_size > SIZE_MAX / 2 ||
+	    (size_t)st.st_size < table_at() + sizeof(struct table))
 		return -1;
 	header = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, memfd, 0);
 	if (header == MAP_FAILED)

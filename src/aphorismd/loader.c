@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -59,8 +60,8 @@ static void advise(const struct config *config, const struct options *options, s
 
 	if (options->action == ACTION_TEST || (uint64_t)config->backlog <= somaxconn)
 		return;
-	snprintf(line, sizeof line, "backlog: %d is cut to %llu by the kernel (net.core.somaxconn)",
-	         (int)config->backlog, (unsigned long long)somaxconn);
+	snprintf(line, sizeof line, "backlog: %d is cut to %" PRIu64 " by the kernel (net.core.somaxconn)",
+	         (int)config->backlog, somaxconn);
 	report(reporting, false, line);
 }
 

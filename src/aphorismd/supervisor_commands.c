@@ -4,6 +4,7 @@
  * Whatever comes from a scoreboard may be a worker's lie: it is shown, and nothing else is done about it.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,11 +109,10 @@ static void say_worker(unsigned client, const struct generation *generation, uin
 
 	if (held->count > 0)
 		scoreboard_peer(&generation->board->seat[held->seat], peer, sizeof peer);
-	control_say(client, "worker number=%u\tpid=%d\tgeneration=%u\tstate=%s\tage_seconds=%llu\topen=%u\t"
-	            "connections=%llu\tquestions=%llu\tclient=%s", n, (int)member->pid, generation->number,
-	            state_name(generation, n), (unsigned long long)(clock_now_us() - member->began_us) / CLOCK_S,
-	            held->count, (unsigned long long)(connections - member->connections_before),
-	            (unsigned long long)(questions - member->questions_before), peer);
+	control_say(client, "worker number=%u\tpid=%d\tgeneration=%u\tstate=%s\tage_seconds=%" PRIu64
+	            "\topen=%u\tconnections=%" PRIu64 "\tquestions=%" PRIu64 "\tclient=%s", n, (int)member->pid,
+	            generation->number, state_name(generation, n), (clock_now_us() - member->began_us) / CLOCK_S,
+	            held->count, connections - member->connections_before, questions - member->questions_before, peer);
 }
 
 static void say_workers_of(unsigned client, const struct generation *generation, int *said)
@@ -144,7 +144,7 @@ static void say_workers(struct supervisor *s, unsigned client)
 	say_of_all(s, client, say_workers_of);
 }
 
-static unsigned long long seconds_since(const _Atomic uint64_t *us)
+static uint64_t seconds_since(const _Atomic uint64_t *us)
 {
 	uint64_t then_us = atomic_load_explicit(us, memory_order_relaxed), now_us = clock_now_us();
 
@@ -163,10 +163,11 @@ static void say_connections_of(unsigned client, const struct generation *generat
 		if (owner == 0 || owner > board->workers ||
 		    atomic_load_explicit(&seat->family, memory_order_relaxed) == 0 || (*said)++ >= MOST_ROWS)
 			continue;
-		control_say(client, "connection client=%s\tworker=%u\tgeneration=%u\tage_seconds=%llu\t"
-		            "idle_seconds=%llu\tquestions=%llu", scoreboard_peer(seat, peer, sizeof peer), owner - 1,
-		            generation->number, seconds_since(&seat->began_us), seconds_since(&seat->active_us),
-		            (unsigned long long)atomic_load_explicit(&seat->questions, memory_order_relaxed));
+		control_say(client, "connection client=%s\tworker=%u\tgeneration=%u\tage_seconds=%" PRIu64
+		            "\tidle_seconds=%" PRIu64 "\tquestions=%" PRIu64, scoreboard_peer(seat, peer, sizeof peer),
+		            owner - 1, generation->number, seconds_since(&seat->began_us),
+		            seconds_since(&seat->active_us),
+		            atomic_load_explicit(&seat->questions, memory_order_relaxed));
 	}
 }
 
@@ -332,7 +333,7 @@ static void drain(struct supervisor *s, unsigned client, const char *name)
 	uint64_t now_us = clock_now_us();
 	const char *reason = "the daemon is starting: ask again";
 	char *end;
-	unsigned long number = strtoul(name, &end, 10);
+	unsigned long long number = strtoull(name, &end, 10);
 	int status = EX_TEMPFAIL;
 
 	if (*name < '0' || *name > '9' || *end != '\0' || number > UINT32_MAX) {
@@ -348,8 +349,8 @@ static void drain(struct supervisor *s, unsigned client, const char *name)
 	/* the kernel may have told it alone of a connection: see worker_listens_no_more() */
 	s->look = true;
 	s->look_until_us = now_us + LOOK_US;
-	log_notice("worker %lu drains, as it was told to", number);
-	control_say(client, "draining %lu", number);
+	log_notice("worker %llu drains, as it was told to", number);
+	control_say(client, "draining %llu", number);
 	control_end(client, EX_OK);
 }
 

@@ -5,6 +5,7 @@
  * elder ends without a word this is nobody else's, and the heir takes it.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -77,8 +78,7 @@ void supervisor_claim(struct supervisor *s)
 		speak(s);
 		return;
 	}
-	snprintf(line, sizeof line, "ready %llx %d\n", (unsigned long long)supervisor_taken_listeners(s),
-	         control_is_theirs());
+	snprintf(line, sizeof line, "ready %" PRIx64 " %d\n", supervisor_taken_listeners(s), control_is_theirs());
 	say(s, line);
 }
 

@@ -5,6 +5,7 @@
  * take the place of the one before.  Whatever fails on the way leaves everything as it was.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,7 +52,7 @@ static void notify_reloading(void)
 {
 	char said[64];
 
-	snprintf(said, sizeof said, "RELOADING=1\nMONOTONIC_USEC=%llu\n", (unsigned long long)clock_now_us());
+	snprintf(said, sizeof said, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\n", clock_now_us());
 	notify_say(said, "reloading");
 }
 
@@ -211,8 +212,8 @@ static void tell_changes(struct supervisor *s)
 		return;
 	config_print_changes(old->config, new->config, model_schema(), to);
 	if (old->table->count != new->table->count)
-		fprintf(to, "changed the table: %llu -> %llu aphorisms\n", (unsigned long long)old->table->count,
-		        (unsigned long long)new->table->count);
+		fprintf(to, "changed the table: %" PRIu64 " -> %" PRIu64 " aphorisms\n", old->table->count,
+		        new->table->count);
 	fclose(to);
 	end = strrchr(text, '\n');
 	if (end)

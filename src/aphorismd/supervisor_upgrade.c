@@ -16,6 +16,7 @@
  * to the heir.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -279,10 +280,10 @@ static void take_line(struct supervisor *s, char *line, bool alive, uint64_t now
 {
 	struct upgrade *upgrade = &s->upgrade;
 	size_t len = strlen(upgrade->reports);
-	unsigned long long taken;
+	uint64_t taken;
 	int control;
 
-	if (sscanf(line, "ready %llx %d", &taken, &control) == 2) {
+	if (sscanf(line, "ready %" SCNx64 " %d", &taken, &control) == 2) {
 		upgrade->taken = taken;
 		upgrade->takes_control = control != 0;
 		/* where that fails we shall hear of its end */

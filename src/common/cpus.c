@@ -3,6 +3,7 @@
  */
 #include "common/cpus.h"
 
+#include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 
@@ -11,7 +12,7 @@
 enum { PATH = 1100 };
 
 /* v2 says "max 100000" or "150000 100000" in one file. */
-static bool read_both(const char *folder, long long *quota, long long *period)
+static bool read_both(const char *folder, int64_t *quota, int64_t *period)
 {
 	char path[PATH];
 	FILE *file;
@@ -20,7 +21,7 @@ static bool read_both(const char *folder, long long *quota, long long *period)
 	snprintf(path, sizeof path, "%s/cpu.max", folder);
 	if (!(file = fopen(path, "re")))
 		return false;
-	both = fscanf(file, "%lld %lld", quota, period) == 2;
+	both = fscanf(file, "%" SCNd64 " %" SCNd64, quota, period) == 2;
 	fclose(file);
 	return both;
 }
@@ -28,13 +29,13 @@ static bool read_both(const char *folder, long long *quota, long long *period)
 /* The quota of a cgroup in whole CPUs, rounded up. */
 static uint64_t quota_in(const char *folder, bool v2)
 {
-	long long quota = 0, period = 0;
+	int64_t quota = 0, period = 0;
 
 	if (v2 && !read_both(folder, &quota, &period))
 		return UINT64_MAX;
 	if (!v2) {
-		quota = (long long)cgroup_number(folder, "cpu.cfs_quota_us");
-		period = (long long)cgroup_number(folder, "cpu.cfs_period_us");
+		quota = (int64_t)cgroup_number(folder, "cpu.cfs_quota_us");
+		period = (int64_t)cgroup_number(folder, "cpu.cfs_period_us");
 	}
 	return quota > 0 && period > 0 ? (uint64_t)((quota + period - 1) / period) : UINT64_MAX;
 }

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -252,8 +253,7 @@ static void deliver_dropped(void)
 	if (lost == 0)
 		return;
 	append_head(line, &len, LOG_WARNING);
-	append_text(line, &len, "the reader of the log was too slow or away: %llu messages are lost",
-	            (unsigned long long)lost);
+	append_text(line, &len, "the reader of the log was too slow or away: %" PRIu64 " messages are lost", lost);
 	if (!deliver(line, len))
 		atomic_fetch_add(dropped, lost);
 }

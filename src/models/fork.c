@@ -103,8 +103,8 @@ static void serve(struct worker *worker)
 	struct sigaction action = { .sa_handler = on_child, .sa_flags = SA_NOCLDSTOP };
 	struct connection connection;
 
-	pids = worker_reserve(worker->board->seats * sizeof *pids);
-	connections = worker_reserve(worker->board->seats * sizeof *connections);
+	pids = worker_reserve(worker->board->seats, sizeof *pids);
+	connections = worker_reserve(worker->board->seats, sizeof *connections);
 	sigfillset(&action.sa_mask);
 	if (sigaction(SIGCHLD, &action, NULL) < 0)
 		exit(EX_OSERR);

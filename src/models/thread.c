@@ -43,7 +43,7 @@ static void serve(struct worker *worker)
 {
 	struct connection taken;
 
-	handed_over = worker_reserve(worker->board->seats * sizeof *handed_over);
+	handed_over = worker_reserve(worker->board->seats, sizeof *handed_over);
 	worker_ready(worker);
 	while (worker_accept(worker, &taken)) {
 		struct connection *given = &handed_over[taken.seat];

@@ -54,7 +54,7 @@ static void *serve_in_thread(void *number)
 static void serve(struct worker *worker)
 {
 	uint32_t threads = plan(worker->config).acceptors, started = 1;
-	pthread_t *thread = worker_reserve(threads * sizeof *thread);
+	pthread_t *thread = worker_reserve(threads, sizeof *thread);
 
 	self = worker;
 	if (threads == 1)

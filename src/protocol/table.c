@@ -33,14 +33,14 @@ static uint64_t *writable_index(struct table *table)
 	return (void *)((char *)table + table->index_at);
 }
 
-static size_t index_offset(size_t text_len)
+static uint64_t index_offset(uint64_t text_len)
 {
-	return (sizeof(struct table) + text_len + 7) & ~(size_t)7;
+	return (sizeof(struct table) + text_len + 7) & ~UINT64_C(7);
 }
 
-static size_t slots_for(size_t lines)
+static uint64_t slots_for(size_t lines)
 {
-	size_t slots = SLOTS_LEAST;
+	uint64_t slots = SLOTS_LEAST;
 
 	while (slots / 4 * 3 < lines)
 		slots *= 2;
@@ -65,7 +65,7 @@ size_t table_lines(const char *text, size_t len)
 	return lines;
 }
 
-size_t table_size(size_t text_len, size_t lines)
+uint64_t table_size(size_t text_len, size_t lines)
 {
 	return index_offset(text_len) + slots_for(lines) * sizeof(uint64_t);
 }

@@ -26,9 +26,12 @@ enum { TABLE_LONGEST_ANSWER = 65535 };
 /* Where the file's text belongs: text_len bytes, to be filled before table_build(). */
 char *table_text(struct table *);
 
-/* How many lines the text has (an upper bound of its aphorisms); bytes of the whole block with that many. */
+/*
+ * How many lines the text has (an upper bound of its aphorisms); bytes of the whole block with that many,
+ * which may be more than a size_t holds.
+ */
 size_t table_lines(const char *text, size_t len);
-size_t table_size(size_t text_len, size_t lines);
+uint64_t table_size(size_t text_len, size_t lines);
 
 /* Receives one error; line counts from 1, 0 is the file as a whole; reason lasts for the call. */
 typedef void table_report(void *arg, size_t line, const char *reason);

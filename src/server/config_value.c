@@ -3,6 +3,7 @@
  */
 #include "server/config_parts.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,8 +109,8 @@ static void complain_range(const struct place *place)
 		units_format_size(least, key->least);
 		units_format_size(most, key->most);
 	} else {
-		snprintf(least, sizeof least, "%lld", (long long)key->least);
-		snprintf(most, sizeof most, "%lld", (long long)key->most);
+		snprintf(least, sizeof least, "%" PRId64, key->least);
+		snprintf(most, sizeof most, "%" PRId64, key->most);
 	}
 	complain(place, "out of range, must be %s to %s", least, most);
 }

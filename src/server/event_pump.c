@@ -166,7 +166,7 @@ const char *event_pump_open(struct event_pump *pump, struct worker *worker, cons
 		shortest_us = config->write_us;
 	*pump = (struct event_pump){
 		.worker = worker,
-		.at = worker_reserve(worker->board->seats * sizeof *pump->at),
+		.at = worker_reserve(worker->board->seats, sizeof *pump->at),
 		.engine = engine,
 		.lowest = worker->board->seats,
 		.first_due = EVENT_NOBODY,

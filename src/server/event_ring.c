@@ -140,8 +140,8 @@ static int lend_all(struct event_ring *ring)
 {
 	struct io_uring_buf_reg lent = { .ring_entries = BUFFERS, .bgid = EVENT_RING_GROUP };
 
-	ring->lent = worker_reserve(BUFFERS * sizeof(struct io_uring_buf));
-	ring->buffers = worker_reserve((size_t)BUFFERS * BUFFER);
+	ring->lent = worker_reserve(BUFFERS, sizeof(struct io_uring_buf));
+	ring->buffers = worker_reserve(BUFFERS, BUFFER);
 	lent.ring_addr = (uint64_t)(uintptr_t)ring->lent;
 	io_uring_buf_ring_init(ring->lent);
 	for (uint32_t i = 0; i < BUFFERS; i++)

@@ -300,10 +300,10 @@ static const char *open_all(struct event_pump *pump)
 	if (reason)
 		return reason;
 	own->pump = pump;
-	own->side = worker_reserve(seats * sizeof *own->side);
+	own->side = worker_reserve(seats, sizeof *own->side);
 	for (int i = 0; i < 2; i++) {
-		batches.both[i].bytes = worker_reserve((size_t)BATCH + pump->out.size);
-		batches.both[i].send = worker_reserve(seats * sizeof *batches.both[i].send);
+		batches.both[i].bytes = worker_reserve(1, (size_t)BATCH + pump->out.size);
+		batches.both[i].send = worker_reserve(seats, sizeof *batches.both[i].send);
 	}
 	batches.now = batches.before = batches.both;
 	return NULL;

@@ -80,9 +80,16 @@ struct narrow {
 #define IS(argument, value) { argument, SCMP_CMP_MASKED_EQ, UINT32_MAX, value }
 #define LACKS(argument, bits) { argument, SCMP_CMP_MASKED_EQ, bits, 0 }
 
-/* Allowed with these arguments only. */
+/*
+ * Allowed with these arguments only, or with any where the call is multiplexed.  Where there is mmap2, which all use,
+ * mmap is an older call that takes its arguments in memory; so it does on s390x, which has no other.
+ */
 static const struct narrow common_narrow[] = {
+#ifdef __s390__
+	{ .call = "mmap" },
+#elif !defined SYS_mmap2
 	{ "mmap", 1, { LACKS(2, PROT_EXEC) } },
+#endif
 	{ "mmap2", 1, { LACKS(2, PROT_EXEC) } },
 	{ "mprotect", 1, { LACKS(2, PROT_EXEC) } },
 	{ "fcntl", 1, { IS(1, F_GETFL) } },
@@ -129,16 +136,33 @@ enum {
 	END_SIGNAL = 0xff,                /* what a child's end sends to its parent */
 };
 
+/*
+ * Calls that may go through socketcall or ipc on this machine: libseccomp gives these numbers to them.  Both take the
+ * arguments in memory, where no filter can look.
+ */
+static bool is_multiplexed(int call)
+{
+	return call <= -100 && call > -300;
+}
+
+/* Exactly this rule or none, since one that libseccomp bends may compare something else on another machine. */
+static int rule(scmp_filter_ctx filter, uint32_t action, const char *name, unsigned count,
+                const struct scmp_arg_cmp *arguments)
+{
+	int call = seccomp_syscall_resolve_name(name);
+	int rc = call == __NR_SCMP_ERROR ? -EDOM : 0;
+
+	if (rc == 0)
+		rc = seccomp_rule_add_exact_array(filter, action, call, is_multiplexed(call) ? 0 : count, arguments);
+	return rc == -EDOM ? 0 : rc;      /* there is no such call here */
+}
+
 static int add(scmp_filter_ctx filter, uint32_t action, const char *const *calls)
 {
 	int rc = 0;
 
-	for (; *calls && rc == 0; calls++) {
-		int call = seccomp_syscall_resolve_name(*calls);
-
-		if (call != __NR_SCMP_ERROR)
-			rc = seccomp_rule_add_array(filter, action, call, 0, NULL);
-	}
+	for (; *calls && rc == 0; calls++)
+		rc = rule(filter, action, *calls, 0, NULL);
 	return rc;
 }
 
@@ -147,8 +171,7 @@ static int add_narrow(scmp_filter_ctx filter, const struct narrow *narrow)
 	int rc = 0;
 
 	for (; narrow->call && rc == 0; narrow++)
-		rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, seccomp_syscall_resolve_name(narrow->call),
-		                            narrow->count, narrow->arguments);
+		rc = rule(filter, SCMP_ACT_ALLOW, narrow->call, narrow->count, narrow->arguments);
 	return rc;
 }
 

@@ -22,6 +22,9 @@
 
 enum worker_state { WORKER_GONE, WORKER_STARTING, WORKER_IDLE, WORKER_BUSY };
 
+_Static_assert(__atomic_always_lock_free(sizeof(uint64_t), 0) && _Alignof(_Atomic uint64_t) == 8,
+               "processes share 64-bit atomics, which must not need a lock");
+
 struct seat {
 	_Alignas(64) _Atomic uint32_t owner;      /* 0: free, else the worker's number + 1 */
 	uint32_t scope;                           /* of a link-local address: its interface */

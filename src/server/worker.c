@@ -43,12 +43,16 @@ static uint32_t whole_pages(size_t size)
 	return (uint32_t)((size + 4095) / 4096 * 4096);
 }
 
-void *worker_reserve(size_t size)
+void *worker_reserve(size_t count, size_t size)
 {
-	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *at = MAP_FAILED;
+	size_t all;
 
+	errno = ENOMEM;                   /* more than a machine of 32 bits can name */
+	if (!__builtin_mul_overflow(count, size, &all))
+		at = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (at == MAP_FAILED) {
-		log_error("can't reserve %zu bytes: mmap: %s", size, strerror(errno));
+		log_error("can't reserve %zu times %zu bytes: mmap: %s", count, size, strerror(errno));
 		_exit(EX_OSERR);
 	}
 	return at;
@@ -61,9 +65,9 @@ int worker_open(struct worker *worker, uint32_t conversations, int acceptors, si
 
 	worker->in_size = whole_pages(CONVERSATION_IN + (size_t)worker->config->max_question_length);
 	worker->out_size = whole_pages(CONVERSATION_OUT + longest_answer);
-	worker->buffers = worker_reserve((size_t)conversations * (worker->in_size + worker->out_size));
-	worker->fds = worker_reserve(seats * sizeof *worker->fds);
-	worker->acceptors = worker_reserve((size_t)acceptors * sizeof *worker->acceptors);
+	worker->buffers = worker_reserve(conversations, (size_t)worker->in_size + worker->out_size);
+	worker->fds = worker_reserve(seats, sizeof *worker->fds);
+	worker->acceptors = worker_reserve((size_t)acceptors, sizeof *worker->acceptors);
 	if ((failed = open_descriptors(worker)) != NULL) {
 		log_error("%s: can't prepare to serve: %s", failed, strerror(errno));
 		return EX_OSERR;

@@ -111,10 +111,10 @@ int worker_try_descriptor(const struct worker *);
 void worker_ready(struct worker *);
 
 /*
- * Zeroed memory of this process, of which only the pages that are touched cost anything; never freed.  Ends the
- * process with EX_OSERR, logged, when there is none.
+ * Zeroed memory of this process for so many of that size, of which only the pages that are touched cost anything; never
+ * freed.  Ends the process with EX_OSERR, logged, when there is none.
  */
-void *worker_reserve(size_t size);
+void *worker_reserve(size_t count, size_t size);
 
 /* Starts a thread with a small stack; returns an error number as pthread_create(3) does. */
 int worker_start_thread(pthread_t *, bool detached, void *(*run)(void *), void *given);

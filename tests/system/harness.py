@@ -66,6 +66,12 @@ def run(*command, limit=LIMIT, as_nobody=False, **more):
     return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=limit, **more)
 
 
+def has_32_bits():
+    """Is that how long a pointer of the program is?"""
+    with open(APHORISMD, "rb") as program:
+        return program.read(5) == b"\x7fELF\1"
+
+
 @functools.cache
 def models():
     """The names that the program itself lists; TEST_MODELS chooses among them."""

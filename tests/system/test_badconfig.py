@@ -244,6 +244,15 @@ def test_odd_but_good_files(place):
     assert result.returncode == 0, told(result)
 
 
+def test_files_of_the_year_2040(place):
+    """Whose time does not fit into 32 bits."""
+    d = Daemon(place)
+    for path in (d.config, d.table):
+        os.utime(path, (2208988800, 2208988800))
+    result = run(APHORISMD, "--test", "-c", d.config)
+    assert result.returncode == 0, told(result)
+
+
 def test_a_reload_with_options_and_environment_told_wrong_at_the_start(place):
     for env, options in (({"APHORISMD_BACKLOG": "many"}, []), ({}, ["-o", "backlog=many"])):
         d = Daemon(place)

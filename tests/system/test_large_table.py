@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from harness import open_files, process, run, until
+from harness import APHORISMD, has_32_bits, open_files, process, run, until
 from protocol_model import THREE
 from tracing import tool, under_strace, without_sanitizers
 
@@ -96,3 +96,14 @@ def test_who_does_not_wait(daemon, place):
     assert not log.read_text()
     d.reloaded(table=LARGE)
     assert re.search(r"sched_setscheduler\(0, SCHED_IDLE, \[0\]\) += 0\n.*ioprio_set\(.*IDLE.* += 0\n", log.read_text())
+
+
+@pytest.mark.skipif(not has_32_bits(), reason="more can be held than a file is long")
+@pytest.mark.parametrize("size", [2 << 30, 4 << 30, (4 << 30) + 64])
+def test_larger_than_an_address_space(place, size):
+    """A length of 4 GiB and 64 bytes is not one of 64 bytes."""
+    path = place / "large.aphorisms"
+    path.write_bytes(aphorisms(3))
+    os.truncate(path, size)
+    result = run(APHORISMD, "-t", "-o", f"aphorisms={path}")
+    assert (result.returncode, result.stderr.splitlines()[-1]) == (71, f"{path}: File too large")

@@ -1,5 +1,6 @@
 """How many may come, from where, and what an answer costs."""
 
+import re
 import socket
 import sys
 import time
@@ -7,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import (HOLDS, LIMIT, ROOT, SLACK, Client, holds, open_files, owners, parse, process, run, talk, unread,
-                     until)
+from harness import (APHORISMD, HOLDS, LIMIT, ROOT, SLACK, Client, has_32_bits, holds, open_files, owners, parse, process,
+                     run, talk, unread, until)
 from protocol_model import TOO_BUSY
 from tracing import compiled, tool, without_sanitizers
 
@@ -395,3 +396,12 @@ def test_a_listener_that_may_not_accept(daemon, place, model):
         begin = time.monotonic()
         d.stop()
         assert time.monotonic() - begin < 1 + SLACK, "until the drain's time was over"
+
+
+@pytest.mark.skipif(not has_32_bits(), reason="there is room for all")
+def test_more_than_an_address_space(place):
+    """Buffers for so many threads need more than 4 GiB, not what is left of that in 32 bits."""
+    result = run(APHORISMD, "-f", "-m", "thread", "-l", f"unix:{place}/socket", "-o", "max_connections=100000",
+                 "-o", "control.socket=", "-o", "process.user=")
+    assert result.returncode == 71, result
+    assert re.search(r": can't reserve 100000 times \d{5} bytes: Cannot allocate memory\n", result.stderr), result
