@@ -45,8 +45,7 @@ static uint64_t limit_of(int resource)
 {
 	struct rlimit limit;
 
-	return getrlimit((__rlimit_resource_t)resource, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX
-	                                                                                              : limit.rlim_cur;
+	return getrlimit(resource, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
 }
 
 void doctor_learn(struct doctor_facts *facts)

@@ -124,6 +124,26 @@ int compat_epoll_wait(int set, struct epoll_event *events, int most, uint64_t un
 	return wait_ms(set, events, most, left_us);
 }
 
+int compat_sem_wait(sem_t *semaphore, uint64_t until_us)
+{
+#ifdef HAVE_SEM_CLOCKWAIT
+	struct timespec until = { (time_t)(until_us / CLOCK_S), (long)(until_us % CLOCK_S) * 1000 };
+
+	return sem_clockwait(semaphore, CLOCK_MONOTONIC, &until);
+#else
+	uint64_t now_us = clock_now_us(), left_us = now_us < until_us ? until_us - now_us : 0;
+	uint64_t wall_us = clock_read_us(CLOCK_REALTIME) + left_us;
+	struct timespec until = { (time_t)(wall_us / CLOCK_S), (long)(wall_us % CLOCK_S) * 1000 };
+
+	return sem_timedwait(semaphore, &until);
+#endif
+}
+
+int compat_signal_thread(pid_t process, pid_t thread, int signal)
+{
+	return (int)syscall(SYS_tgkill, process, thread, signal);
+}
+
 int compat_chmod(int fd, mode_t mode)
 {
 	char path[32];
@@ -140,11 +160,11 @@ int compat_chmod(int fd, mode_t mode)
 
 void compat_close_from(int first)
 {
-#if defined HAVE_CLOSEFROM && defined HAVE_CLOSE_RANGE
-	/* the C library's own ends the process that has neither this call nor /proc */
-	if (!is_missing(CLOSE_RANGE) && close_range((unsigned)first, ~0U, 0) == 0)
+	if (!is_missing(CLOSE_RANGE) && syscall(calls[CLOSE_RANGE].number, (unsigned)first, ~0U, 0) == 0)
 		return;
 	lacks(CLOSE_RANGE, errno);
+#ifdef HAVE_CLOSEFROM
+	/* the C library's own ends the process that has neither this call nor /proc */
 	if (access("/proc/self/fd", X_OK) == 0) {
 		closefrom(first);
 		return;

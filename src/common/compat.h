@@ -5,6 +5,7 @@
 #define COMMON_COMPAT_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/types.h>
@@ -23,6 +24,15 @@ void compat_each_lacking(compat_report *, void *arg);
 
 /* epoll_wait(2) until a point of CLOCK_MONOTONIC in us: exact where the kernel can (5.11), else late by up to 1 ms. */
 int compat_epoll_wait(int set, struct epoll_event *, int most, uint64_t until_us);
+
+/*
+ * sem_wait(3) until a point of CLOCK_MONOTONIC in us.  0, or -1 with errno: ETIMEDOUT, EINTR.  Where the C library can
+ * wait by the wall clock alone (musl), who sets that back at the very moment when a wait begins prolongs it.
+ */
+int compat_sem_wait(sem_t *, uint64_t until_us);
+
+/* Sends a signal to a thread of a process; 0, or -1 with errno.  Async-signal-safe. */
+int compat_signal_thread(pid_t, pid_t thread, int signal);
 
 /*
  * chmod of what a descriptor of O_PATH stands for, which fchmod does not take.  0, or -1 with errno: ENOENT where the

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/membarrier.h>
 #include <linux/seccomp.h>
 #include <linux/sockios.h>
 #include <sched.h>
@@ -28,6 +29,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <termios.h>
 #include <unistd.h>
 
 const bool sandbox_has_seccomp = true;
@@ -42,13 +44,13 @@ static const char *const common_calls[] = {
 
 static const char *const worker_calls[] = {
 	"recvfrom", "recv", "epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl", "epoll_create1",
-	"accept4", "shutdown", "poll", "ppoll", "ppoll_time64", "read", "clock_nanosleep", "clock_nanosleep_time64",
-	"nanosleep", "setitimer", "dup2", "dup3", "getpgrp", "getpgid", NULL,
+	"accept4", "accept", "shutdown", "poll", "ppoll", "ppoll_time64", "read", "clock_nanosleep",
+	"clock_nanosleep_time64", "nanosleep", "setitimer", "dup2", "dup3", "getpgrp", "getpgid", NULL,
 };
 
 static const char *const loader_calls[] = {
-	"read", "readv", "pread64", "lseek", "_llseek", "fstat", "fstat64", "newfstatat", "fstatat64", "statx",
-	"ftruncate", "ftruncate64", "geteuid", "geteuid32", NULL,
+	"read", "readv", "pread64", "lseek", "_llseek", "stat", "stat64", "fstat", "fstat64", "newfstatat", "fstatat64",
+	"statx", "ftruncate", "ftruncate64", "geteuid", "geteuid32", NULL,
 };
 
 static const char *const process_calls[] = { "fork", "wait4", "waitpid", "set_robust_list", "set_tid_address", NULL };
@@ -78,6 +80,8 @@ struct narrow {
 };
 
 #define IS(argument, value) { argument, SCMP_CMP_MASKED_EQ, UINT32_MAX, value }
+/* whether the C library adds O_LARGEFILE (musl), which changes nothing in an open file, or not */
+#define IS_FLAGS(argument, value) { argument, SCMP_CMP_MASKED_EQ, UINT32_MAX & ~(unsigned)O_LARGEFILE, value }
 #define LACKS(argument, bits) { argument, SCMP_CMP_MASKED_EQ, bits, 0 }
 
 /*
@@ -104,8 +108,8 @@ static const struct narrow worker_narrow[] = {
 	{ "prctl", 1, { IS(0, PR_SET_PDEATHSIG) } },
 	{ "ioctl", 1, { IS(1, SIOCOUTQ) } },
 	/* a listener at a stop; flags are those of all who share the open file, whom a cleared one would have sleep */
-	{ "fcntl", 2, { IS(1, F_SETFL), IS(2, O_RDWR | O_NONBLOCK) } },
-	{ "fcntl64", 2, { IS(1, F_SETFL), IS(2, O_RDWR | O_NONBLOCK) } },
+	{ "fcntl", 2, { IS(1, F_SETFL), IS_FLAGS(2, O_RDWR | O_NONBLOCK) } },
+	{ "fcntl64", 2, { IS(1, F_SETFL), IS_FLAGS(2, O_RDWR | O_NONBLOCK) } },
 	/* of connections: the guard in front leaves out what is shared */
 	{ "setsockopt", 2, { IS(1, SOL_SOCKET), IS(2, SO_RCVTIMEO) } },
 	{ "setsockopt", 2, { IS(1, SOL_SOCKET), IS(2, SO_SNDTIMEO) } },
@@ -113,6 +117,9 @@ static const struct narrow worker_narrow[] = {
 };
 
 static const struct narrow loader_narrow[] = {
+	/* whether standard output is a terminal, before a dump is written there: glibc's question, and musl's */
+	{ "ioctl", 1, { IS(1, TCGETS) } },
+	{ "ioctl", 1, { IS(1, TIOCGWINSZ) } },
 	{ "open", 1, { LACKS(1, O_ACCMODE | O_CREAT | O_TRUNC) } },
 	{ "openat", 1, { LACKS(2, O_ACCMODE | O_CREAT | O_TRUNC) } },
 	{ "fcntl", 1, { IS(1, F_SETFD) } },
@@ -184,6 +191,8 @@ static int add_makes(scmp_filter_ctx filter, unsigned makes)
 	};
 	const struct narrow threads[] = {
 		{ "clone", 1, { { CLONE_FLAGS, SCMP_CMP_MASKED_EQ, NAMESPACES | CLONE_THREAD, CLONE_THREAD } } },
+		/* what musl announces before the first thread, for later use */
+		{ "membarrier", 1, { IS(0, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) } },
 		{ .call = NULL },
 	};
 	int rc = 0;

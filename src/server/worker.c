@@ -9,7 +9,6 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -219,10 +218,7 @@ uint32_t worker_lead(const struct worker *worker)
 
 void worker_wait_for_vacancy(struct worker *worker)
 {
-	uint64_t until_us = clock_now_us() + SHORTAGE_PAUSE_US;
-	struct timespec until = { (time_t)(until_us / CLOCK_S), (long)(until_us % CLOCK_S) * 1000 };
-
-	sem_clockwait(&worker->vacancy, CLOCK_MONOTONIC, &until);
+	compat_sem_wait(&worker->vacancy, clock_now_us() + SHORTAGE_PAUSE_US);
 }
 
 void worker_free_seat(struct worker *worker, uint32_t seat)

@@ -168,8 +168,10 @@ static int take_queued(struct worker *worker, struct sockaddr_storage *peer, int
 		if (!worker_ends_queue(worker, i))
 			continue;
 		while ((fd = take_at_end(worker, i, peer, 0)) < 0 && !is_empty(errno))
-			if (!is_passing(errno))
+			if (!is_passing(errno)) {
+				worker_note_shortage(worker, errno);
 				worker_wait_for_vacancy(worker);
+			}
 		*number = i;
 		if (fd >= 0)
 			return fd;

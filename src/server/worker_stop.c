@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/compat.h"
 #include "server/listener.h"
 #include "server/worker_parts.h"
 
@@ -88,7 +89,7 @@ static void rise_to(enum worker_phase phase)
 		return;           /* a child of the fork model: the list is its parent's */
 	for (int i = 0; i < atomic_load(&self->acceptor_count); i++)
 		if (self->acceptors[i] != me)
-			tgkill(pid, self->acceptors[i], SIGNAL_INTERRUPT);
+			compat_signal_thread(pid, self->acceptors[i], SIGNAL_INTERRUPT);
 }
 
 /*

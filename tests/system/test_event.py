@@ -246,8 +246,8 @@ def test_the_port_is_free_at_once(daemon, engine):
 # Busy polling
 
 # A call that sleeps until there is an event, as strace shows it.
-SLEEPS = re.compile(r"epoll_wait\(.*, -1\)|epoll_pwait2\(|epoll_wait\(.*, [1-9]\d*\)|io_uring_enter\(\d+, \d+, 1,|"
-                    r"(epoll_wait|epoll_pwait2|io_uring_enter)\(.*unfinished")
+SLEEPS = re.compile(r"epoll_wait\(.*, (-1|[1-9]\d*)\)|epoll_pwait\(.*, (-1|[1-9]\d*), NULL, |epoll_pwait2\(|"
+                    r"io_uring_enter\(\d+, \d+, 1,|(epoll_wait|epoll_pwait2?|io_uring_enter)\(.*unfinished")
 
 
 def sleeps_between_questions(daemon, place, engine, busy):

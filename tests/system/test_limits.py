@@ -1,6 +1,7 @@
 """How many may come, from where, and what an answer costs."""
 
 import re
+import signal
 import socket
 import sys
 import time
@@ -405,3 +406,21 @@ def test_more_than_an_address_space(place):
                  "-o", "control.socket=", "-o", "process.user=")
     assert result.returncode == 71, result
     assert re.search(r": can't reserve 100000 times \d{5} bytes: Cannot allocate memory\n", result.stderr), result
+
+
+def test_the_only_listener_may_not_accept(daemon, place, model):
+    """Nor does that cost time, also where a worker would sleep in accept itself, or at a stop; it is told once."""
+    without_sanitizers()
+    library = compiled(place, Path(__file__).with_name("odd_accept.c"))
+    d = daemon(model, process__sandbox="off", env={"LD_PRELOAD": str(library), "FORBIDDEN": "127.0.0.1"})
+    with d.connect():
+        d.wait_for("can't accept connections: Operation not permitted")
+        before, begin = d.cpu(), time.monotonic()
+        time.sleep(0.5)
+        d.signal(signal.SIGTERM)
+        until("the end of the workers", lambda: not d.workers() or d.cpu() - before > 0.5)
+        assert d.cpu() - before < 0.25 * (time.monotonic() - begin)
+        assert d.wait() == 0
+        took = time.monotonic() - begin
+    assert took < 1.5 + SLACK, "until the drain's time was over"
+    assert len(d.matches("can't accept connections")) == 1

@@ -9,6 +9,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <linux/sockios.h>
 #include <poll.h>
 #include <pthread.h>
@@ -226,6 +227,14 @@ static int worker_makes(int makes)
 	}
 	DENIED(syscall(SYS_setsockopt, (long)(listener | 1LL << 32), SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout),
 	       EPERM);
+	/* what musl calls besides: it adds O_LARGEFILE, and tries accept where accept4 says EINVAL */
+	DENIED(accept4(listener, NULL, NULL, SOCK_CLOEXEC), EINVAL);
+	DENIED(accept(listener, NULL, NULL), EINVAL);
+	TRY(fcntl(listener, F_SETFL, O_RDWR | O_NONBLOCK) == 0);
+	DENIED(fcntl(listener, F_SETFL, O_RDWR), EPERM);
+	TRY(syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0) == 0 ||
+	    (makes != SANDBOX_THREADS && errno == EPERM));
+	DENIED(syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0), EPERM);
 	DENIED(dup(listener), EPERM);
 	DENIED(fcntl(listener, F_DUPFD, 0), EPERM);
 	DENIED(dup2(listener, spare), EPERM);
@@ -296,6 +305,14 @@ static int loader_calls(int nothing)
 	if (sandbox_enter_seccomp(SANDBOX_LOADER, 0, NULL))
 		return LACKING;
 	TRY(open("/etc/passwd", O_RDONLY | O_CLOEXEC) >= 0);
+	TRY(stat("/etc/passwd", &(struct stat){ .st_size = 0 }) == 0);
+#ifdef SYS_stat
+	TRY(syscall(SYS_stat, "/etc/passwd", (char[512]){ 0 }) == 0);
+#endif
+	/* whether standard output is a terminal, and no more of it */
+	TRY(ioctl(STDIN_FILENO, TIOCGWINSZ, &(struct winsize){ 0 }) == 0 || errno != EPERM);
+	TRY(isatty(STDIN_FILENO) || errno != EPERM);
+	DENIED(ioctl(STDIN_FILENO, TIOCSTI, ""), EPERM);
 	DENIED(open("/dev/null", O_WRONLY | O_CLOEXEC), EPERM);
 	DENIED(open("/dev/null", O_RDWR | O_CLOEXEC), EPERM);
 	DENIED(open("/tmp/test_sandbox", O_RDONLY | O_CREAT | O_CLOEXEC, 0600), EPERM);
