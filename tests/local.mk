@@ -22,7 +22,8 @@ test_scripts = \
 	%D%/check-models \
 	%D%/check-manual
 TESTS += $(test_scripts)
-EXTRA_DIST += $(test_scripts) %D%/run-pytest %D%/big-endian %D%/instructions %D%/system %D%/bench
+# check-same: by hand, against the daemon of another build
+EXTRA_DIST += $(test_scripts) %D%/check-same %D%/same %D%/run-pytest %D%/big-endian %D%/instructions %D%/system %D%/bench
 
 # What hurts: an hour of deaths, overload, shortage and faults, then fuzzing and valgrind.  SEED=N repeats a run.
 chaos_scripts = %D%/check-chaos %D%/check-fuzz %D%/check-valgrind
