@@ -147,25 +147,6 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 
 /* ---- in the supervisor ---- */
 
-enum worker_state generation_worker_state(const struct generation *generation, uint32_t number)
-{
-	return atomic_load_explicit(&generation->board->row[number].state, memory_order_relaxed);
-}
-
-void generation_count(const struct generation *generation, int *all, int *idle)
-{
-	*all = *idle = 0;
-	for (uint32_t n = 0; n < generation->board->workers; n++) {
-		const struct member *member = &generation->members[n];
-
-		if (!generation_is_alive(member) || member->retiring)
-			continue;
-		++*all;
-		/* a new worker counts as idle from its fork on */
-		*idle += generation_worker_state(generation, n) != WORKER_BUSY;
-	}
-}
-
 static uint32_t count_starting(const struct generation *generation)
 {
 	uint32_t starting = 0;

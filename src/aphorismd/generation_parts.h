@@ -2,7 +2,7 @@
  * generation_parts.h - what the files of a generation share among themselves.
  *
  *   generation.c          workers started, adjusted in number, told to go
- *   generation_ready.c    workers that become ready, each by a word of its own
+ *   generation_ready.c    workers that become ready, each by a word of its own; how many there are
  *   generation_deaths.c   workers that died: whether, and when, others are tried
  */
 #ifndef APHORISMD_GENERATION_PARTS_H

@@ -1,5 +1,5 @@
 /*
- * generation_ready.c - workers that become ready, each by a word of its own.
+ * generation_ready.c - workers that become ready, each by a word of its own; how many there are.
  *
  * Whoever is not ready in time is killed.  So readiness is no matter of the scoreboard, in which any worker can write
  * about any other: it is a word in a page that is mapped for one worker, which has no other, and it is remembered here.
@@ -53,5 +53,24 @@ void generation_see_ready(struct generation *generation, uint64_t now_us)
 		} else if (now_us >= member->ready_by_us) {
 			kill(-member->pid, SIGKILL);
 		}
+	}
+}
+
+enum worker_state generation_worker_state(const struct generation *generation, uint32_t number)
+{
+	return atomic_load_explicit(&generation->board->row[number].state, memory_order_relaxed);
+}
+
+void generation_count(const struct generation *generation, int *all, int *idle)
+{
+	*all = *idle = 0;
+	for (uint32_t n = 0; n < generation->board->workers; n++) {
+		const struct member *member = &generation->members[n];
+
+		if (!generation_is_alive(member) || member->retiring)
+			continue;
+		++*all;
+		/* a new worker counts as idle from its fork on */
+		*idle += generation_worker_state(generation, n) != WORKER_BUSY;
 	}
 }

@@ -4,81 +4,12 @@
 #include "server/config_parts.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
-#include "common/log.h"
 #include "common/nearest.h"
-
-static const char variable_prefix[] = "APHORISMD_";
-
-const char *config_variable(char to[CONFIG_KEY + 16], const char *key)
-{
-	int len = snprintf(to, CONFIG_KEY + 16, "%s%s", variable_prefix, key);
-
-	for (int i = 0; i < len; i++)
-		to[i] = to[i] == '.' ? '_' : (char)toupper((unsigned char)to[i]);
-	return to;
-}
-
-bool config_path(const struct loader *loader, char *to, size_t size, const char *path)
-{
-	bool relative = *path != '\0' && *path != '/';
-
-	return (size_t)snprintf(to, size, "%s%s", relative ? loader->folder : "", path) < size;
-}
-
-/* Names of files and variables are somebody's choice, too: a line is printable. */
-static void report(struct loader *loader, bool error, char *line)
-{
-	loader->errors += error;
-	loader->report(loader->arg, error, log_clean(line));
-}
-
-void config_error(struct loader *loader, const struct origin *origin, const char *key,
-                  const char *format, ...)
-{
-	char line[PATH_MAX + 2048], variable[CONFIG_KEY + 16];
-	const size_t room = PATH_MAX + 512; /* the rest is the reason's */
-	va_list arguments;
-	size_t len = 0;
-
-	if (origin->kind == ORIGIN_ENVIRONMENT)
-		snprintf(line, room, "environment: %s: ", config_variable(variable, key));
-	else if (origin->kind == ORIGIN_FILE)
-		snprintf(line, room, *key ? "%s:%u: %s: " : "%s:%u: ", origin->file, origin->line, key);
-	else
-		snprintf(line, room, "%s: %s: ", origin->kind == ORIGIN_OPTION ? "option" : "default", key);
-	len = strlen(line);
-	va_start(arguments, format);
-	vsnprintf(line + len, sizeof line - len, format, arguments);
-	va_end(arguments);
-	report(loader, true, line);
-}
-
-static void __attribute__((format(printf, 3, 4)))
-report_format(struct loader *loader, bool error, const char *format, ...)
-{
-	char line[PATH_MAX + 512];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(line, sizeof line, format, arguments);
-	va_end(arguments);
-	report(loader, error, line);
-}
-
-struct slot *config_slot(struct loader *loader, const char *name)
-{
-	for (size_t i = 0; i < loader->count; i++)
-		if (strcmp(loader->slots[i].key->name, name) == 0)
-			return &loader->slots[i];
-	return NULL;
-}
 
 static void add_slots(struct loader *loader, const struct section *section, const struct key *keys,
                       void *base)
@@ -169,11 +100,11 @@ static int load_file(struct loader *loader, const struct config_sources *sources
 	errno = 0;
 	reason = config_scan_file(loader->scan, sources->file);
 	if (reason && errno == ENOENT && !sources->file_needed) {
-		report_format(loader, false, "%s: %s: the defaults are used", sources->file, reason);
+		config_report_format(loader, false, "%s: %s: the defaults are used", sources->file, reason);
 		return 0;
 	}
 	if (reason) {
-		report_format(loader, true, "%s: %s", sources->file, reason);
+		config_report_format(loader, true, "%s: %s", sources->file, reason);
 		return EX_NOINPUT;
 	}
 	loader->config->set.file = true;
@@ -196,7 +127,7 @@ static void load_variable(struct loader *loader, const char *entry)
 	char variables[CONFIG_KEYS][CONFIG_KEY + 16], name[2 * CONFIG_KEY];
 	struct nearest nearest = { .name = name };
 
-	if (entry[len] == '\0' || strncmp(entry, variable_prefix, strlen(variable_prefix)) != 0)
+	if (entry[len] == '\0' || strncmp(entry, CONFIG_PREFIX, strlen(CONFIG_PREFIX)) != 0)
 		return;
 	snprintf(name, sizeof name, "%.*s", (int)len, entry);
 	for (size_t i = 0; i < loader->count; i++) {
@@ -207,7 +138,7 @@ static void load_variable(struct loader *loader, const char *entry)
 		}
 		nearest_offer(&nearest, variables[i]);
 	}
-	report_format(loader, false, nearest.best ? "environment: %s: unknown variable, did you mean %s?"
+	config_report_format(loader, false, nearest.best ? "environment: %s: unknown variable, did you mean %s?"
 	                                          : "environment: %s: unknown variable", name, nearest.best);
 }
 
@@ -262,7 +193,7 @@ int config_load(struct config *config, const struct config_schema *schema,
 	if (loader.scan && loader.scratch)
 		status = load(&loader, sources);
 	else
-		report_format(&loader, true, "the configuration: %s", strerror(errno));
+		config_report_format(&loader, true, "the configuration: %s", strerror(errno));
 	if (status == 0) {
 		config->set.listen = is_set(&loader, "listen");
 		config->set.aphorisms = is_set(&loader, "aphorisms");

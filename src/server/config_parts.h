@@ -1,9 +1,15 @@
 /*
  * config_parts.h - what the files of the configuration share among themselves.
  *
- * config_keys.c: the core's keys.  config_scan.c: the source text, on its way to libconfig.  config_value.c: from a
- * libconfig setting to a field.  config_owner.c: who has a name.  config_text.c: a value given as text.  config.c:
- * where values come from, in which order.  config_check.c: what contradicts what.  config_dump.c: --dump.
+ * config.c          where values come from, in which order; calls all of the others
+ * config_check.c    what contradicts what
+ * config_dump.c     --dump
+ * config_text.c     a value given as text
+ * config_value.c    from a libconfig setting to a field
+ * config_owner.c    who has a name
+ * config_scan.c     the source text, on its way to libconfig
+ * config_slot.c     slots, paths and errors
+ * config_keys.c     the core's keys
  */
 #ifndef SERVER_CONFIG_PARTS_H
 #define SERVER_CONFIG_PARTS_H
@@ -20,6 +26,9 @@ enum {
 	CONFIG_FILES = 100,               /* a file and all that it includes */
 	CONFIG_DEPTH = 10,                /* of includes */
 };
+
+/* What the names of all variables begin with. */
+#define CONFIG_PREFIX "APHORISMD_"
 
 /* Where a value was found, least first. */
 enum origin_kind { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENVIRONMENT, ORIGIN_OPTION };
@@ -117,6 +126,9 @@ bool config_path(const struct loader *, char *to, size_t size, const char *path)
 /* Reports an error at a place; the key's name may be empty. */
 void config_error(struct loader *, const struct origin *, const char *key, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* Reports what is wrong with no value: an error, or something that is no more than odd. */
+void config_report_format(struct loader *, bool error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The slot of that name, or NULL. */
 struct slot *config_slot(struct loader *, const char *name);

@@ -35,7 +35,6 @@ struct batch {
 	uint32_t sends, told;
 };
 
-struct event_uring event_uring_own;
 static struct event_uring *const own = &event_uring_own;
 static struct watched watched[EVENT_WATCHED];
 static struct {
@@ -43,24 +42,6 @@ static struct {
 } batches;
 
 /* ---- orders ---- */
-
-static uint64_t name(enum order kind, uint32_t what, uint32_t turn)
-{
-	return (uint64_t)(turn & 0xffffff) << 40 | (uint64_t)kind << 32 | what;
-}
-
-uint64_t event_uring_name(enum order kind, uint32_t seat)
-{
-	return name(kind, seat, own->side[seat].turn);
-}
-
-void event_uring_withdraw(uint64_t named)
-{
-	struct io_uring_sqe *sqe = event_ring_order(&own->ring);
-
-	io_uring_prep_cancel64(sqe, named, 0);
-	event_ring_say_nothing(sqe);
-}
 
 static void poll_for(int fd, uint32_t events, uint64_t named)
 {
@@ -76,7 +57,7 @@ static void tell_of(uint32_t number)
 {
 	const struct watched *w = &watched[number - EVENT_WATCHED_AT];
 
-	poll_for(w->fd, POLLIN | (w->shared ? (uint32_t)EPOLLEXCLUSIVE : 0), name(ORDER_WATCH, number, w->turn));
+	poll_for(w->fd, POLLIN | (w->shared ? (uint32_t)EPOLLEXCLUSIVE : 0), event_uring_name_of(ORDER_WATCH, number, w->turn));
 }
 
 /* Each event takes it out of the kernel's queue and each order adds it at the end: turns come by themselves. */
@@ -100,7 +81,7 @@ static void unwatch(int fd, uint32_t number)
 	if (!w->on)
 		return;
 	w->on = false;
-	event_uring_withdraw(name(ORDER_WATCH, number, w->turn));
+	event_uring_withdraw(event_uring_name_of(ORDER_WATCH, number, w->turn));
 	event_ring_wait(&own->ring, 0);
 }
 
@@ -198,7 +179,7 @@ static bool is_late(enum order kind, uint32_t what, uint64_t named)
 	if (kind == ORDER_WATCH) {
 		const struct watched *w = &watched[what - EVENT_WATCHED_AT];
 
-		return !w->on || named != name(kind, what, w->turn);
+		return !w->on || named != event_uring_name_of(kind, what, w->turn);
 	}
 	return kind == ORDER_NONE || named != event_uring_name(kind, what);
 }

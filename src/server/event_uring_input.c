@@ -18,6 +18,7 @@ struct early {
 	char bytes[];
 };
 
+struct event_uring event_uring_own;
 static struct event_uring *const own = &event_uring_own;
 
 /* ---- orders ---- */

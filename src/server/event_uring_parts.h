@@ -43,11 +43,26 @@ static inline bool event_uring_has_kept(const struct side *side)
 	return side->early || side->end;
 }
 
-/* The user_data of an order about a connection. */
-uint64_t event_uring_name(enum order, uint32_t seat);
+/* The user_data of an order, with the turn that it belongs to. */
+static inline uint64_t event_uring_name_of(enum order kind, uint32_t what, uint32_t turn)
+{
+	return (uint64_t)(turn & 0xffffff) << 40 | (uint64_t)kind << 32 | what;
+}
+
+/* That of an order about a connection. */
+static inline uint64_t event_uring_name(enum order kind, uint32_t seat)
+{
+	return event_uring_name_of(kind, seat, event_uring_own.side[seat].turn);
+}
 
 /* Takes an order back. */
-void event_uring_withdraw(uint64_t name);
+static inline void event_uring_withdraw(uint64_t name)
+{
+	struct io_uring_sqe *sqe = event_ring_order(&event_uring_own.ring);
+
+	io_uring_prep_cancel64(sqe, name, 0);
+	event_ring_say_nothing(sqe);
+}
 
 /* A connection wants input from now on. */
 void event_uring_want_input(uint32_t seat);

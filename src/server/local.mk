@@ -9,6 +9,7 @@ libserver_a_SOURCES = \
 	%D%/config_owner.c \
 	%D%/config_parts.h \
 	%D%/config_scan.c \
+	%D%/config_slot.c \
 	%D%/config_sound.c \
 	%D%/config_text.c \
 	%D%/config_value.c \
@@ -36,4 +37,5 @@ libserver_a_SOURCES = \
 	%D%/worker.c %D%/worker.h \
 	%D%/worker_accept.c %D%/worker_parts.h \
 	%D%/worker_admit.c \
+	%D%/worker_seat.c \
 	%D%/worker_stop.c

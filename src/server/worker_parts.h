@@ -1,9 +1,10 @@
 /*
  * worker_parts.h - what the files of the worker share among themselves.
  *
- *   worker.c          opening, idle and busy, ending connections
+ *   worker.c          opening
  *   worker_accept.c   taking connections
  *   worker_admit.c    whether they may come in
+ *   worker_seat.c     idle and busy, seats, ending connections
  *   worker_stop.c     the signal handlers
  */
 #ifndef SERVER_WORKER_PARTS_H
