@@ -16,6 +16,7 @@
 #include "aphorismd/supervisor_parts.h"
 #include "common/log.h"
 #include "common/plain.h"
+#include "server/event_engine.h"
 #include "server/sandbox.h"
 
 static void keep_reason(struct supervisor *s, const char *reason)
@@ -139,7 +140,7 @@ static int confine(struct supervisor *s, const struct config *config)
 
 	if (config->sandbox == SANDBOX_OFF)
 		return 0;
-	s->surroundings.confined = sandbox_enter(SANDBOX_SUPERVISOR, 0, NULL, reason);
+	s->surroundings.confined = sandbox_enter(SANDBOX_SUPERVISOR, event_uring_is_built ? SANDBOX_ORDERS : 0, NULL, reason);
 	if (s->surroundings.confined) {
 		log_debug("process.sandbox: Landlock and seccomp filters are in force");
 		return 0;

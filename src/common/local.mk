@@ -19,6 +19,7 @@ libcommon_a_SOURCES = \
 	%D%/priority.c %D%/priority.h \
 	%D%/proctitle.c %D%/proctitle.h \
 	%D%/regular.c %D%/regular.h \
+	%D%/signals.h \
 	%D%/siphash.h \
 	%D%/standard.c %D%/standard.h \
 	%D%/units.c %D%/units.h

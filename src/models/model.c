@@ -30,9 +30,10 @@ const struct config_schema *model_schema(void)
 {
 	static const struct section *sections[ROWS];
 	static const char *model_names[ROWS], *protocol_names[ROWS];
-	static const struct config_schema schema = { sections, model_names, protocol_names };
+	static struct config_schema schema = { sections, model_names, protocol_names, false };
 	size_t count = 0;
 
+	schema.has_sandbox = sandbox_is_built();
 	_Static_assert(sizeof models / sizeof *models <= ROWS, "the table of models has outgrown its schema");
 	for (size_t i = 0; models[i]; i++) {
 		model_names[i] = models[i]->name;

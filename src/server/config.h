@@ -107,6 +107,7 @@ struct section {
 struct config_schema {
 	const struct section *const *sections;
 	const char *const *models, *const *protocols;
+	bool has_sandbox;                 /* both mechanisms are built in */
 };
 
 /* Where values come from, least first: defaults, the file, the environment, options. */

@@ -9,7 +9,6 @@
 
 #include "common/clock.h"
 #include "server/address.h"
-#include "server/sandbox.h"
 
 static bool any_bad(const struct loader *loader, const struct section *section)
 {
@@ -104,7 +103,7 @@ static void check_core(struct loader *loader)
 	/* whoever starts the daemon again takes one that ends ever so often for a failure */
 	check_pair(loader, config->activation_idle_us > 0 && config->activation_idle_us < CLOCK_S,
 	           "activation.idle_exit", "activation.idle_exit", "out of range, must be 0s, or 1s to 24h");
-	check_pair(loader, config->sandbox == SANDBOX_REQUIRED && !sandbox_is_built(), "process.sandbox",
+	check_pair(loader, config->sandbox == SANDBOX_REQUIRED && !loader->schema->has_sandbox, "process.sandbox",
 	           "process.sandbox", "\"required\" is not built in, use \"auto\" or \"off\"");
 }
 

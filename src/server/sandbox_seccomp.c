@@ -5,9 +5,8 @@
  * the C libraries use on any machine.  Hot calls stand there without conditions, since from Linux 5.11 on the kernel
  * then knows the answer without running the filter; sendto alone can't do without one.
  */
-#include "server/event_engine.h"
+#include "common/signals.h"
 #include "server/sandbox_parts.h"
-#include "server/worker.h"
 
 #ifdef HAVE_SECCOMP
 
@@ -213,7 +212,7 @@ static int fill(scmp_filter_ctx filter, enum sandbox_role role, unsigned makes)
 
 	if (role == SANDBOX_SUPERVISOR) {
 		rc = add(filter, SCMP_ACT_ERRNO(EPERM), supervisor_denied);
-		return rc == 0 && !event_uring_is_built ? add(filter, SCMP_ACT_ERRNO(EPERM), ring_calls) : rc;
+		return rc == 0 && !(makes & SANDBOX_ORDERS) ? add(filter, SCMP_ACT_ERRNO(EPERM), ring_calls) : rc;
 	}
 	rc = add(filter, SCMP_ACT_ALLOW, serves ? worker_calls : loader_calls);
 	if (rc == 0)

@@ -18,7 +18,8 @@
 
 #include "common/latency.h"
 #include "common/log.h"
-#include "server/config.h"
+
+enum { SCOREBOARD_LISTENERS = 64 };       /* at most */
 
 enum worker_state { WORKER_GONE, WORKER_STARTING, WORKER_IDLE, WORKER_BUSY };
 
@@ -84,7 +85,7 @@ struct scoreboard_shared {
 	_Atomic int phase;                        /* of a worker: the least that the supervisor has told all to be in */
 	_Atomic int has_heir;                     /* another process has the queues, too, even if we are killed */
 	_Atomic uint64_t removed;                 /* bit i: listener i has no heir, its queue is taken at a drain */
-	_Atomic uint32_t taken_at_end[CONFIG_LISTENERS];  /* of each listener's queue, when that has no heir */
+	_Atomic uint32_t taken_at_end[SCOREBOARD_LISTENERS];  /* of each listener's queue, when that has no heir */
 	_Atomic int log_level;                    /* which workers follow; the supervisor has its own */
 	struct log_limit limits[LIMIT_COUNT];
 };

@@ -16,6 +16,8 @@
 
 enum { STACK_SIZE = 65536 };
 
+_Static_assert((int)SCOREBOARD_LISTENERS == CONFIG_LISTENERS, "what is counted of each listener");
+
 /* NULL, or the call that failed, with errno. */
 static const char *open_descriptors(struct worker *worker)
 {

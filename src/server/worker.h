@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "common/signals.h"
 #include "protocol/conversation.h"
 #include "server/config.h"
 #include "server/meter.h"
@@ -29,15 +30,6 @@ enum worker_phase {
 	PHASE_RETIRES,                    /* finishes the connections that it holds at their own pace, takes none */
 	PHASE_DRAINS,                     /* finishes what was received, takes none: a new generation serves on */
 	PHASE_STOPS,                      /* the same, but takes what is queued: nobody else will */
-};
-
-/* What the supervisor sends to a worker's process group. */
-enum worker_signal {
-	SIGNAL_RETIRE = SIGUSR1,
-	SIGNAL_DRAIN = SIGHUP,
-	SIGNAL_STOP = SIGTERM,
-	SIGNAL_LOOK = SIGWINCH,           /* look whether connections are queued: see worker_looks() */
-	SIGNAL_ORPHAN = SIGUSR2,          /* from the kernel: the supervisor is dead */
 };
 
 enum { WORKER_CUT = 75 };                 /* exit status: the drain's time was over, connections were cut */

@@ -1,0 +1,18 @@
+/*
+ * signals.h - what a worker is told by signals.
+ */
+#ifndef COMMON_SIGNALS_H
+#define COMMON_SIGNALS_H
+
+#include <signal.h>
+
+/* What the supervisor sends to a worker's process group. */
+enum worker_signal {
+	SIGNAL_RETIRE = SIGUSR1,
+	SIGNAL_DRAIN = SIGHUP,
+	SIGNAL_STOP = SIGTERM,
+	SIGNAL_LOOK = SIGWINCH,           /* look whether connections are queued: see worker_looks() */
+	SIGNAL_ORPHAN = SIGUSR2,          /* from the kernel: the supervisor is dead */
+};
+
+#endif
