@@ -130,7 +130,7 @@ static int converse(const struct options *options)
 	if (status != 0 || !worker_admit(&worker, INHERITED_FIRST, &connection))
 		return status;
 	if ((status = privileges_confine(&worker, 0, false)) == 0)
-		pump_converse(&worker, &connection, 0);
+		pump_converse(&connection, 0, 0);
 	worker_close(&worker, &connection);
 	return status;
 }

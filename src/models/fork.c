@@ -34,7 +34,7 @@ static bool forget(pid_t pid)
 		if (pids[seat] != pid)
 			continue;
 		pids[seat] = 0;
-		worker_leave(connections[seat].worker, &connections[seat]);
+		worker_leave(connections[seat].worker, seat);
 		return true;
 	}
 	return false;
@@ -68,7 +68,7 @@ static void note_crashes(void)
 
 static void serve_here(struct worker *worker, struct connection *connection)
 {
-	pump_converse(worker, connection, 0);
+	pump_converse(connection, 0, 0);
 	worker_close(worker, connection);
 }
 
@@ -89,7 +89,7 @@ static void serve_in_child(struct worker *worker, struct connection *connection)
 		}
 	if (pid == 0) {
 		worker_become_child(worker);
-		pump_converse(worker, connection, 0);
+		pump_converse(connection, 0, 0);
 		_exit(0);         /* which closes; the seat is the parent's to leave */
 	}
 	worker_hand_over(worker, connection);     /* before the handler can leave the seat, and another take it */

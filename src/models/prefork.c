@@ -111,7 +111,7 @@ static void serve(struct worker *worker)
 
 	worker_ready(worker);
 	while (left-- > 0 && worker_accept(worker, &connection)) {
-		pump_converse(worker, &connection, 0);
+		pump_converse(&connection, 0, 0);
 		worker_close(worker, &connection);
 	}
 }

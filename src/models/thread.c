@@ -21,7 +21,7 @@ static void *converse(void *given)
 {
 	struct connection connection = *(struct connection *)given;
 
-	pump_converse(connection.worker, &connection, connection.seat);
+	pump_converse(&connection, connection.seat, connection.seat);
 	worker_close(connection.worker, &connection);
 	return NULL;
 }

@@ -44,7 +44,7 @@ static void *serve_in_thread(void *number)
 	if (number)
 		worker_join(self);
 	while (worker_accept(self, &connection)) {
-		pump_converse(self, &connection, (uint32_t)(uintptr_t)number);
+		pump_converse(&connection, (uint32_t)(uintptr_t)number, (uint32_t)(uintptr_t)number);
 		worker_close(self, &connection);
 	}
 	return NULL;

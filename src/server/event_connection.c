@@ -12,19 +12,11 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "server/event_parked.h"
-#include "server/pump.h"
+#include "server/driver.h"
 
-static struct connection connection_of(const struct event_pump *pump, uint32_t seat)
+static struct driver driver_of(struct event_pump *pump, uint32_t seat)
 {
-	const struct event_connection *c = &pump->at[seat];
-
-	return (struct connection){
-		.fd = pump->worker->fds[seat],
-		.seat = seat,
-		.family = c->family,
-		.service = c->conversation.service,
-		.meter = pump->meter,
-	};
+	return (struct driver){ pump->worker, &pump->at[seat].conversation, pump->meter, seat };
 }
 
 static enum event_want wants(enum event_state state)
@@ -58,7 +50,7 @@ static void become(struct event_pump *pump, uint32_t seat, enum event_state stat
 void event_connection_close(struct event_pump *pump, uint32_t seat)
 {
 	struct event_connection *c = &pump->at[seat];
-	struct connection connection = connection_of(pump, seat);
+	int fd = pump->worker->fds[seat];
 
 	if (c->state == EVENT_LEAVES)
 		pump->leaving--;
@@ -68,22 +60,15 @@ void event_connection_close(struct event_pump *pump, uint32_t seat)
 	pump->mark_ns = 0;
 	/* cleared first: the stop handler must not shut down whatever gets this number next */
 	atomic_store(&pump->worker->fds[seat], 0);
-	pump->engine->drop(seat, connection.fd);
-	worker_leave(pump->worker, &connection);
-}
-
-static void note(struct event_pump *pump, uint32_t seat, const char *what)
-{
-	struct connection connection = connection_of(pump, seat);
-
-	worker_note(pump->worker, &connection, what, NULL);
+	pump->engine->drop(seat, fd);
+	worker_leave(pump->worker, seat);
 }
 
 void event_connection_time_out(struct event_pump *pump, uint32_t seat)
 {
-	struct connection connection = connection_of(pump, seat);
+	struct driver driver = driver_of(pump, seat);
 
-	pump_note_timeout(pump->worker, &connection, COUNT_TIMEOUT_WRITE, "takes no answer: time-out");
+	driver_note_timeout(&driver, COUNT_TIMEOUT_WRITE, "takes no answer: time-out");
 	event_connection_close(pump, seat);
 }
 
@@ -160,14 +145,14 @@ static bool is_all_sent(struct event_pump *pump, uint32_t seat, struct span outp
 		return true;
 	}
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
-		note(pump, seat, "gone before its answer");
+		worker_note(pump->worker, seat, "gone before its answer", NULL);
 		event_connection_close(pump, seat);
 		return false;
 	}
 	if (!keep_unsent(pump, seat, output, n > 0 ? (size_t)n : 0))
 		return false;
 	if (n > 0 || c->state != EVENT_WRITES) {
-		c->unsent = pump_unsent(pump->worker->fds[seat]);
+		c->unsent = driver_unsent(pump->worker->fds[seat]);
 		c->until_us = pump->now_us + (uint64_t)pump->worker->config->write_us;
 		event_pump_look_by(pump, c->until_us);
 	}
@@ -199,7 +184,7 @@ static bool pay_at_once(struct event_pump *pump, uint32_t seat)
 	struct event_connection *c = &pump->at[seat];
 	int64_t delay_us = pump->worker->config->delay_us;
 
-	pump_compute(pump->worker->config);
+	driver_compute(pump->worker->config);
 	if (delay_us == 0) {
 		conversation_paid(&c->conversation);
 		return true;
@@ -224,7 +209,7 @@ static void finish(struct event_pump *pump, uint32_t seat)
 	int fd = pump->worker->fds[seat];
 
 	event_parked_drop(&c->parked);
-	if (worker_phase(pump->worker) >= PHASE_DRAINS && (c->unsent = pump_unsent(fd)) > 0) {
+	if (worker_phase(pump->worker) >= PHASE_DRAINS && (c->unsent = driver_unsent(fd)) > 0) {
 		become(pump, seat, EVENT_LEAVES);
 		c->until_us = pump->now_us + (uint64_t)pump->worker->config->write_us;
 		return;
@@ -242,7 +227,7 @@ static void linger(struct event_pump *pump, uint32_t seat)
 	shutdown(pump->worker->fds[seat], SHUT_WR);
 	pump->mark_ns = 0;
 	c->unsent = 0;
-	c->until_us = pump->now_us + PUMP_LINGER_US;
+	c->until_us = pump->now_us + DRIVER_LINGER_US;
 	event_pump_look_by(pump, c->until_us);
 	become(pump, seat, EVENT_LINGERS);
 }
@@ -251,24 +236,14 @@ static void linger(struct event_pump *pump, uint32_t seat)
 static void go_on(struct event_pump *pump, uint32_t seat)
 {
 	struct event_connection *c = &pump->at[seat];
-	struct seat *shared = &pump->worker->board->seat[seat];
+	const struct driver driver = driver_of(pump, seat);
 
 	for (;;) {
-		uint32_t answered = c->conversation.questions;
-		uint16_t unknown = c->conversation.unknown;
-		bool was_over = c->conversation.over != 0;
-		struct bytes *in = input_of(pump, c);
-		enum conversation_state state = conversation_answer(&c->conversation, in, &pump->out, pump->now_us);
-		struct connection connection = connection_of(pump, seat);
+		uint32_t answered = 0;
+		enum conversation_state state = c->conversation.over;
 
-		answered = c->conversation.questions - answered;
-		if (answered > 0)
-			meter_questions(pump->meter, shared, answered, (uint16_t)(c->conversation.unknown - unknown),
-			                pump->now_us);
-		if (state == CONVERSATION_LINGER && !was_over)
-			pump_note_end(pump->worker, &connection, &c->conversation, in, false);
-		else if (state == CONVERSATION_CLOSE && !was_over)
-			pump_note_close(pump->worker, &connection, &c->conversation, in);
+		if (!state)
+			state = driver_answer(&driver, input_of(pump, c), &pump->out, pump->now_us, &answered);
 		if (pump->out.len > 0 && !send_out(pump, seat, state != CONVERSATION_READ, answered))
 			return;
 		switch (state) {
@@ -279,8 +254,6 @@ static void go_on(struct event_pump *pump, uint32_t seat)
 				continue;
 			return;
 		case CONVERSATION_MEET:
-			if (pump_meet(pump->worker, &connection, &c->conversation, in, pump->now_us))
-				continue;
 			event_connection_close(pump, seat);
 			return;
 		case CONVERSATION_LINGER:
@@ -328,7 +301,7 @@ static bool read_once(struct event_pump *pump, uint32_t seat)
 		park(pump, seat);
 		return false;
 	} else {
-		note(pump, seat, "connection lost");
+		worker_note(pump->worker, seat, "connection lost", NULL);
 		event_connection_close(pump, seat);
 		return true;
 	}
@@ -371,30 +344,24 @@ static void drop_input(struct event_pump *pump, uint32_t seat)
 	n = pump->engine->receive(seat);
 	if (n > 0)
 		c->unsent += (int)n;
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) || c->unsent >= PUMP_LINGER_BYTES)
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) || c->unsent >= DRIVER_LINGER_BYTES)
 		event_connection_close(pump, seat);
 }
 
 void event_connection_expire(struct event_pump *pump, uint32_t seat)
 {
 	struct event_connection *c = &pump->at[seat];
-	struct connection connection;
-	enum conversation_state state;
+	struct driver driver = driver_of(pump, seat);
 
 	pump->begun_ns = clock_now_ns();
-	for (int n = 0; n < PUMP_LATE_READS && c->state == EVENT_READS &&
+	for (int n = 0; n < DRIVER_LATE_READS && c->state == EVENT_READS &&
 	     conversation_deadline_us(&c->conversation) <= pump->now_us; n++)
 		if (!read_once(pump, seat))
 			break;
 	if (c->state != EVENT_READS)
 		return;
 	take_up(pump, c);
-	state = conversation_expire(&c->conversation, &pump->out, pump->now_us);
-	connection = connection_of(pump, seat);
-	if (state == CONVERSATION_LINGER)
-		pump_note_end(pump->worker, &connection, &c->conversation, input_of(pump, c), true);
-	else if (state == CONVERSATION_CLOSE)
-		pump_note_close(pump->worker, &connection, &c->conversation, input_of(pump, c));
+	driver_expire(&driver, input_of(pump, c), &pump->out, pump->now_us);
 	go_on(pump, seat);
 }
 

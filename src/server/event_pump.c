@@ -12,7 +12,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "server/event_connection.h"
-#include "server/pump.h"
+#include "server/driver.h"
 
 enum { LEAVE_CHECK_US = 2 * CLOCK_MS };
 
@@ -53,7 +53,7 @@ static void pay_what_is_due(struct event_pump *pump)
 static bool is_stuck(struct event_pump *pump, uint32_t seat)
 {
 	struct event_connection *c = &pump->at[seat];
-	int unsent = pump_unsent(pump->worker->fds[seat]);
+	int unsent = driver_unsent(pump->worker->fds[seat]);
 	bool stuck = unsent >= c->unsent;
 
 	c->unsent = unsent;
@@ -105,7 +105,7 @@ static void let_go(struct event_pump *pump)
 
 		if (c->state != EVENT_LEAVES)
 			continue;
-		if (pump_unsent(pump->worker->fds[seat]) == 0) {
+		if (driver_unsent(pump->worker->fds[seat]) == 0) {
 			shutdown(pump->worker->fds[seat], SHUT_WR);
 			event_connection_close(pump, seat);
 		} else if (c->until_us <= pump->now_us && is_stuck(pump, seat)) {

@@ -14,6 +14,7 @@ libserver_a_SOURCES = \
 	%D%/config_text.c \
 	%D%/config_value.c \
 	%D%/descriptor.c %D%/descriptor.h \
+	%D%/driver.c %D%/driver.h \
 	%D%/event_connection.c %D%/event_connection.h \
 	%D%/event_parked.c %D%/event_parked.h \
 	%D%/event_engine.h \

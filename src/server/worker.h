@@ -76,14 +76,13 @@ struct worker {
 	struct worker_listener listeners[CONFIG_LISTENERS];   /* the caller's, too; last, for few are ever touched */
 };
 
-/* A connection that was taken: its descriptor, its seat, what is served there, and where that is counted. */
+/* A connection that was taken: its descriptor, its seat, and what is served there. */
 struct connection {
 	struct worker *worker;
 	int fd;
 	uint32_t seat;
 	int family;
 	const struct service *service;
-	struct meter meter;               /* from the beginning of the conversation on */
 };
 
 /*
@@ -173,19 +172,19 @@ bool worker_wait_out(struct worker *, const char *what, int error, int tries);
  * The proxy's header names the client of a connection that was taken: from now on that one sits there, if the access
  * lists and the limit per source allow.  Returns false when it was turned away; to close it is the caller's.
  */
-bool worker_meet(struct worker *, const struct connection *, const struct proxy_header *);
+bool worker_meet(struct worker *, uint32_t seat, const struct service *, const struct proxy_header *);
 
 /* Closes this process's descriptor of a connection that a child serves from now on; its seat stays taken. */
 void worker_hand_over(struct worker *, struct connection *);
 
 /* Leaves the seat of a connection that ended elsewhere.  Async-signal-safe. */
-void worker_leave(struct worker *, const struct connection *);
+void worker_leave(struct worker *, uint32_t seat);
 
 /* In a child process that is to serve one connection: follows the supervisor, and a stop that had begun before. */
 void worker_become_child(struct worker *);
 
 /* One line at level info about what a client did, with the bytes that it left unfinished, escaped (may be NULL). */
-void worker_note(const struct worker *, const struct connection *, const char *what, const struct bytes *unfinished);
+void worker_note(const struct worker *, uint32_t seat, const char *what, const struct bytes *unfinished);
 
 /* Waits until no connection is being served; bounded by the drain's time once a stop has begun. */
 void worker_wait_for_all(struct worker *);

@@ -78,23 +78,23 @@ static bool is_allowed(struct worker *worker, const struct sockaddr *peer)
 	return false;
 }
 
-/* Notes who sits there, unless the limit per source is on and has been reached. */
-static bool seat_client(struct worker *worker, const struct connection *connection, const struct sockaddr *client,
-                        bool limited)
+/* Notes who sits there; unless the limit per source is on and has been reached, which the client is told. */
+static bool seat_client(struct worker *worker, uint32_t seat, int fd, const struct service *service,
+                        const struct sockaddr *client, bool limited)
 {
 	int most = limited ? (int)worker->config->max_connections_per_source : 0;
 	char name[CONFIG_ADDRESS];
 
-	if (scoreboard_seat_peer(worker->board, connection->seat, client, (uint32_t)most))
+	if (scoreboard_seat_peer(worker->board, seat, client, (uint32_t)most))
 		return true;
 	log_limited(worker_limit(worker, LIMIT_SOURCE), LOG_WARNING,
 	            "%s refused: max_connections_per_source (%d) reached",
-	            scoreboard_peer(&worker->board->seat[connection->seat], name, sizeof name), most);
-	refuse(worker, connection->fd, connection->service, COUNT_REFUSED_SOURCE);
+	            scoreboard_peer(&worker->board->seat[seat], name, sizeof name), most);
+	refuse(worker, fd, service, COUNT_REFUSED_SOURCE);
 	return false;
 }
 
-bool worker_meet(struct worker *worker, const struct connection *connection, const struct proxy_header *header)
+bool worker_meet(struct worker *worker, uint32_t seat, const struct service *service, const struct proxy_header *header)
 {
 	struct sockaddr_in6 client = { .sin6_family = AF_INET6, .sin6_port = htons(header->port) };
 	const struct sockaddr *at = (const struct sockaddr *)&client;
@@ -103,8 +103,8 @@ bool worker_meet(struct worker *worker, const struct connection *connection, con
 	if (header->client == PROXY_UNIX)
 		client.sin6_family = AF_UNIX;
 	else if (header->client == PROXY_ITSELF)
-		client = scoreboard_sockaddr(&worker->board->seat[connection->seat]);
-	return is_allowed(worker, at) && seat_client(worker, connection, at, true);
+		client = scoreboard_sockaddr(&worker->board->seat[seat]);
+	return is_allowed(worker, at) && seat_client(worker, seat, worker->fds[seat], service, at, true);
 }
 
 static void begin(struct worker *worker, struct connection *connection)
@@ -138,7 +138,8 @@ bool worker_let_in(struct worker *worker, struct worker_listener *listener, stru
 		close(connection->fd);
 		return false;
 	}
-	if (!seat_client(worker, connection, peer, !connection->service->proxied)) {
+	if (!seat_client(worker, connection->seat, connection->fd, connection->service, peer,
+	                 !connection->service->proxied)) {
 		close(connection->fd);
 		worker_give_back(worker, connection);
 		return false;

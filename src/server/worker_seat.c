@@ -137,10 +137,10 @@ void worker_free_seat(struct worker *worker, uint32_t seat)
 
 /* ---- ending connections ---- */
 
-void worker_leave(struct worker *worker, const struct connection *connection)
+void worker_leave(struct worker *worker, uint32_t seat)
 {
 	worker_count_idle(worker);        /* first: who waits for all to end is woken by the second */
-	worker_free_seat(worker, connection->seat);
+	worker_free_seat(worker, seat);
 }
 
 void worker_hand_over(struct worker *worker, struct connection *connection)
@@ -153,7 +153,7 @@ void worker_hand_over(struct worker *worker, struct connection *connection)
 void worker_close(struct worker *worker, struct connection *connection)
 {
 	worker_hand_over(worker, connection);
-	worker_leave(worker, connection);
+	worker_leave(worker, connection->seat);
 }
 
 bool worker_wait_out(struct worker *worker, const char *what, int error, int tries)
@@ -168,14 +168,13 @@ bool worker_wait_out(struct worker *worker, const char *what, int error, int tri
 	return true;
 }
 
-void worker_note(const struct worker *worker, const struct connection *connection, const char *what,
-                 const struct bytes *unfinished)
+void worker_note(const struct worker *worker, uint32_t seat, const char *what, const struct bytes *unfinished)
 {
 	char peer[CONFIG_ADDRESS], said[LOG_ESCAPED];
 
 	if (!log_wants(LOG_INFO))
 		return;
-	scoreboard_peer(&worker->board->seat[connection->seat], peer, sizeof peer);
+	scoreboard_peer(&worker->board->seat[seat], peer, sizeof peer);
 	if (unfinished && unfinished->len > 0)
 		log_info("%s: %s: %s", peer, what, log_escape(said, sizeof said, unfinished->at, unfinished->len));
 	else
