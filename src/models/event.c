@@ -89,7 +89,7 @@ static bool watch(struct loop *loop, int fd, uint32_t number, bool shared)
 {
 	static struct log_limit limit;
 
-	if (loop->pump->engine->watch(fd, number, shared))
+	if (event_pump_watch(loop->pump, fd, number, shared))
 		return true;
 	log_limited(&limit, LOG_WARNING, "can't watch a descriptor: %s", strerror(errno));
 	return false;
@@ -103,7 +103,7 @@ static bool listen_to(struct loop *loop, int number)
 static void look_away_from_all(struct loop *loop)
 {
 	for (int i = 0; i < loop->worker->listener_count && loop->listening; i++)
-		loop->pump->engine->unwatch(loop->worker->listeners[i].watched, LISTENERS_AT + (uint32_t)i);
+		event_pump_unwatch(loop->pump, loop->worker->listeners[i].watched, LISTENERS_AT + (uint32_t)i);
 	loop->listening = false;
 }
 
@@ -116,7 +116,7 @@ static void pause_listening(struct loop *loop, uint64_t pause_us)
 /* Nothing can be taken there for now, whatever may be queued elsewhere. */
 static void pause_listening_to(struct loop *loop, int number)
 {
-	loop->pump->engine->unwatch(loop->worker->listeners[number].watched, LISTENERS_AT + (uint32_t)number);
+	event_pump_unwatch(loop->pump, loop->worker->listeners[number].watched, LISTENERS_AT + (uint32_t)number);
 	if (loop->retry_us == 0)
 		loop->retry_us = loop->pump->now_us + RETRY_US;
 }
@@ -206,7 +206,7 @@ static void take_queue(struct loop *loop)
 static void end_listening(struct loop *loop)
 {
 	look_away_from_all(loop);
-	loop->pump->engine->unwatch(loop->worker->wake, WAKE);
+	event_pump_unwatch(loop->pump, loop->worker->wake, WAKE);
 	loop->retry_us = 0;
 	worker_listens_no_more(loop->worker);
 	if (worker_phase(loop->worker) >= PHASE_DRAINS)
@@ -256,7 +256,7 @@ static void serve(struct worker *worker)
 
 		event_pump_wait(loop.pump, loop.retry_us);
 		share_burst(&loop);
-		while (loop.pump->engine->next(&event))
+		while (event_pump_next(loop.pump, &event))
 			handle(&loop, &event);
 		event_pump_tick(loop.pump);
 		worker_show_held(worker, loop.pump->open);
@@ -271,7 +271,7 @@ static void serve(struct worker *worker)
 				take_queue(&loop);
 		}
 	}
-	loop.pump->engine->close();
+	event_pump_close(loop.pump);
 }
 
 const struct model model_event = {

@@ -50,4 +50,25 @@ void event_pump_add(struct event_pump *, const struct connection *);
 /* Does what is due by now: delayed answers, time-outs, the ends of drained connections. */
 void event_pump_tick(struct event_pump *);
 
+/* What the engine does for the loop: see event_engine.h. */
+static inline bool event_pump_watch(struct event_pump *pump, int fd, uint32_t number, bool shared)
+{
+	return pump->engine->watch(fd, number, shared);
+}
+
+static inline void event_pump_unwatch(struct event_pump *pump, int fd, uint32_t number)
+{
+	pump->engine->unwatch(fd, number);
+}
+
+static inline bool event_pump_next(struct event_pump *pump, struct event *event)
+{
+	return pump->engine->next(event);
+}
+
+static inline void event_pump_close(struct event_pump *pump)
+{
+	pump->engine->close();
+}
+
 #endif
