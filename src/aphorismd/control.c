@@ -17,7 +17,7 @@
 #include "aphorismd/inherited.h"
 #include "common/clock.h"
 #include "common/log.h"
-#include "server/listener.h"
+#include "net/listener.h"
 
 enum {
 	LINE = 256,

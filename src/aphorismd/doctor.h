@@ -9,7 +9,7 @@
 #include "aphorismd/image.h"
 #include "aphorismd/options.h"
 #include "aphorismd/privileges.h"
-#include "server/figures.h"
+#include "metrics/figures.h"
 
 /* What the system grants to this process and those that it starts; UINT64_MAX: no limit is known. */
 struct doctor_facts {

@@ -15,7 +15,7 @@
 #include "common/clock.h"
 #include "common/cpus.h"
 #include "common/log.h"
-#include "server/sandbox.h"
+#include "sandbox/sandbox.h"
 
 enum {
 	SPARE_ROWS = 8,                   /* for workers that are dead while their children live on */

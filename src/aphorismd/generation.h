@@ -14,10 +14,10 @@
 
 #include "aphorismd/image.h"
 #include "aphorismd/privileges.h"
+#include "metrics/scoreboard.h"
 #include "models/model.h"
-#include "server/listener.h"
-#include "server/scoreboard.h"
-#include "server/worker.h"
+#include "net/listener.h"
+#include "worker/worker.h"
 
 enum generation_state {
 	GENERATION_STARTS,                /* not all of its first workers are ready */

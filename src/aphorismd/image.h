@@ -9,9 +9,9 @@
 
 #include <stddef.h>
 
+#include "config/config.h"
 #include "protocol/conversation.h"
 #include "protocol/table.h"
-#include "server/config.h"
 
 struct image {
 	const struct config *config;

@@ -17,9 +17,9 @@
 #include "aphorismd/loader.h"
 #include "aphorismd/privileges.h"
 #include "common/log.h"
-#include "server/descriptor.h"
-#include "server/pump.h"
-#include "server/scoreboard.h"
+#include "metrics/scoreboard.h"
+#include "net/descriptor.h"
+#include "worker/pump.h"
 
 static enum descriptor_kind kind;
 static const char *what;

@@ -11,10 +11,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/address.h"
 #include "common/options.h"
+#include "net/descriptor.h"
 #include "protocol/protocol.h"
-#include "server/address.h"
-#include "server/descriptor.h"
 
 enum { MOST = CONFIG_LISTENERS + 2 };             /* the latter of an upgrade */
 

@@ -15,8 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "server/config.h"
-#include "server/listener.h"
+#include "config/config.h"
+#include "net/listener.h"
 
 enum { INHERITED_FIRST = 3, INHERITED_REASON = 256 };
 

@@ -31,7 +31,7 @@
 #include "common/proctitle.h"
 #include "common/standard.h"
 #include "models/model.h"
-#include "server/sandbox.h"
+#include "sandbox/sandbox.h"
 
 enum { LIMIT_S = 60, LONGEST_S = 240, GRACE_US = CLOCK_S };       /* LONGEST_S: aphorismctl waits five minutes */
 enum { LARGE = 1 << 20 };                         /* of a table, in bytes: less is read within milliseconds */

@@ -12,7 +12,7 @@
 #include "aphorismd/image.h"
 #include "aphorismd/options.h"
 #include "aphorismd/servant.h"
-#include "server/listener.h"
+#include "net/listener.h"
 
 enum { LOADER_TEXT = 65536 };
 

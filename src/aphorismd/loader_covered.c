@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "aphorismd/loader.h"
-#include "server/listener.h"
+#include "net/listener.h"
 
 static bool is_served(const struct listener *listener, const struct config *config, int64_t entries)
 {

@@ -7,7 +7,7 @@
 #include <limits.h>
 #include <stdbool.h>
 
-#include "server/config.h"
+#include "config/config.h"
 
 enum action { ACTION_SERVE, ACTION_TEST, ACTION_DUMP };
 

@@ -17,7 +17,7 @@
 #include "common/capability.h"
 #include "common/log.h"
 #include "common/options.h"
-#include "server/sandbox.h"
+#include "sandbox/sandbox.h"
 
 static int refuse(char *reason, const char *key, const char *name, const char *why)
 {

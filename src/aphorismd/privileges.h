@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "server/config.h"
-#include "server/worker.h"
+#include "config/config.h"
+#include "worker/worker.h"
 
 struct privileges {
 	bool drop;                        /* we are root and are to become somebody else */
@@ -44,7 +44,7 @@ void privileges_offer_to_oom_killer(int score);
 int privileges_drop(const struct privileges *);
 
 /*
- * In a worker, when all is open: enters the sandbox as process.sandbox says.  makes: see server/sandbox.h.  expected:
+ * In a worker, when all is open: enters the sandbox as process.sandbox says.  makes: see sandbox/sandbox.h.  expected:
  * whether it is worth a warning under "auto" when something is lacking; the supervisor knows whether it was said.
  * Returns 0, or EX_OSERR when what is required is lacking, logged.
  */

@@ -19,7 +19,7 @@
 #include "common/clock.h"
 #include "common/folder.h"
 #include "common/regular.h"
-#include "server/listener.h"
+#include "net/listener.h"
 
 #define DEFAULT_FOLDER RUNSTATEDIR "/aphorismd"
 #define MEND_FILE "a file that he sees and may read, such as one in " SYSCONFDIR "/aphorismd"

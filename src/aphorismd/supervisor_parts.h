@@ -24,7 +24,7 @@
 #include "aphorismd/loader.h"
 #include "aphorismd/options.h"
 #include "aphorismd/starter.h"
-#include "server/figures.h"
+#include "metrics/figures.h"
 
 /* How far a reload has come. */
 enum step {

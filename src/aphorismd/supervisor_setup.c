@@ -16,8 +16,8 @@
 #include "aphorismd/supervisor_parts.h"
 #include "common/log.h"
 #include "common/plain.h"
-#include "server/event_engine.h"
-#include "server/sandbox.h"
+#include "event/engine/event_engine.h"
+#include "sandbox/sandbox.h"
 
 static void keep_reason(struct supervisor *s, const char *reason)
 {

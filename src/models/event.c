@@ -13,8 +13,8 @@
 #include "common/clock.h"
 #include "common/cpus.h"
 #include "common/log.h"
+#include "event/event_connection.h"
 #include "models/model.h"
-#include "server/event_connection.h"
 
 enum {
 	BURST = 64,                       /* connections taken or turned away between two waits */

@@ -12,7 +12,7 @@
 
 #include "common/log.h"
 #include "models/model.h"
-#include "server/pump.h"
+#include "worker/pump.h"
 
 /* By seat.  Written by the loop and by the handler, which never run at the same time: the process has one thread. */
 static pid_t *pids;

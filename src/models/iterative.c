@@ -4,7 +4,7 @@
  * Nothing is cheaper, and nothing is more easily held up: whoever is served keeps all others waiting in the backlog.
  */
 #include "models/model.h"
-#include "server/pump.h"
+#include "worker/pump.h"
 
 static struct plan plan(const struct config *config)
 {

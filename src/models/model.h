@@ -4,9 +4,9 @@
 #ifndef MODELS_MODEL_H
 #define MODELS_MODEL_H
 
-#include "server/config.h"
-#include "server/sandbox.h"
-#include "server/worker.h"
+#include "config/config.h"
+#include "sandbox/sandbox.h"
+#include "worker/worker.h"
 
 /* How many of everything a model wants under a configuration. */
 struct plan {
@@ -17,7 +17,7 @@ struct plan {
 	uint32_t tallies;                 /* of counts in a worker: one to each conversation; 0: to each CPU, for all */
 	uint32_t capacity;                /* connections that all workers together can serve at once */
 	int32_t least_idle, most_idle;    /* of an elastic pool: outside of these it is adjusted */
-	unsigned makes;                   /* what its workers need beside serving: see server/sandbox.h */
+	unsigned makes;                   /* what its workers need beside serving: see sandbox/sandbox.h */
 };
 
 struct model {

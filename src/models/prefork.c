@@ -9,7 +9,7 @@
 
 #include "common/clock.h"
 #include "models/model.h"
-#include "server/pump.h"
+#include "worker/pump.h"
 
 struct prefork_keys {
 	int64_t start_workers, min_spare, max_spare, max_workers, max_connections_per_worker;

@@ -4,7 +4,7 @@
  * Cheaper than a process by far, as simple to write; but a crash takes all connections along.
  */
 #include "models/model.h"
-#include "server/pump.h"
+#include "worker/pump.h"
 
 /* By seat, which holds one connection at a time: what a thread is given needs no allocation and no lock. */
 static struct connection *handed_over;

@@ -10,7 +10,7 @@
 
 #include "common/log.h"
 #include "models/model.h"
-#include "server/pump.h"
+#include "worker/pump.h"
 
 struct threadpool_keys {
 	int64_t threads;

@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <sys/un.h>
 
+#include "common/address.h"
+#include "config/access.h"
 #include "fuzz.h"
-#include "server/access.h"
-#include "server/address.h"
 
 static struct access_list allow, deny;
 

@@ -11,9 +11,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "config/config.h"
 #include "fuzz.h"
 #include "models/model.h"
-#include "server/config.h"
 
 enum { SOURCE_FILE, SOURCE_OPTIONS, SOURCE_ENVIRONMENT, SOURCES, MOST_SETTINGS = 64 };
 

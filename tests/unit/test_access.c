@@ -1,7 +1,7 @@
 /*
  * test_access.c - networks, and who may connect.
  */
-#include "server/access.h"
+#include "config/access.h"
 
 #include <arpa/inet.h>
 #include <check.h>

@@ -1,7 +1,7 @@
 /*
  * test_address.c - socket addresses as text.
  */
-#include "server/address.h"
+#include "common/address.h"
 
 #include <arpa/inet.h>
 #include <check.h>

@@ -11,8 +11,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "config/config.h"
 #include "models/model.h"
-#include "server/config.h"
 
 /* Small sections of our own: whatever models there are, these tests stay. */
 struct pool {

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/figures.h"
-#include "server/meter.h"
+#include "metrics/figures.h"
+#include "metrics/meter.h"
 
 static char text[65536];
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/event_parked.h"
+#include "event/event_parked.h"
 
 enum { MANY = 100000 };
 

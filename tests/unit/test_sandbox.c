@@ -3,7 +3,7 @@
  *
  * Every case is a child process that confines itself and tells by its exit status which step went wrong.
  */
-#include "server/sandbox_parts.h"
+#include "sandbox/sandbox_parts.h"
 
 #include <arpa/inet.h>
 #include <check.h>

@@ -13,7 +13,7 @@
 
 #include "common/clock.h"
 #include "common/siphash.h"
-#include "server/scoreboard.h"
+#include "metrics/scoreboard.h"
 
 enum { MILLION = 1000000 };
 

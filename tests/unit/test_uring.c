@@ -3,7 +3,7 @@
  *
  * Every case is a child process that tells by its exit status which step went wrong.
  */
-#include "server/event_ring.h"
+#include "event/engine/event_ring.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "server/sandbox_parts.h"
+#include "sandbox/sandbox_parts.h"
 
 #ifdef HAVE_LIBURING
 

@@ -1,0 +1,73 @@
+/*
+ * config_slot.c - what all the others need: slots by name, the files' paths, and errors with the place of a value.
+ */
+#include "config/config_parts.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "common/log.h"
+
+const char *config_variable(char to[CONFIG_KEY + 16], const char *key)
+{
+	int len = snprintf(to, CONFIG_KEY + 16, "%s%s", CONFIG_PREFIX, key);
+
+	for (int i = 0; i < len; i++)
+		to[i] = to[i] == '.' ? '_' : (char)toupper((unsigned char)to[i]);
+	return to;
+}
+
+bool config_path(const struct loader *loader, char *to, size_t size, const char *path)
+{
+	bool relative = *path != '\0' && *path != '/';
+
+	return (size_t)snprintf(to, size, "%s%s", relative ? loader->folder : "", path) < size;
+}
+
+/* Names of files and variables are somebody's choice, too: a line is printable. */
+static void report(struct loader *loader, bool error, char *line)
+{
+	loader->errors += error;
+	loader->report(loader->arg, error, log_clean(line));
+}
+
+void config_error(struct loader *loader, const struct origin *origin, const char *key,
+                  const char *format, ...)
+{
+	char line[PATH_MAX + 2048], variable[CONFIG_KEY + 16];
+	const size_t room = PATH_MAX + 512; /* the rest is the reason's */
+	va_list arguments;
+	size_t len = 0;
+
+	if (origin->kind == ORIGIN_ENVIRONMENT)
+		snprintf(line, room, "environment: %s: ", config_variable(variable, key));
+	else if (origin->kind == ORIGIN_FILE)
+		snprintf(line, room, *key ? "%s:%u: %s: " : "%s:%u: ", origin->file, origin->line, key);
+	else
+		snprintf(line, room, "%s: %s: ", origin->kind == ORIGIN_OPTION ? "option" : "default", key);
+	len = strlen(line);
+	va_start(arguments, format);
+	vsnprintf(line + len, sizeof line - len, format, arguments);
+	va_end(arguments);
+	report(loader, true, line);
+}
+
+void config_report_format(struct loader *loader, bool error, const char *format, ...)
+{
+	char line[PATH_MAX + 512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(line, sizeof line, format, arguments);
+	va_end(arguments);
+	report(loader, error, line);
+}
+
+struct slot *config_slot(struct loader *loader, const char *name)
+{
+	for (size_t i = 0; i < loader->count; i++)
+		if (strcmp(loader->slots[i].key->name, name) == 0)
+			return &loader->slots[i];
+	return NULL;
+}

@@ -1,0 +1,88 @@
+/*
+ * config_sound.c - whether a configuration that another process wrote is one that config_load() could have written.
+ */
+#include <string.h>
+
+#include "config/config_parts.h"
+
+static bool ends(const char *text, size_t size)
+{
+	return memchr(text, '\0', size) != NULL;
+}
+
+static bool is_one_of(const char *name, size_t size, const char *const *names)
+{
+	for (; ends(name, size) && *names; names++)
+		if (strcmp(name, *names) == 0)
+			return true;
+	return false;
+}
+
+static int64_t words(const char *choices)
+{
+	int64_t count = 1;
+
+	for (; *choices; choices++)
+		count += *choices == '|';
+	return count;
+}
+
+static bool is_owner(const char *name, int64_t id)
+{
+	return ends(name, CONFIG_NAME) && id >= 0 && id < UINT32_MAX;
+}
+
+static bool listens(const struct config *config, const struct config_schema *schema)
+{
+	if (config->listeners < 1 || config->listeners > CONFIG_LISTENERS)
+		return false;
+	for (int64_t i = 0; i < config->listeners; i++) {
+		const struct config_listen *at = &config->listen[i];
+
+		if (!ends(at->address, sizeof at->address) || at->mode < 0 || at->mode > 07777 ||
+		    !is_owner(at->user, at->uid) || !is_owner(at->group, at->gid) || at->proxy < 0 || at->proxy > 1 ||
+		    !is_one_of(at->protocol, sizeof at->protocol, schema->protocols))
+			return false;
+	}
+	return true;
+}
+
+static bool is_sound(const struct config *config, const struct config_schema *schema, const struct key *key,
+                     const void *base)
+{
+	const char *at = (const char *)base + key->offset;
+	int64_t value;
+
+	switch (key->type) {
+	case KEY_NUMBER:
+	case KEY_SIZE:
+	case KEY_DURATION:
+		memcpy(&value, at, sizeof value);
+		return value >= key->least && value <= key->most;
+	case KEY_CHOICE:
+		memcpy(&value, at, sizeof value);
+		return value >= 0 && value < words(key->choices);
+	case KEY_TEXT:
+	case KEY_PATH:
+		return ends(at, key->size);
+	case KEY_MODEL:
+		return is_one_of(at, key->size, schema->models);
+	case KEY_LISTEN:
+		return listens(config, schema);
+	case KEY_NETWORKS:
+		return ((const struct access_list *)(const void *)at)->count <= ACCESS_NETWORKS;
+	}
+	return false;
+}
+
+bool config_is_sound(const struct config *config, const struct config_schema *schema)
+{
+	bool sound = true;
+
+	for (const struct key *key = config_keys; key->name; key++)
+		sound &= is_sound(config, schema, key, config);
+	for (const struct section *const *section = schema->sections; *section; section++)
+		for (const struct key *key = (*section)->keys; key->name; key++)
+			sound &= is_sound(config, schema, key, config_section(config, schema, (*section)->name));
+	return sound;
+}

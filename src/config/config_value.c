@@ -1,0 +1,436 @@
+/*
+ * config_value.c - from a libconfig setting to a field of the configuration.
+ */
+#include "config/config_parts.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/address.h"
+#include "common/log.h"
+#include "common/nearest.h"
+
+/* What is being set, from where. */
+struct place {
+	struct loader *loader;
+	const struct key *key;
+	struct origin origin;
+};
+
+static void __attribute__((format(printf, 2, 3)))
+complain(const struct place *place, const char *format, ...)
+{
+	char reason[1024];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(reason, sizeof reason, format, arguments);
+	va_end(arguments);
+	config_error(place->loader, &place->origin, place->key->name, "%s", reason);
+}
+
+/* An element of a list may stand on a line of its own. */
+static struct place element(const struct place *list, const config_setting_t *setting)
+{
+	struct place place = *list;
+
+	if (place.origin.kind == ORIGIN_FILE)
+		place.origin = config_scan_origin(place.loader->scan, config_setting_source_line(setting));
+	return place;
+}
+
+static const char *type_name(const config_setting_t *setting)
+{
+	switch (config_setting_type(setting)) {
+	case CONFIG_TYPE_GROUP:
+		return "a group";
+	case CONFIG_TYPE_INT:
+	case CONFIG_TYPE_INT64:
+		return "an integer";
+	case CONFIG_TYPE_FLOAT:
+		return "a number with a fraction";
+	case CONFIG_TYPE_STRING:
+		return "a string";
+	case CONFIG_TYPE_BOOL:
+		return "true or false";
+	default:
+		return "a list";
+	}
+}
+
+/* What was said, and the reason why it can't be taken. */
+static void complain_text(const struct place *place, const char *text, const char *reason)
+{
+	char shown[LOG_ESCAPED];
+
+	complain(place, "%s: %s", log_escape(shown, sizeof shown, text, strlen(text)), reason);
+}
+
+static void complain_type(const struct place *place, const char *wanted, const config_setting_t *setting)
+{
+	complain(place, "must be %s, not %s", wanted, type_name(setting));
+}
+
+/* A value may follow a longer one, and fields are compared whole. */
+static void set_string(char *field, size_t size, const char *text)
+{
+	memset(field, 0, size);
+	memcpy(field, text, strnlen(text, size - 1));
+}
+
+static bool is_integer(const config_setting_t *setting)
+{
+	int type = config_setting_type(setting);
+
+	return type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64;
+}
+
+/* The setting's string, or NULL, with an error reported. */
+static const char *string(const struct place *place, const config_setting_t *setting, const char *wanted)
+{
+	const char *text = config_setting_get_string(setting);
+
+	if (!text)
+		complain_type(place, wanted, setting);
+	return text;
+}
+
+static void complain_range(const struct place *place)
+{
+	const struct key *key = place->key;
+	char least[UNITS_TEXT], most[UNITS_TEXT];
+
+	if (key->type == KEY_DURATION) {
+		units_format_duration(least, key->least);
+		units_format_duration(most, key->most);
+	} else if (key->type == KEY_SIZE) {
+		units_format_size(least, key->least);
+		units_format_size(most, key->most);
+	} else {
+		snprintf(least, sizeof least, "%" PRId64, key->least);
+		snprintf(most, sizeof most, "%" PRId64, key->most);
+	}
+	complain(place, "out of range, must be %s to %s", least, most);
+}
+
+/* NUMBER, SIZE and DURATION. */
+static void set_quantity(const struct place *place, const config_setting_t *setting, int64_t *field)
+{
+	static const char *const wanted[] = {
+		[KEY_NUMBER] = "an integer",
+		[KEY_SIZE] = "an integer or a string such as \"16k\"",
+		[KEY_DURATION] = "a string such as \"10s\" or an integer of seconds",
+	};
+	const struct key *key = place->key;
+	const char *text = key->type == KEY_NUMBER ? NULL : config_setting_get_string(setting), *reason;
+	int64_t value = 0;
+
+	if (text) {
+		reason = key->type == KEY_SIZE ? units_size(text, &value) : units_duration(text, &value);
+		if (reason) {
+			complain_text(place, text, reason);
+			return;
+		}
+	} else if (is_integer(setting)) {
+		value = config_setting_get_int64(setting);
+		if (key->type == KEY_DURATION && __builtin_mul_overflow(value, 1000000, &value))
+			value = -1;
+	} else {
+		complain_type(place, wanted[key->type], setting);
+		return;
+	}
+	if (value < key->least || value > key->most)
+		complain_range(place);
+	else
+		*field = value;
+}
+
+static void complain_word(const struct place *place, const char *text, const char *kind,
+                          const char *const *words)
+{
+	struct nearest nearest = { .name = text };
+	char shown[LOG_ESCAPED], known[512];
+	size_t len = 0;
+
+	known[0] = '\0';
+	for (const char *const *word = words; *word; word++) {
+		nearest_offer(&nearest, *word);
+		if (len < sizeof known)
+			len += (size_t)snprintf(known + len, sizeof known - len, len ? ", %s" : "%s", *word);
+	}
+	log_escape(shown, sizeof shown, text, strlen(text));
+	if (nearest.best)
+		complain(place, "%s is no %s, did you mean \"%s\"? (%s)", shown, kind, nearest.best, known);
+	else
+		complain(place, "%s is no %s (%s)", shown, kind, known);
+}
+
+static void set_choice(const struct place *place, const config_setting_t *setting, int64_t *field)
+{
+	const char *text = string(place, setting, "a string"), *words[32] = { NULL };
+	char choices[256];
+	size_t count = 0;
+
+	if (!text)
+		return;
+	snprintf(choices, sizeof choices, "%s", place->key->choices);
+	for (char *rest = choices, *word; (word = strsep(&rest, "|")) != NULL; count++) {
+		if (strcmp(word, text) == 0) {
+			*field = (int64_t)count;
+			return;
+		}
+		words[count] = word;
+	}
+	complain_word(place, text, "value of this key", words);
+}
+
+/* The names of users and groups, which may be numbers. */
+static void set_text(const struct place *place, const config_setting_t *setting, char *field)
+{
+	char number[24];
+	const char *text = is_integer(setting) ? number : string(place, setting, "a string");
+
+	if (!text)
+		return;
+	if (text == number)
+		snprintf(number, sizeof number, "%lld", config_setting_get_int64(setting));
+	if (strlen(text) >= place->key->size)
+		complain(place, "too long, must be at most %zu bytes", place->key->size - 1);
+	else
+		set_string(field, place->key->size, text);
+}
+
+/* The name of a model or of a protocol: char[CONFIG_NAME]. */
+static void set_name(const struct place *place, const config_setting_t *setting, const char *kind,
+                     const char *const *names, char *field)
+{
+	const char *text = string(place, setting, "a string");
+
+	if (!text)
+		return;
+	for (const char *const *name = names; *name; name++) {
+		if (strcmp(*name, text) == 0) {
+			set_string(field, CONFIG_NAME, text);
+			return;
+		}
+	}
+	complain_word(place, text, kind, names);
+}
+
+static void set_path(const struct place *place, const config_setting_t *setting, char *field)
+{
+	const char *text = string(place, setting, "a string");
+	char path[PATH_MAX];
+
+	if (!text)
+		return;
+	if (*text != '\0' && *text != '/' && place->loader->folder[0] == '\0')
+		complain(place, "must be absolute: there is no configuration file whose folder it could go by");
+	else if (!config_path(place->loader, path, place->key->size, text))
+		complain(place, "too long, must be at most %zu bytes with its folder", place->key->size - 1);
+	else
+		set_string(field, place->key->size, path);
+}
+
+/* "0660"; libconfig has no octal integers. */
+static void set_mode(const struct place *place, const config_setting_t *setting, int64_t *mode)
+{
+	static const char wanted[] = "a string of octal digits such as \"0660\"";
+	const char *text = string(place, setting, wanted);
+	size_t len = text ? strlen(text) : 0;
+
+	if (!text)
+		return;
+	if (len < 3 || len > 4 || strspn(text, "01234567") != len || (len == 4 && *text != '0'))
+		complain(place, "mode must be %s", wanted);
+	else
+		*mode = strtol(text, NULL, 8);
+}
+
+/* A name, or a number in either form. */
+static void set_owner(const struct place *place, const config_setting_t *setting, char *field, int64_t *id,
+                      const char *(*find)(const char *, int64_t *))
+{
+	const char *text = config_setting_get_string(setting), *kind = config_setting_name(setting), *reason;
+	char number[24], shown[LOG_ESCAPED];
+
+	if (is_integer(setting)) {
+		snprintf(number, sizeof number, "%lld", (long long)config_setting_get_int64(setting));
+		text = number;
+	}
+	if (!text) {
+		complain(place, "%s must be a name or a number, not %s", kind, type_name(setting));
+	} else if ((reason = find(text, id)) != NULL) {
+		log_escape(shown, sizeof shown, text, strlen(text));
+		complain(place, "%s %s: %s", kind, shown, reason);
+	} else {
+		set_string(field, CONFIG_NAME, text);
+	}
+}
+
+static void set_address(const struct place *place, const config_setting_t *setting, char to[CONFIG_ADDRESS])
+{
+	const char *text = string(place, setting, "a string"), *reason;
+	struct address address;
+
+	if (!text)
+		return;
+	reason = address_parse(&address, text);
+	if (reason)
+		complain_text(place, text, reason);
+	else
+		set_string(to, CONFIG_ADDRESS, text);
+}
+
+static void set_proxy(const struct place *place, const config_setting_t *setting, int64_t *proxy)
+{
+	if (config_setting_type(setting) == CONFIG_TYPE_BOOL)
+		*proxy = config_setting_get_bool(setting);
+	else
+		complain(place, "proxy must be true or false, not %s", type_name(setting));
+}
+
+/* What only a file has. */
+static void check_unix(const struct place *place, const config_setting_t *group, const char *address)
+{
+	static const char *const known[] = { "mode", "user", "group" };
+
+	for (size_t i = 0; strncmp(address, "unix:", 5) != 0 && i < sizeof known / sizeof *known; i++)
+		if (config_setting_get_member(group, known[i]))
+			complain(place, "%s is for UNIX sockets, and %s is none", known[i], address);
+}
+
+/* { address = "..."; protocol = "..."; mode = "..."; user = "..."; group = "..."; proxy = true; } */
+static void set_listen_group(const struct place *place, const config_setting_t *group,
+                             struct config_listen *listen)
+{
+	static const char *const known[] = { "address", "protocol", "mode", "user", "group", "proxy", NULL };
+	size_t errors = place->loader->errors;
+
+	for (int i = 0; i < config_setting_length(group); i++) {
+		const config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
+		const char *name = config_setting_name(setting);
+		struct place at = element(place, setting);
+
+		if (strcmp(name, "address") == 0)
+			set_address(&at, setting, listen->address);
+		else if (strcmp(name, "protocol") == 0)
+			set_name(&at, setting, "protocol", place->loader->schema->protocols, listen->protocol);
+		else if (strcmp(name, "mode") == 0)
+			set_mode(&at, setting, &listen->mode);
+		else if (strcmp(name, "user") == 0)
+			set_owner(&at, setting, listen->user, &listen->uid, config_find_user);
+		else if (strcmp(name, "group") == 0)
+			set_owner(&at, setting, listen->group, &listen->gid, config_find_group);
+		else if (strcmp(name, "proxy") == 0)
+			set_proxy(&at, setting, &listen->proxy);
+		else
+			complain_word(&at, name, "part of a listener", known);
+	}
+	if (place->loader->errors > errors)
+		return;
+	if (listen->address[0] == '\0')
+		complain(place, "a listener without an address");
+	else
+		check_unix(place, group, listen->address);
+}
+
+static void add_listen(const struct place *place, const config_setting_t *setting)
+{
+	struct config *config = place->loader->config;
+	struct config_listen *listen = &config->listen[config->listeners];
+
+	if (config->listeners == CONFIG_LISTENERS) {
+		complain(place, "more than %d listeners", CONFIG_LISTENERS);
+		return;
+	}
+	set_string(listen->protocol, sizeof listen->protocol, place->loader->schema->protocols[0]);
+	listen->mode = 0666;
+	if (config_setting_type(setting) == CONFIG_TYPE_GROUP)
+		set_listen_group(place, setting, listen);
+	else if (config_setting_get_string(setting) != NULL)
+		set_address(place, setting, listen->address);
+	else
+		complain_type(place, "a list of addresses or { address = \"...\"; } groups", setting);
+	config_check_collision(place->loader, &place->origin, listen);
+	config->listeners++;
+}
+
+static void add_network(const struct place *place, const config_setting_t *setting, struct access_list *list)
+{
+	const char *text = string(place, setting, "a list of strings"), *reason;
+
+	if (!text)
+		return;
+	if (list->count == ACCESS_NETWORKS) {
+		complain(place, "more than %d networks", ACCESS_NETWORKS);
+		return;
+	}
+	reason = access_parse(&list->networks[list->count], text);
+	if (reason)
+		complain_text(place, text, reason);
+	else
+		list->count++;
+}
+
+static void set_list(const struct place *place, const config_setting_t *setting, void *field)
+{
+	bool listens = place->key->type == KEY_LISTEN;
+	int count = config_setting_length(setting);
+
+	if (!config_setting_is_array(setting) && !config_setting_is_list(setting)) {
+		complain_type(place, "a list", setting);
+		return;
+	}
+	memset(field, 0, place->key->size);
+	if (listens)
+		place->loader->config->listeners = 0;
+	for (int i = 0; i < count; i++) {
+		const config_setting_t *member = config_setting_get_elem(setting, (unsigned)i);
+		struct place at = element(place, member);
+
+		if (listens)
+			add_listen(&at, member);
+		else
+			add_network(&at, member, field);
+	}
+	if (listens && count == 0)
+		complain(place, "must have one address at least");
+}
+
+void config_value(struct loader *loader, struct slot *slot, const config_setting_t *setting,
+                  const struct origin *origin)
+{
+	struct place place = { loader, slot->key, *origin };
+	size_t errors = loader->errors;
+
+	switch (slot->key->type) {
+	case KEY_NUMBER:
+	case KEY_SIZE:
+	case KEY_DURATION:
+		set_quantity(&place, setting, slot->at);
+		break;
+	case KEY_CHOICE:
+		set_choice(&place, setting, slot->at);
+		break;
+	case KEY_TEXT:
+		set_text(&place, setting, slot->at);
+		break;
+	case KEY_MODEL:
+		set_name(&place, setting, "model", loader->schema->models, slot->at);
+		break;
+	case KEY_PATH:
+		set_path(&place, setting, slot->at);
+		break;
+	case KEY_LISTEN:
+	case KEY_NETWORKS:
+		set_list(&place, setting, slot->at);
+		break;
+	}
+	if (loader->errors > errors)
+		slot->bad = true;
+	else
+		slot->origin = *origin;
+}

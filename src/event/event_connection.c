@@ -1,0 +1,416 @@
+/*
+ * event_connection.c - what becomes of one connection between two events.
+ *
+ * One receive and one send per event; what an event leaves undone is a state.
+ */
+#include "event/event_connection.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "event/event_parked.h"
+#include "worker/driver.h"
+
+static struct driver driver_of(struct event_pump *pump, uint32_t seat)
+{
+	return (struct driver){ pump->worker, &pump->at[seat].conversation, pump->meter, seat };
+}
+
+static enum event_want wants(enum event_state state)
+{
+	static const uint8_t wants[] = {
+		[EVENT_READS] = EVENT_INPUT, [EVENT_SENDS] = EVENT_NOTHING,  [EVENT_WRITES] = EVENT_OUTPUT,
+		[EVENT_PAYS] = EVENT_NOTHING, [EVENT_PAYS_UNWATCHED] = EVENT_ABSENT,
+		[EVENT_LINGERS] = EVENT_INPUT, [EVENT_LEAVES] = EVENT_ABSENT,
+	};
+
+	return wants[state];
+}
+
+static void become(struct event_pump *pump, uint32_t seat, enum event_state state)
+{
+	static struct log_limit limit;
+	struct event_connection *c = &pump->at[seat];
+
+	/* one that can't be watched is cut, which is an event whatever is watched for */
+	if (wants(state) != wants(c->state) && !pump->engine->want(seat, wants(c->state), wants(state))) {
+		log_limited(&limit, LOG_WARNING, "can't watch a connection: %s; it is closed", strerror(errno));
+		shutdown(pump->worker->fds[seat], SHUT_RDWR);
+	}
+	if (c->state == EVENT_LEAVES)
+		pump->leaving--;
+	if (state == EVENT_LEAVES)
+		pump->leaving++;
+	c->state = (uint8_t)state;
+}
+
+void event_connection_close(struct event_pump *pump, uint32_t seat)
+{
+	struct event_connection *c = &pump->at[seat];
+	int fd = pump->worker->fds[seat];
+
+	if (c->state == EVENT_LEAVES)
+		pump->leaving--;
+	event_parked_drop(&c->parked);
+	memset(c, 0, sizeof *c);
+	pump->open--;
+	pump->mark_ns = 0;
+	/* cleared first: the stop handler must not shut down whatever gets this number next */
+	atomic_store(&pump->worker->fds[seat], 0);
+	pump->engine->drop(seat, fd);
+	worker_leave(pump->worker, seat);
+}
+
+void event_connection_time_out(struct event_pump *pump, uint32_t seat)
+{
+	struct driver driver = driver_of(pump, seat);
+
+	driver_note_timeout(&driver, COUNT_TIMEOUT_WRITE, "takes no answer: time-out");
+	event_connection_close(pump, seat);
+}
+
+/* ---- parking ---- */
+
+/* The buffers that all share become this connection's. */
+static void take_up(struct event_pump *pump, struct event_connection *c)
+{
+	pump->in.at -= pump->in.skipped;
+	pump->in.size += pump->in.skipped;
+	pump->in.len = pump->in.skipped = pump->in.searched = 0;
+	pump->out.len = 0;
+	if (!c->parked)
+		return;
+	pump->came_ns = c->parked->came_ns;
+	event_parked_return_few(&c->parked, &pump->in);
+}
+
+/* The input that is at hand: what was parked, or else what has just come. */
+static struct bytes *input_of(struct event_pump *pump, struct event_connection *c)
+{
+	return c->parked ? &c->parked->in : &pump->in;
+}
+
+/* For want of memory.  Returns false. */
+static bool give_up(struct event_pump *pump, uint32_t seat)
+{
+	static struct log_limit limit;
+
+	log_limited(&limit, LOG_WARNING, "out of memory: a connection is closed");
+	event_connection_close(pump, seat);
+	return false;
+}
+
+/* Keeps the input for this connection until its next event.  False without memory: it is closed. */
+static bool park(struct event_pump *pump, uint32_t seat)
+{
+	struct event_connection *c = &pump->at[seat];
+
+	if (c->parked)
+		event_parked_trim(&c->parked);
+	else if (pump->in.len > 0 && !event_parked_put_input(&c->parked, &pump->in, pump->came_ns))
+		return give_up(pump, seat);
+	return true;
+}
+
+/* ---- the conversation goes on ---- */
+
+/* Keeps what was not sent of the output, and the input.  False without memory: it is closed. */
+static bool keep_unsent(struct event_pump *pump, uint32_t seat, struct span output, size_t sent)
+{
+	struct event_connection *c = &pump->at[seat];
+
+	if (c->parked && c->parked->out_len > 0) {         /* it lies there already */
+		event_parked_sent(c->parked, (uint32_t)sent);
+		return true;
+	}
+	if (!park(pump, seat))
+		return false;
+	output = (struct span){ output.at + sent, output.len - sent };
+	return event_parked_put_output(&c->parked, output) || give_up(pump, seat);
+}
+
+/* That output was sent, n as send(2) says.  False when that is not all: it is parked, or the connection closed. */
+static bool is_all_sent(struct event_pump *pump, uint32_t seat, struct span output, ssize_t n)
+{
+	struct event_connection *c = &pump->at[seat];
+
+	if (n > 0)
+		meter_count(pump->meter, COUNT_BYTES_OUT, (uint64_t)n);
+	if (n == (ssize_t)output.len) {
+		pump->out.len = 0;
+		conversation_resume(&c->conversation, pump->now_us);
+		return true;
+	}
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		worker_note(pump->worker, seat, "gone before its answer", NULL);
+		event_connection_close(pump, seat);
+		return false;
+	}
+	if (!keep_unsent(pump, seat, output, n > 0 ? (size_t)n : 0))
+		return false;
+	if (n > 0 || c->state != EVENT_WRITES) {
+		c->unsent = driver_unsent(pump->worker->fds[seat]);
+		c->until_us = pump->now_us + (uint64_t)pump->worker->config->write_us;
+		event_pump_look_by(pump, c->until_us);
+	}
+	become(pump, seat, EVENT_WRITES);
+	return false;
+}
+
+/* Sends what the output buffer holds, answers to so many questions.  False when that can't go on at once. */
+static bool send_out(struct event_pump *pump, uint32_t seat, bool awaited, uint32_t answered)
+{
+	struct span output = { pump->out.at, pump->out.len };
+	ssize_t n = pump->engine->send(seat, awaited);
+
+	if (answered > 0) {
+		pump->mark_ns = clock_now_ns();
+		meter_time(pump->meter, pump->came_ns, pump->begun_ns, pump->mark_ns, answered);
+		pump->begun_ns = pump->mark_ns;
+	}
+	if (n >= 0 || errno != EINPROGRESS)
+		return is_all_sent(pump, seat, output, n);
+	if (park(pump, seat))
+		become(pump, seat, EVENT_SENDS);
+	return false;
+}
+
+/* Computes now; the delay is a place in the queue, which needs no order since it is the same for all. */
+static bool pay_at_once(struct event_pump *pump, uint32_t seat)
+{
+	struct event_connection *c = &pump->at[seat];
+	int64_t delay_us = pump->worker->config->delay_us;
+
+	driver_compute(pump->worker->config);
+	if (delay_us == 0) {
+		conversation_paid(&c->conversation);
+		return true;
+	}
+	if (!park(pump, seat))
+		return false;
+	c->until_us = clock_now_us() + (uint64_t)delay_us;
+	c->next = EVENT_NOBODY;
+	if (pump->first_due == EVENT_NOBODY)
+		pump->first_due = seat;
+	else
+		pump->at[pump->last_due].next = seat;
+	pump->last_due = seat;
+	become(pump, seat, EVENT_PAYS);
+	return false;
+}
+
+/* See end_drained() of the blocking pump: here the wait for the last byte's arrival is a state. */
+static void finish(struct event_pump *pump, uint32_t seat)
+{
+	struct event_connection *c = &pump->at[seat];
+	int fd = pump->worker->fds[seat];
+
+	event_parked_drop(&c->parked);
+	if (worker_phase(pump->worker) >= PHASE_DRAINS && (c->unsent = driver_unsent(fd)) > 0) {
+		become(pump, seat, EVENT_LEAVES);
+		c->until_us = pump->now_us + (uint64_t)pump->worker->config->write_us;
+		return;
+	}
+	if (worker_phase(pump->worker) >= PHASE_DRAINS)
+		shutdown(fd, SHUT_WR);
+	event_connection_close(pump, seat);
+}
+
+static void linger(struct event_pump *pump, uint32_t seat)
+{
+	struct event_connection *c = &pump->at[seat];
+
+	event_parked_drop(&c->parked);
+	shutdown(pump->worker->fds[seat], SHUT_WR);
+	pump->mark_ns = 0;
+	c->unsent = 0;
+	c->until_us = pump->now_us + DRIVER_LINGER_US;
+	event_pump_look_by(pump, c->until_us);
+	become(pump, seat, EVENT_LINGERS);
+}
+
+/* Answers what the input buffer holds, as far as the client takes the answers; then waits for the next event. */
+static void go_on(struct event_pump *pump, uint32_t seat)
+{
+	struct event_connection *c = &pump->at[seat];
+	const struct driver driver = driver_of(pump, seat);
+
+	for (;;) {
+		uint32_t answered = 0;
+		enum conversation_state state = c->conversation.over;
+
+		if (!state)
+			state = driver_answer(&driver, input_of(pump, c), &pump->out, pump->now_us, &answered);
+		if (pump->out.len > 0 && !send_out(pump, seat, state != CONVERSATION_READ, answered))
+			return;
+		switch (state) {
+		case CONVERSATION_FLUSH:
+			continue;
+		case CONVERSATION_PAY:
+			if (pay_at_once(pump, seat))
+				continue;
+			return;
+		case CONVERSATION_MEET:
+			event_connection_close(pump, seat);
+			return;
+		case CONVERSATION_LINGER:
+			linger(pump, seat);
+			return;
+		case CONVERSATION_CLOSE:
+			finish(pump, seat);
+			return;
+		case CONVERSATION_READ:
+			if (!park(pump, seat))
+				return;
+			become(pump, seat, EVENT_READS);
+			if (c->conversation.asking)
+				event_pump_look_by(pump, conversation_deadline_us(&c->conversation));
+			return;
+		}
+	}
+}
+
+/* Reads once and answers; false when there was nothing to read. */
+static bool read_once(struct event_pump *pump, uint32_t seat)
+{
+	struct event_connection *c = &pump->at[seat];
+	uint32_t held;
+	ssize_t n;
+
+	take_up(pump, c);
+	held = c->parked ? c->parked->in.len : 0;
+	pump->in.size -= held;    /* together they are no more than that */
+	n = pump->engine->receive(seat);
+	pump->in.size += held;
+	if (n > 0) {
+		pump->came_ns = pump->woken_ns;
+		meter_count(pump->meter, COUNT_BYTES_IN, (uint64_t)n);
+		if (!c->parked) {
+			pump->in.len += (uint32_t)n;
+		} else if (!event_parked_add_input(&c->parked, (struct span){ pump->in.at, (size_t)n },
+		                                   pump->in.size, pump->came_ns)) {
+			give_up(pump, seat);
+			return true;
+		}
+	} else if (n == 0) {
+		conversation_end(&c->conversation);
+	} else if (errno == EAGAIN || errno == EINTR) {
+		park(pump, seat);
+		return false;
+	} else {
+		worker_note(pump->worker, seat, "connection lost", NULL);
+		event_connection_close(pump, seat);
+		return true;
+	}
+	go_on(pump, seat);
+	return true;
+}
+
+/* Sends what was parked, with either engine from where it lies; then answers what was held back meanwhile. */
+static void write_once(struct event_pump *pump, uint32_t seat)
+{
+	struct event_connection *c = &pump->at[seat];
+	struct span output = event_parked_output(c->parked);
+	ssize_t n = send(pump->worker->fds[seat], output.at, output.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	take_up(pump, c);
+	if (!is_all_sent(pump, seat, output, n))
+		return;
+	event_parked_sent(c->parked, (uint32_t)n);
+	event_parked_trim(&c->parked);
+	go_on(pump, seat);
+}
+
+/* What became of output that the engine put off. */
+static void take_outcome(struct event_pump *pump, const struct event *event)
+{
+	uint32_t seat = event->what;
+
+	take_up(pump, &pump->at[seat]);
+	errno = event->result < 0 ? -event->result : 0;
+	if (is_all_sent(pump, seat, event->output, event->result))
+		go_on(pump, seat);
+}
+
+static void drop_input(struct event_pump *pump, uint32_t seat)
+{
+	struct event_connection *c = &pump->at[seat];
+	ssize_t n;
+
+	take_up(pump, c);
+	n = pump->engine->receive(seat);
+	if (n > 0)
+		c->unsent += (int)n;
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) || c->unsent >= DRIVER_LINGER_BYTES)
+		event_connection_close(pump, seat);
+}
+
+void event_connection_expire(struct event_pump *pump, uint32_t seat)
+{
+	struct event_connection *c = &pump->at[seat];
+	struct driver driver = driver_of(pump, seat);
+
+	pump->begun_ns = clock_now_ns();
+	for (int n = 0; n < DRIVER_LATE_READS && c->state == EVENT_READS &&
+	     conversation_deadline_us(&c->conversation) <= pump->now_us; n++)
+		if (!read_once(pump, seat))
+			break;
+	if (c->state != EVENT_READS)
+		return;
+	take_up(pump, c);
+	driver_expire(&driver, input_of(pump, c), &pump->out, pump->now_us);
+	go_on(pump, seat);
+}
+
+void event_connection_handle(struct event_pump *pump, const struct event *event)
+{
+	uint32_t seat = event->what;
+
+	pump->begun_ns = pump->mark_ns ? pump->mark_ns : clock_now_ns();
+	pump->mark_ns = 0;
+	switch (pump->at[seat].state) {
+	case EVENT_READS:
+		read_once(pump, seat);
+		break;
+	case EVENT_WRITES:
+		write_once(pump, seat);
+		break;
+	case EVENT_SENDS:
+		if (event->sent)
+			take_outcome(pump, event);
+		break;
+	case EVENT_LINGERS:
+		drop_input(pump, seat);
+		break;
+	case EVENT_PAYS:
+		/* an end that nobody asked for would be reported for ever */
+		become(pump, seat, EVENT_PAYS_UNWATCHED);
+		break;
+	default:
+		break;            /* closed by an event earlier in this round */
+	}
+}
+
+void event_connection_paid(struct event_pump *pump, uint32_t seat)
+{
+	struct event_connection *c = &pump->at[seat];
+
+	conversation_paid(&c->conversation);
+	pump->begun_ns = (c->until_us - (uint64_t)pump->worker->config->delay_us) * 1000;
+	become(pump, seat, EVENT_READS);
+	take_up(pump, c);
+	go_on(pump, seat);
+}
+
+void event_connection_begin(struct event_pump *pump, const struct connection *connection)
+{
+	struct event_connection *c = &pump->at[connection->seat];
+
+	conversation_init(&c->conversation, connection->service, pump->now_us);
+	c->state = EVENT_READS;
+	c->family = (uint8_t)connection->family;
+	event_pump_look_by(pump, conversation_deadline_us(&c->conversation));
+}

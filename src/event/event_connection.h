@@ -1,0 +1,52 @@
+/*
+ * event_connection.h - one connection of the event pump: a conversation, and what two events leave between them.
+ *
+ * A connection is named by its seat.  Nothing here blocks; each call may end with the connection closed.
+ */
+#ifndef EVENT_EVENT_CONNECTION_H
+#define EVENT_EVENT_CONNECTION_H
+
+#include "event/event_pump.h"
+
+enum event_state {
+	EVENT_NONE,
+	EVENT_READS,
+	EVENT_SENDS,                      /* the engine has the output, and will say how much of it was taken */
+	EVENT_WRITES,                     /* the client has to take what is parked; nothing is read meanwhile */
+	EVENT_PAYS,                       /* an answer waits until it is due */
+	EVENT_PAYS_UNWATCHED,             /* the same, and the client has gone meanwhile: the send will find out */
+	EVENT_LINGERS,                    /* dropping input until the client's end */
+	EVENT_LEAVES,                     /* drained: closes when the last byte has arrived */
+};
+
+enum { EVENT_NOBODY = UINT32_MAX };
+
+struct event_connection {
+	struct conversation conversation;
+	struct event_parked *parked;      /* what is left of input and output; NULL for nothing */
+	uint64_t until_us;                /* PAYS: due; LINGERS: end; WRITES, LEAVES: cut unless a byte is taken */
+	union {
+		uint32_t next;            /* PAYS: who is due after this one */
+		int unsent;               /* WRITES, LEAVES: what the client had not taken; LINGERS: bytes dropped */
+	};
+	uint8_t state, family;
+};
+_Static_assert(sizeof(struct event_connection) <= 48, "an idle connection and its seat are to cost 128 bytes");
+
+/* A conversation begins; to watch the connection is the caller's. */
+void event_connection_begin(struct event_pump *, const struct connection *);
+
+/* Does what an event allows. */
+void event_connection_handle(struct event_pump *, const struct event *);
+
+/* PAYS: the answer is due. */
+void event_connection_paid(struct event_pump *, uint32_t seat);
+
+/* READS: the deadline is over.  What was received by now still counts, then the conversation is judged. */
+void event_connection_expire(struct event_pump *, uint32_t seat);
+
+/* Closes it, without a word; the second also counts and logs that the client takes no answer. */
+void event_connection_close(struct event_pump *, uint32_t seat);
+void event_connection_time_out(struct event_pump *, uint32_t seat);
+
+#endif

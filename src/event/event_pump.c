@@ -1,0 +1,181 @@
+/*
+ * event_pump.c - many connections in one thread: who they are, and time.
+ *
+ * Level-triggered, no timer call per question: deadlines are compared on a coarse tick.
+ */
+#include "event/event_pump.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "event/event_connection.h"
+#include "worker/driver.h"
+
+enum { LEAVE_CHECK_US = 2 * CLOCK_MS };
+
+/* ---- connections ---- */
+
+void event_pump_add(struct event_pump *pump, const struct connection *connection)
+{
+	static struct log_limit limit;
+
+	pump->open++;
+	pump->mark_ns = 0;
+	if (connection->seat < pump->lowest)
+		pump->lowest = connection->seat;
+	if (connection->seat > pump->highest)
+		pump->highest = connection->seat;
+	event_connection_begin(pump, connection);
+	if (!pump->engine->want(connection->seat, EVENT_ABSENT, EVENT_INPUT)) {
+		log_limited(&limit, LOG_WARNING, "can't watch a connection: %s; it is closed", strerror(errno));
+		event_connection_close(pump, connection->seat);
+	}
+}
+
+/* ---- time ---- */
+
+static void pay_what_is_due(struct event_pump *pump)
+{
+	uint64_t now_us = clock_now_us();
+
+	while (pump->first_due != EVENT_NOBODY && pump->at[pump->first_due].until_us <= now_us) {
+		uint32_t seat = pump->first_due;
+
+		pump->first_due = pump->at[seat].next;
+		event_connection_paid(pump, seat);
+	}
+}
+
+/* No byte was taken since the last look: time is up; else it begins anew. */
+static bool is_stuck(struct event_pump *pump, uint32_t seat)
+{
+	struct event_connection *c = &pump->at[seat];
+	int unsent = driver_unsent(pump->worker->fds[seat]);
+	bool stuck = unsent >= c->unsent;
+
+	c->unsent = unsent;
+	c->until_us = pump->now_us + (uint64_t)pump->worker->config->write_us;
+	return stuck;
+}
+
+/* Looks at one connection's time-out; returns when it has to be looked at again. */
+static uint64_t look_at(struct event_pump *pump, uint32_t seat)
+{
+	struct event_connection *c = &pump->at[seat];
+
+	switch (c->state) {
+	case EVENT_READS:
+		if (conversation_deadline_us(&c->conversation) <= pump->now_us)
+			event_connection_expire(pump, seat);
+		return c->state == EVENT_READS ? conversation_deadline_us(&c->conversation) : pump->look_us;
+	case EVENT_WRITES:
+		if (c->until_us <= pump->now_us && is_stuck(pump, seat)) {
+			event_connection_time_out(pump, seat);
+			return UINT64_MAX;
+		}
+		return c->until_us;
+	case EVENT_LINGERS:
+		if (c->until_us <= pump->now_us) {
+			event_connection_close(pump, seat);
+			return UINT64_MAX;
+		}
+		return c->until_us;
+	default:
+		return 0;         /* may be READS again before long */
+	}
+}
+
+static void look_at_all(struct event_pump *pump)
+{
+	pump->look_us = UINT64_MAX;
+	for (uint32_t seat = pump->lowest; seat <= pump->highest && pump->open > 0; seat++)
+		if (pump->at[seat].state != EVENT_NONE)
+			event_pump_look_by(pump, look_at(pump, seat));
+	if (pump->look_us < pump->now_us + pump->tick_us)
+		pump->look_us = pump->now_us + pump->tick_us;
+}
+
+static void let_go(struct event_pump *pump)
+{
+	for (uint32_t seat = pump->lowest; seat <= pump->highest; seat++) {
+		struct event_connection *c = &pump->at[seat];
+
+		if (c->state != EVENT_LEAVES)
+			continue;
+		if (driver_unsent(pump->worker->fds[seat]) == 0) {
+			shutdown(pump->worker->fds[seat], SHUT_WR);
+			event_connection_close(pump, seat);
+		} else if (c->until_us <= pump->now_us && is_stuck(pump, seat)) {
+			event_connection_close(pump, seat);
+		}
+	}
+}
+
+void event_pump_tick(struct event_pump *pump)
+{
+	if (pump->first_due != EVENT_NOBODY)
+		pay_what_is_due(pump);
+	if (pump->look_us <= pump->now_us)
+		look_at_all(pump);
+	if (pump->leaving > 0)
+		let_go(pump);
+}
+
+/* Does an event come soon?  One that is signalled does, as it makes a descriptor readable. */
+static bool comes_soon(struct event_pump *pump, uint64_t until_us)
+{
+	uint64_t end_us = clock_now_us() + pump->busy_poll_us;
+
+	if (until_us < end_us)
+		end_us = until_us;
+	do
+		if (pump->engine->wait(0))
+			return true;
+	while (clock_now_us() < end_us);
+	return false;
+}
+
+void event_pump_wait(struct event_pump *pump, uint64_t until_us)
+{
+	uint64_t until = until_us ? until_us : UINT64_MAX;
+
+	if (pump->look_us < until)
+		until = pump->look_us;
+	if (pump->leaving > 0 && pump->now_us + LEAVE_CHECK_US < until)
+		until = pump->now_us + LEAVE_CHECK_US;
+	if (pump->first_due != EVENT_NOBODY && pump->at[pump->first_due].until_us < until)
+		until = pump->at[pump->first_due].until_us;
+	if (pump->busy_poll_us == 0 || !comes_soon(pump, until))
+		pump->engine->wait(until);
+	/* not the coarse clock: what is due would seem to be early by a tick, and the next wait would be none */
+	pump->mark_ns = pump->woken_ns = clock_now_ns();
+	pump->now_us = pump->woken_ns / 1000;
+}
+
+/* ---- opening ---- */
+
+const char *event_pump_open(struct event_pump *pump, struct worker *worker, const struct event_engine *engine)
+{
+	const struct config *config = worker->config;
+	int64_t shortest_us = config->idle_us < config->question_us ? config->idle_us : config->question_us;
+
+	if (config->write_us < shortest_us)
+		shortest_us = config->write_us;
+	*pump = (struct event_pump){
+		.worker = worker,
+		.at = worker_reserve(worker->board->seats, sizeof *pump->at),
+		.engine = engine,
+		.lowest = worker->board->seats,
+		.first_due = EVENT_NOBODY,
+		.now_us = clock_coarse_us(),
+		.meter = meter_of(worker->board, worker->number, 0, false),
+		.look_us = UINT64_MAX,
+		.tick_us = (uint64_t)(shortest_us < 8 * CLOCK_S ? shortest_us / 8 : CLOCK_S),
+		.in = { .at = worker->buffers, .size = worker->in_size },
+		.out = { .at = worker->buffers + worker->in_size, .size = worker->out_size },
+	};
+	return engine->open(pump);
+}
