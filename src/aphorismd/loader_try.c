@@ -1,7 +1,7 @@
 /*
  * loader_try.c - what --test and --dump say to people.
  *
- * Each line ends with its level, so that what stands in front of it is the same that a start or a reload would say.
+ * Each line of a test ends with its level, so that what stands before it is what a start or a reload would say.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +25,9 @@ struct trial {
 
 static void say(struct trial *trial, enum doctor_level level, const char *line)
 {
-	plain_say(stderr, "%s [%s]", line, doctor_level_name(level));
+	bool shown = trial->options->action == ACTION_TEST;
+
+	plain_say(stderr, shown ? "%s [%s]" : "%s", line, doctor_level_name(level));
 	trial->count[level]++;
 }
 
