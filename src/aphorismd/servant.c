@@ -69,6 +69,11 @@ static bool is_roots(const char *user)
 	return *user == '\0' || strcmp(user, "root") == 0 || strcmp(user, "0") == 0;
 }
 
+static bool is_walled(const struct unit *unit)
+{
+	return unit->bounded || unit_has(unit, UNIT_HOME) || unit_has(unit, UNIT_TMP) || unit_has(unit, UNIT_SYSTEM);
+}
+
 static void __attribute__((format(printf, 2, 3))) doubt(struct servant *servant, const char *format, ...)
 {
 	va_list arguments;
@@ -89,9 +94,9 @@ void servant_learn(struct servant *servant, const struct options *options)
 	if (!servant->by_root)
 		return;
 	unit_read(&servant->unit);
-	/* a unit of root's does what any start by root does, if not more */
+	/* a unit of root's does what any start by root does, if it does no more */
 	roots = is_roots(unit->value[UNIT_USER]);
-	if (!unit->installed || (roots && unit->beyond[0] == '\0'))
+	if (!unit->installed || (roots && unit->beyond[0] == '\0' && !is_walled(unit)))
 		return;
 	servant->reads = unit_reads(unit, options->file);
 	if (!roots && !(servant->by_unit = find_user(servant)))
@@ -102,6 +107,8 @@ void servant_learn(struct servant *servant, const struct options *options)
 		doubt(servant, "it reads another file");
 	else if (!unit->enabled)
 		doubt(servant, "it is not enabled");
+	else if (roots)
+		doubt(servant, "it is root's, and what it takes from him is not followed here");
 }
 
 const char *servant_who(const struct servant *servant, char to[SERVANT_WORDS])

@@ -305,6 +305,7 @@ def test_another_user(world):
 @pytest.mark.parametrize("doubt, reason", [("disabled", "it is not enabled"), ("file", "it reads another file"),
                                            ("beyond", "what its BindPaths makes of it is not followed here"),
                                            ("user", "its user nosuch, or its group, does not exist"),
+                                           ("User=root\nProtectHome=yes", "it is root's, and what it takes"),
                                            ("User=%p", "its user %p, or its group, does not exist"),
                                            ("ReadWritePaths=%t/x", "what its ReadWritePaths makes of it"),
                                            ("SupplementaryGroups='adm'", "what its SupplementaryGroups makes of it"),
