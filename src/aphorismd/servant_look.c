@@ -59,6 +59,11 @@ static const char *as_whom(const struct look *look, char to[SERVANT_WORDS])
 
 /* ---- addresses ---- */
 
+static bool is_file(const char *address)
+{
+	return strncmp(address, UNIX, strlen(UNIX)) == 0;
+}
+
 static bool is_low(void *arg, const char *capability)
 {
 	(void)arg;
@@ -193,7 +198,7 @@ static int obstacle(const struct look *look, const char *path, bool at_start)
 static void look_at_folder(const struct look *look, enum doctor_level level, const char *about, const char *file,
                            bool at_start)
 {
-	const char *path = file + (strncmp(file, UNIX, strlen(UNIX)) == 0 ? strlen(UNIX) : 0);
+	const char *path = file + (is_file(file) ? strlen(UNIX) : 0);
 	char folder[PATH_MAX], real[PATH_MAX], mend[PATH_MAX + 64], whom[SERVANT_WORDS];
 	const char *slash = strrchr(path, '/');
 	int error;
@@ -230,15 +235,49 @@ static void look_at_folders(const struct look *look)
 		look_at_folder(look, DOCTOR_WARNING, "metrics.file", config->metrics, false);
 }
 
+/* Takes a UNIX listener's address apart: its folder by its name without links, and the name in there. */
+static const char *take_apart(const char *address, char folder[PATH_MAX])
+{
+	const char *path = address + strlen(UNIX), *slash = strrchr(path, '/');
+	char named[PATH_MAX];
+
+	snprintf(named, sizeof named, "%.*s/", (int)(slash - path), path);
+	name_folder(folder, named);
+	return slash + 1;
+}
+
+static bool is_same_file(const char *address, const char *other)
+{
+	char folder[PATH_MAX], other_folder[PATH_MAX];
+	const char *name = take_apart(address, folder), *other_name = take_apart(other, other_folder);
+
+	return strcmp(folder, other_folder) == 0 && strcmp(name, other_name) == 0;
+}
+
+/* Whom it is to belong to, and whether one before it in the list is the same by another name. */
+static void look_at_file(const struct look *look, int64_t i)
+{
+	const struct config_listen *all = look->config->listen;
+	const char *why = look->servant->by_root ? listener_cant_give(&all[i]) : NULL;
+	char whom[SERVANT_WORDS];
+
+	look_at_folder(look, look->grave, "listen", all[i].address, true);
+	if (why)
+		find(look, look->grave, "listen", "no user, and a group of the unit's SupplementaryGroups=", "%s: %s%s",
+		     all[i].address, why, as_whom(look, whom));
+	for (int64_t k = 0; k < i; k++)
+		if (is_file(all[k].address) && is_same_file(all[k].address, all[i].address))
+			find(look, look->grave, "listen", "", "%s is the same file as %s", all[i].address,
+			     all[k].address);
+}
+
 static void look_at_listeners(const struct look *look)
 {
 	const struct config *config = look->config;
 
 	for (int64_t i = 0; i < config->listeners; i++) {
-		const char *address = config->listen[i].address;
-
-		if (strncmp(address, UNIX, strlen(UNIX)) == 0)
-			look_at_folder(look, look->grave, "listen", address, true);
+		if (is_file(config->listen[i].address))
+			look_at_file(look, i);
 		else
 			look_at_address(look, &config->listen[i]);
 	}

@@ -340,6 +340,32 @@ def test_what_can_not_be_known(world, doubt, reason):
 
 
 @root_only
+@pytest.mark.parametrize("owner, groups, reason", [
+    ('user = "daemon"', "", "user: only root can give a socket to another user"),
+    ('group = "adm"', "", "group: only root can give a socket to a group that the daemon is no member of"),
+    ('group = "adm"', "SupplementaryGroups=adm\n", None), ('user = "nobody"', "", None)])
+def test_whom_a_socket_is_to_belong_to(world, owner, groups, reason):
+    listen = f'{{ address = "unix:/run/aphorismd/s"; {owner}; }}'
+    world.write("mnt/aphorismd.conf", CONFIG.replace('"127.0.0.1:0"', listen))
+    world.unit(groups)
+    lines = world.tried(status=78 if reason else 0)
+    assert len(lines) == (2 if reason else 1)
+    assert not reason or (f"listen: unix:/run/aphorismd/s: {reason}; " in lines[0] and lines[0].endswith(" [error]"))
+
+
+@root_only
+def test_the_same_socket_by_two_names(world):
+    (world.place / "home/link").symlink_to("/run/aphorismd")
+    (world.place / "run/aphorismd").mkdir()
+    shutil.chown(world.place / "run/aphorismd", "nobody")
+    world.unit("")
+    for other in ("/var/run/./aphorismd/s", "/home/link//s"):
+        lines = world.tried("-l", "unix:/run/aphorismd/s", "-l", f"unix:{other}", status=78)
+        assert lines[:-1] == [f"listen: unix:{other} is the same file as unix:/run/aphorismd/s [error]"]
+    assert len(world.tried("-l", "unix:/run/aphorismd/s", "-l", "unix:/run/aphorismd/t")) == 1
+
+
+@root_only
 def test_by_a_root_who_can_not_become_him(world):
     """As in some containers: what can't be looked at is no error."""
     world.write("mnt/zen.aphorisms", TABLE, 0o600)
