@@ -65,6 +65,7 @@ static int load(struct trial *trial, struct image *image)
 	static struct loader theirs, ours;
 	bool as_servant = trial->options->action == ACTION_TEST && trial->servant.by_root && trial->servant.reads;
 	int status = loader_run(&theirs, trial->options, as_servant ? &trial->servant : NULL, image);
+	bool knows = status != EX_OSERR;  /* else he could not be asked, as servant_look() will say */
 
 	if (status == 0 || !as_servant) {
 		loader_each_report(theirs.text, say_report, trial);
@@ -72,26 +73,30 @@ static int load(struct trial *trial, struct image *image)
 	}
 	status = loader_run(&ours, trial->options, NULL, image);
 	loader_each_report(ours.text, say_report, trial);
-	if (status == 0)
+	if (status == 0 && knows)
 		loader_each_report(theirs.text, say_refusal, trial);
 	return status;
 }
 
-/* A start as root would resolve them; to anybody else --test says nothing of root's start. */
+/*
+ * A start as root would resolve them; to anybody else --test says nothing of that.  That the default user is missing is
+ * nobody's fault as long as a unit may be to serve, which has its own.
+ */
 static int try_privileges(struct trial *trial, const struct config *config)
 {
 	char reason[PRIVILEGES_REASON];
 	struct privileges privileges;
+	bool grave = trial->servant.certain || config->set.user || config->group[0] != '\0';
 	int status;
 
 	if (!trial->servant.by_root || (trial->servant.by_unit && trial->servant.certain))
 		return 0;
 	status = privileges_resolve(&privileges, config, reason);
-	if (status != 0)
-		say(trial, DOCTOR_ERROR, reason);
-	else
+	if (status == 0)
 		doctor_check_user(&privileges, say_finding, trial);
-	return status;
+	else
+		say(trial, grave ? DOCTOR_ERROR : DOCTOR_WARNING, reason);
+	return grave ? status : 0;
 }
 
 static int try_model(struct trial *trial, const struct config *config)

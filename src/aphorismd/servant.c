@@ -9,18 +9,36 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
 #include "aphorismd/privileges.h"
 
+#define DIGITS "0123456789"
+
 /* ---- who ---- */
+
+/* By number, too, as long as it is known by a name. */
+static const struct passwd *user_of(const char *name)
+{
+	const struct passwd *user = getpwnam(name);
+
+	return user || name[strspn(name, DIGITS)] != '\0' ? user : getpwuid((uid_t)strtoul(name, NULL, 10));
+}
+
+static const struct group *group_of(const char *name)
+{
+	const struct group *group = getgrnam(name);
+
+	return group || name[strspn(name, DIGITS)] != '\0' ? group : getgrgid((gid_t)strtoul(name, NULL, 10));
+}
 
 static bool add_group(void *arg, const char *name)
 {
 	struct servant *servant = arg;
-	const struct group *group = getgrnam(name);
+	const struct group *group = group_of(name);
 
 	if (group && servant->group_count < SERVANT_GROUPS)
 		servant->groups[servant->group_count++] = group->gr_gid;
@@ -32,18 +50,28 @@ static bool find_user(struct servant *servant)
 {
 	const struct unit *unit = &servant->unit;
 	const char *name = unit->value[UNIT_USER], *group_name = unit->value[UNIT_GROUP];
-	const struct passwd *user = getpwnam(name);
-	const struct group *group = *group_name ? getgrnam(group_name) : NULL;
+	const struct passwd *user = user_of(name);
+	const struct group *group = *group_name ? group_of(group_name) : NULL;
 
 	if (!user || (*group_name && !group))
 		return false;
 	servant->uid = user->pw_uid;
 	servant->gid = group ? group->gr_gid : user->pw_gid;
 	servant->group_count = SERVANT_GROUPS;
-	if (getgrouplist(name, servant->gid, servant->groups, &servant->group_count) < 0)
+	if (getgrouplist(user->pw_name, servant->gid, servant->groups, &servant->group_count) < 0)
 		servant->group_count = SERVANT_GROUPS;
 	unit_any(unit, UNIT_GROUPS, add_group, servant);
 	return true;
+}
+
+static bool is_roots(const char *user)
+{
+	return *user == '\0' || strcmp(user, "root") == 0 || strcmp(user, "0") == 0;
+}
+
+static bool is_walled(const struct unit *unit)
+{
+	return unit->bounded || unit_has(unit, UNIT_HOME) || unit_has(unit, UNIT_TMP) || unit_has(unit, UNIT_SYSTEM);
 }
 
 static void __attribute__((format(printf, 2, 3))) doubt(struct servant *servant, const char *format, ...)
@@ -59,17 +87,19 @@ static void __attribute__((format(printf, 2, 3))) doubt(struct servant *servant,
 void servant_learn(struct servant *servant, const struct options *options)
 {
 	const struct unit *unit = &servant->unit;
+	bool roots;
 
 	*servant = (struct servant){ .by_root = geteuid() == 0, .reads = true };
 	servant->certain = servant->by_root;
 	if (!servant->by_root)
 		return;
 	unit_read(&servant->unit);
-	/* a unit of root's does what any start by root does */
-	if (!unit->installed || unit->value[UNIT_USER][0] == '\0' || strcmp(unit->value[UNIT_USER], "root") == 0)
+	/* a unit of root's does what any start by root does, if it does no more */
+	roots = is_roots(unit->value[UNIT_USER]);
+	if (!unit->installed || (roots && unit->beyond[0] == '\0' && !is_walled(unit)))
 		return;
 	servant->reads = unit_reads(unit, options->file);
-	if (!(servant->by_unit = find_user(servant)))
+	if (!roots && !(servant->by_unit = find_user(servant)))
 		doubt(servant, "its user %s, or its group, does not exist", unit->value[UNIT_USER]);
 	else if (unit->beyond[0] != '\0')
 		doubt(servant, "what its %s makes of it is not followed here", unit->beyond);
@@ -77,6 +107,8 @@ void servant_learn(struct servant *servant, const struct options *options)
 		doubt(servant, "it reads another file");
 	else if (!unit->enabled)
 		doubt(servant, "it is not enabled");
+	else if (roots)
+		doubt(servant, "it is root's, and what it takes from him is not followed here");
 }
 
 const char *servant_who(const struct servant *servant, char to[SERVANT_WORDS])

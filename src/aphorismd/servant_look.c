@@ -9,7 +9,9 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -57,16 +59,22 @@ static const char *as_whom(const struct look *look, char to[SERVANT_WORDS])
 
 /* ---- addresses ---- */
 
+static bool is_file(const char *address)
+{
+	return strncmp(address, UNIX, strlen(UNIX)) == 0;
+}
+
 static bool is_low(void *arg, const char *capability)
 {
 	(void)arg;
-	return strcmp(capability, "CAP_NET_BIND_SERVICE") == 0;
+	return strcasecmp(capability, "CAP_NET_BIND_SERVICE") == 0;
 }
 
 /* One of a user namespace of its own says nothing about the machine's ports. */
 static bool may_bind_low(const struct unit *unit)
 {
-	return unit_any(unit, UNIT_CAPABILITIES, is_low, NULL) && !unit_has(unit, UNIT_PRIVATE_USERS);
+	return unit_any(unit, UNIT_CAPABILITIES, is_low, NULL) && !unit_has(unit, UNIT_PRIVATE_USERS) &&
+	       (!unit->bounded || unit_any(unit, UNIT_BOUNDING, is_low, NULL));
 }
 
 /* Whether an address is in use is not asked: by the daemon that runs it is.  One that is missing may be there later. */
@@ -86,19 +94,73 @@ static void look_at_address(const struct look *look, const struct config_listen 
 
 /* ---- folders ---- */
 
+/* A folder by its name without links, as far as it is there: what the unit makes at a start may not be. */
+static void name_folder(char to[PATH_MAX], const char *folder)
+{
+	char above[PATH_MAX], real[PATH_MAX];
+	const char *slash;
+	size_t len;
+
+	snprintf(to, PATH_MAX, "%s", folder);
+	for (len = strlen(to); len > 1 && to[len - 1] == '/'; len--)
+		to[len - 1] = '\0';
+	slash = strrchr(to, '/');
+	snprintf(above, sizeof above, "%.*s/", (int)(slash ? slash - to : 0), to);
+	if (realpath(to, real))
+		snprintf(to, PATH_MAX, "%s", real);
+	else if (slash && realpath(above, real) && strlen(real) + strlen(slash) < PATH_MAX) {
+		memmove(to + strlen(real), slash, strlen(slash) + 1);
+		memcpy(to, real, strlen(real));
+	}
+}
+
 static bool is_above(const char *folder, const char *path)
 {
-	size_t len = strlen(folder);
+	size_t len = strcmp(folder, "/") == 0 ? 0 : strlen(folder);
 
-	return len > 0 && strncmp(folder, path, len) == 0 && (path[len] == '/' || path[len] == '\0');
+	return strncmp(folder, path, len) == 0 && (path[len] == '/' || path[len] == '\0');
 }
 
 static bool is_word_above(void *path, const char *word)
 {
-	return is_above(word + strspn(word, "-+"), path);
+	char folder[PATH_MAX];
+
+	name_folder(folder, word + strspn(word, "-+"));
+	return is_above(folder, path);
 }
 
-/* Under ProtectSystem=strict all is, but for what the unit names and what it makes. */
+/* Is it in a folder that the unit makes, or is that?  Shortens the path. */
+static bool is_made(const struct unit *unit, char *path)
+{
+	char *slash = path;
+
+	while (slash && !unit_makes(unit, path))
+		if ((slash = strrchr(path, '/')) != NULL)
+			*slash = '\0';
+	return slash != NULL;
+}
+
+static bool is_among(const char *const *folders, const char *path)
+{
+	while (*folders && !is_above(*folders, path))
+		folders++;
+	return *folders != NULL;
+}
+
+/* Two keys wall off a part each; and a /tmp of its own is not among that. */
+static bool is_walled_off(const struct unit *unit, const char *path)
+{
+	static const char *const homes[] = { "/home", "/root", "/run/user", NULL };
+	static const char *const others[] = { "/dev", "/proc", "/sys", NULL };
+	static const char *const temporary[] = { "/tmp", "/var/tmp", NULL };
+
+	if (is_among(homes, path))
+		return strcmp(unit->value[UNIT_HOME], "read-only") == 0;
+	return strcmp(unit->value[UNIT_SYSTEM], "strict") == 0 && !is_among(others, path) &&
+	       !(unit_has(unit, UNIT_TMP) && is_among(temporary, path));
+}
+
+/* But for what the unit names, and what it makes. */
 static bool is_read_only(const struct servant *servant, const struct folder *folder)
 {
 	const struct unit *unit = &servant->unit;
@@ -106,13 +168,11 @@ static bool is_read_only(const struct servant *servant, const struct folder *fol
 	ssize_t len;
 
 	snprintf(link, sizeof link, "/proc/self/fd/%d", folder->fd);
-	if (!servant->by_unit || strcmp(unit->value[UNIT_SYSTEM], "strict") != 0 ||
-	    (len = readlink(link, path, sizeof path - 1)) < 0)
+	if (!servant->by_unit || (len = readlink(link, path, sizeof path - 1)) < 0)
 		return false;
 	path[len] = '\0';
-	if (unit_has(unit, UNIT_TMP) && (is_above("/tmp", path) || is_above("/var/tmp", path)))
-		return false;
-	return !unit_makes(unit, path) && !unit_any(unit, UNIT_WRITABLE, is_word_above, path);
+	return is_walled_off(unit, path) && !unit_any(unit, UNIT_WRITABLE, is_word_above, path) &&
+	       !is_made(unit, path);
 }
 
 /* What is in the way of a new file there, or 0.  Of somebody else than root nobody knows as whom he means to serve. */
@@ -138,16 +198,17 @@ static int obstacle(const struct look *look, const char *path, bool at_start)
 static void look_at_folder(const struct look *look, enum doctor_level level, const char *about, const char *file,
                            bool at_start)
 {
-	const char *path = file + (strncmp(file, UNIX, strlen(UNIX)) == 0 ? strlen(UNIX) : 0);
-	char folder[PATH_MAX], mend[PATH_MAX + 64], whom[SERVANT_WORDS];
+	const char *path = file + (is_file(file) ? strlen(UNIX) : 0);
+	char folder[PATH_MAX], real[PATH_MAX], mend[PATH_MAX + 64], whom[SERVANT_WORDS];
 	const char *slash = strrchr(path, '/');
 	int error;
 
 	snprintf(folder, sizeof folder, "%.*s", (int)(slash ? slash - path : 0), path);
-	if (look->servant->by_unit && unit_makes(&look->servant->unit, folder))
+	name_folder(real, folder);
+	if (look->servant->by_unit && unit_makes(&look->servant->unit, real))
 		return;
 	error = obstacle(look, path, at_start);
-	if (error == ENOENT && strcmp(folder, DEFAULT_FOLDER) == 0) {
+	if (error == ENOENT && strcmp(real, DEFAULT_FOLDER) == 0) {
 		find(look, DOCTOR_NOTE, about, "",
 		     "%s: its folder isn't there now; the units and the init script make it", file);
 		return;
@@ -174,15 +235,49 @@ static void look_at_folders(const struct look *look)
 		look_at_folder(look, DOCTOR_WARNING, "metrics.file", config->metrics, false);
 }
 
+/* Takes a UNIX listener's address apart: its folder by its name without links, and the name in there. */
+static const char *take_apart(const char *address, char folder[PATH_MAX])
+{
+	const char *path = address + strlen(UNIX), *slash = strrchr(path, '/');
+	char named[PATH_MAX];
+
+	snprintf(named, sizeof named, "%.*s/", (int)(slash - path), path);
+	name_folder(folder, named);
+	return slash + 1;
+}
+
+static bool is_same_file(const char *address, const char *other)
+{
+	char folder[PATH_MAX], other_folder[PATH_MAX];
+	const char *name = take_apart(address, folder), *other_name = take_apart(other, other_folder);
+
+	return strcmp(folder, other_folder) == 0 && strcmp(name, other_name) == 0;
+}
+
+/* Whom it is to belong to, and whether one before it in the list is the same by another name. */
+static void look_at_file(const struct look *look, int64_t i)
+{
+	const struct config_listen *all = look->config->listen;
+	const char *why = look->servant->by_root ? listener_cant_give(&all[i]) : NULL;
+	char whom[SERVANT_WORDS];
+
+	look_at_folder(look, look->grave, "listen", all[i].address, true);
+	if (why)
+		find(look, look->grave, "listen", "no user, and a group of the unit's SupplementaryGroups=", "%s: %s%s",
+		     all[i].address, why, as_whom(look, whom));
+	for (int64_t k = 0; k < i; k++)
+		if (is_file(all[k].address) && is_same_file(all[k].address, all[i].address))
+			find(look, look->grave, "listen", "", "%s is the same file as %s", all[i].address,
+			     all[k].address);
+}
+
 static void look_at_listeners(const struct look *look)
 {
 	const struct config *config = look->config;
 
 	for (int64_t i = 0; i < config->listeners; i++) {
-		const char *address = config->listen[i].address;
-
-		if (strncmp(address, UNIX, strlen(UNIX)) == 0)
-			look_at_folder(look, look->grave, "listen", address, true);
+		if (is_file(config->listen[i].address))
+			look_at_file(look, i);
 		else
 			look_at_address(look, &config->listen[i]);
 	}

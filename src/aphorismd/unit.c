@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "common/regular.h"
@@ -25,30 +26,56 @@ enum { FOLDERS = sizeof folders / sizeof *folders };
 
 static const struct {
 	const char *name;
-	bool list;                        /* each line adds to it, an empty one makes it empty */
+	enum { TEXT, LIST, CHOICE } kind; /* each line of a list adds to it, an empty one makes it empty */
 } keys[UNIT_KEYS] = {
-	[UNIT_START] = { "ExecStart", true },
-	[UNIT_USER] = { "User", false },                        [UNIT_GROUP] = { "Group", false },
-	[UNIT_GROUPS] = { "SupplementaryGroups", true },        [UNIT_CAPABILITIES] = { "AmbientCapabilities", true },
-	[UNIT_PRIVATE_USERS] = { "PrivateUsers", false },       [UNIT_RUNTIME] = { "RuntimeDirectory", true },
-	[UNIT_HOME] = { "ProtectHome", false },                 [UNIT_TMP] = { "PrivateTmp", false },
-	[UNIT_SYSTEM] = { "ProtectSystem", false },             [UNIT_WRITABLE] = { "ReadWritePaths", true },
+	[UNIT_START] = { "ExecStart", LIST },
+	[UNIT_USER] = { "User", TEXT },                         [UNIT_GROUP] = { "Group", TEXT },
+	[UNIT_GROUPS] = { "SupplementaryGroups", LIST },        [UNIT_CAPABILITIES] = { "AmbientCapabilities", LIST },
+	[UNIT_BOUNDING] = { "CapabilityBoundingSet", LIST },    [UNIT_PRIVATE_USERS] = { "PrivateUsers", CHOICE },
+	[UNIT_RUNTIME] = { "RuntimeDirectory", LIST },          [UNIT_STATE] = { "StateDirectory", LIST },
+	[UNIT_CACHE] = { "CacheDirectory", LIST },              [UNIT_LOGS] = { "LogsDirectory", LIST },
+	[UNIT_HOME] = { "ProtectHome", CHOICE },                [UNIT_TMP] = { "PrivateTmp", CHOICE },
+	[UNIT_SYSTEM] = { "ProtectSystem", CHOICE },            [UNIT_WRITABLE] = { "ReadWritePaths", LIST },
 };
 
-/* Where these are said somebody has made a world of his own. */
+/* Where these are said somebody has made a world of his own, or prepares something there. */
 static const char *const beyond[] = {
-	"BindPaths", "BindReadOnlyPaths", "DynamicUser", "InaccessiblePaths", "RootDirectory", "RootImage",
-	"TemporaryFileSystem",
+	"BindPaths", "BindReadOnlyPaths", "DynamicUser", "EnvironmentFile", "ExecStartPre", "ExtensionDirectories",
+	"ExtensionImages", "ImportCredential", "InaccessiblePaths", "LoadCredential", "LoadCredentialEncrypted",
+	"MountImages", "RootDirectory", "RootImage", "SetCredential", "SetCredentialEncrypted", "TemporaryFileSystem",
+};
+
+static const char *const no[] = { "no", "false", "off", "0", "n", "f", NULL };
+static const char *const yes[] = { "yes", "true", "on", "1", "y", "t", NULL };
+static const char *const between[] = {
+	"read-only", "tmpfs", "full", "strict", "disconnected", "self", "identity", NULL,
 };
 
 /* ---- a line ---- */
 
-static bool is_beyond(const char *name, bool is_drop_in)
+static bool is_beyond(const char *name, const char *value, bool is_drop_in)
 {
 	for (size_t i = 0; i < sizeof beyond / sizeof *beyond; i++)
 		if (strcmp(name, beyond[i]) == 0)
 			return true;
-	return is_drop_in && strcmp(name, "ExecStart") == 0;
+	return (is_drop_in && strcmp(name, "ExecStart") == 0) ||
+	       (strcmp(name, "Environment") == 0 && strstr(value, "APHORISMD_"));
+}
+
+static bool is_among(const char *const *words, const char *value, int (*compare)(const char *, const char *))
+{
+	while (*words && compare(*words, value) != 0)
+		words++;
+	return *words != NULL;
+}
+
+/* What is none of the choices systemd passes over, the empty one too. */
+static void choose(char *to, const char *value)
+{
+	if (is_among(no, value, strcasecmp))
+		*to = '\0';
+	else if (is_among(yes, value, strcasecmp) || is_among(between, value, strcmp))
+		snprintf(to, UNIT_VALUE, "%s", value);
 }
 
 static void assign(char *to, bool list, const char *value)
@@ -60,11 +87,35 @@ static void assign(char *to, bool list, const char *value)
 
 static void take(struct unit *unit, const char *name, const char *value, bool is_drop_in)
 {
-	if (is_beyond(name, is_drop_in) && *value)
+	if (is_beyond(name, value, is_drop_in) && *value && !is_among(no, value, strcasecmp))
 		snprintf(unit->beyond, sizeof unit->beyond, "%s", name);
+	for (int i = 0; i < UNIT_KEYS; i++) {
+		if (strcmp(keys[i].name, name) != 0)
+			continue;
+		if (keys[i].kind == CHOICE)
+			choose(unit->value[i], value);
+		else
+			assign(unit->value[i], keys[i].kind == LIST, value);
+		unit->bounded |= i == UNIT_BOUNDING;
+	}
+}
+
+/* Specifiers, quotes, "all but these", a command with other rights; and what there was no room for. */
+static bool is_odd(enum unit_key key, const char *value)
+{
+	char prefix = value[strspn(value, "@-:")];
+
+	return strpbrk(value, "%\"'\\") || strlen(value) == UNIT_VALUE - 1 ||
+	       ((key == UNIT_CAPABILITIES || key == UNIT_BOUNDING) && strchr(value, '~')) ||
+	       (key == UNIT_START && (prefix == '+' || prefix == '!'));
+}
+
+/* Of what is in force in the end. */
+static void note_odd(struct unit *unit)
+{
 	for (int i = 0; i < UNIT_KEYS; i++)
-		if (strcmp(keys[i].name, name) == 0)
-			assign(unit->value[i], keys[i].list, value);
+		if (is_odd((enum unit_key)i, unit->value[i]))
+			snprintf(unit->beyond, sizeof unit->beyond, "%s", keys[i].name);
 }
 
 static char *trimmed(char *text)
@@ -80,14 +131,30 @@ static char *trimmed(char *text)
 
 /* ---- files ---- */
 
+static bool is_comment(const char *line)
+{
+	line += strspn(line, blanks);
+	return *line == '#' || *line == ';';
+}
+
+/* Without comments, which are no lines in the midst of one that goes on, either. */
+static ssize_t get(FILE *file, char **line, size_t *size)
+{
+	ssize_t len;
+
+	while ((len = getline(line, size, file)) >= 0 && is_comment(*line))
+		;
+	return len;
+}
+
 /* A line that ends in a backslash goes on in the next one. */
 static bool read_line(FILE *file, char **line, size_t *size)
 {
 	char *more = NULL, *joined;
 	size_t more_size = 0;
-	ssize_t len = getline(line, size, file);
+	ssize_t len = get(file, line, size);
 
-	while (len > 1 && strcmp(*line + len - 2, "\\\n") == 0 && getline(&more, &more_size, file) > 0) {
+	while (len > 1 && strcmp(*line + len - 2, "\\\n") == 0 && get(file, &more, &more_size) > 0) {
 		(*line)[len - 2] = '\0';
 		if (asprintf(&joined, "%s %s", *line, more) < 0)
 			break;
@@ -121,7 +188,7 @@ static bool read_file(struct unit *unit, const char *path, bool is_drop_in)
 
 		if (*text == '[')
 			inside = strcmp(text, "[Service]") == 0;
-		if (!inside || !equals || *text == '#' || *text == ';')
+		if (!inside || !equals)
 			continue;
 		*equals = '\0';
 		take(unit, trimmed(text), trimmed(equals + 1), is_drop_in);
@@ -131,16 +198,39 @@ static bool read_file(struct unit *unit, const char *path, bool is_drop_in)
 	return true;
 }
 
-static void read_drop_ins(struct unit *unit, const char *folder)
+/* The first by its name that comes after the one before, or NULL; of those with the same name who counts most. */
+static const char *next_drop_in(const glob_t *found, const char *before)
 {
-	char pattern[PATH_MAX];
-	glob_t found;
+	const char *best = NULL, *best_name = NULL;
 
-	snprintf(pattern, sizeof pattern, "%s/" NAME ".d/*.conf", folder);
-	if (glob(pattern, 0, NULL, &found) != 0)
-		return;
-	for (size_t i = 0; i < found.gl_pathc; i++)
-		read_file(unit, found.gl_pathv[i], true);
+	for (size_t i = 0; i < found->gl_pathc; i++) {
+		const char *name = strrchr(found->gl_pathv[i], '/') + 1;
+
+		if (strcmp(name, before) <= 0 || (best && strcmp(name, best_name) >= 0))
+			continue;
+		best = found->gl_pathv[i];
+		best_name = name;
+	}
+	return best;
+}
+
+/* Whatever folder it is in, the name says what comes last; and one in a folder that counts more replaces another. */
+static void read_drop_ins(struct unit *unit)
+{
+	static const char *const of[] = { NAME, "service" };
+	char pattern[PATH_MAX];
+	glob_t found = { .gl_pathc = 0 };
+	const char *path, *before = "";
+
+	for (int i = 0; i < 2 * FOLDERS; i++) {
+		snprintf(pattern, sizeof pattern, "%s/%s.d/*.conf", folders[i % FOLDERS], of[i / FOLDERS]);
+		if (glob(pattern, i > 0 ? GLOB_APPEND : 0, NULL, &found) == GLOB_NOSPACE)
+			break;
+	}
+	while ((path = next_drop_in(&found, before)) != NULL) {
+		read_file(unit, path, true);
+		before = strrchr(path, '/') + 1;
+	}
 	globfree(&found);
 }
 
@@ -157,9 +247,9 @@ void unit_read(struct unit *unit)
 		if (!unit->installed && access(path, F_OK) == 0)
 			return;
 	}
-	/* whose folder counts most comes last */
-	for (int i = FOLDERS - 1; unit->installed && i >= 0; i--)
-		read_drop_ins(unit, folders[i]);
+	if (unit->installed)
+		read_drop_ins(unit);
+	note_odd(unit);
 	unit->enabled = access("/etc/systemd/system/multi-user.target.wants/" NAME, F_OK) == 0;
 }
 
@@ -167,12 +257,7 @@ void unit_read(struct unit *unit)
 
 bool unit_has(const struct unit *unit, enum unit_key key)
 {
-	static const char *const no[] = { "", "no", "false", "off", "0", "n", "f" };
-
-	for (size_t i = 0; i < sizeof no / sizeof *no; i++)
-		if (strcmp(unit->value[key], no[i]) == 0)
-			return false;
-	return true;
+	return unit->value[key][0] != '\0';
 }
 
 bool unit_any(const struct unit *unit, enum unit_key key, bool (*call)(void *, const char *), void *arg)
@@ -188,37 +273,70 @@ bool unit_any(const struct unit *unit, enum unit_key key, bool (*call)(void *, c
 
 struct sought {
 	const char *path;
-	bool next;                        /* the word before says that this is it */
+	bool next, named;                 /* the word before says that this is it; some word did */
 };
 
+static bool is_same(const char *path, const char *other)
+{
+	char *real = realpath(path, NULL), *other_real = realpath(other, NULL);
+	bool same = strcmp(real ? real : path, other_real ? other_real : other) == 0;
+
+	free(real);
+	free(other_real);
+	return same;
+}
+
+/* As getopt_long(3) finds it: -c FILE, -cFILE, behind other letters too, --config FILE, --config=FILE. */
 static bool is_file(void *arg, const char *word)
 {
 	struct sought *sought = arg;
-	bool is = sought->next && strcmp(word, sought->path) == 0;
+	const char *letter = word[0] == '-' && word[1] != '-' ? strchr(word, 'c') : NULL;
+	const char *file = sought->next ? word : strncmp(word, "--config=", 9) == 0 ? word + 9 : NULL;
 
-	sought->next = strcmp(word, "-c") == 0 || strcmp(word, "--config") == 0;
-	return is;
+	if (!file && letter && letter[1] != '\0')
+		file = letter + 1;
+	sought->next = !file && (strcmp(word, "--config") == 0 || letter);
+	sought->named |= file != NULL;
+	return file && is_same(file, sought->path);
 }
 
 bool unit_reads(const struct unit *unit, const char *file)
 {
-	struct sought sought = { file, false };
+	struct sought sought = { .path = file };
 
-	return unit_any(unit, UNIT_START, is_file, &sought);
+	return unit_any(unit, UNIT_START, is_file, &sought) ||
+	       (!sought.named && is_same(SYSCONFDIR "/aphorismd/aphorismd.conf", file));
 }
 
+struct made {
+	const char *within, *path;
+};
+
+/* Behind a colon there may be the name of a link to it. */
 static bool is_folder(void *arg, const char *word)
 {
-	const struct sought *sought = arg;
-	char path[UNIT_VALUE + 8];
+	const struct made *made = arg;
+	char path[UNIT_VALUE + 16];
 
-	snprintf(path, sizeof path, "/run/%s", word);
-	return strcmp(path, sought->path) == 0;
+	snprintf(path, sizeof path, "%s/%.*s", made->within, (int)strcspn(word, ":"), word);
+	return strcmp(path, made->path) == 0;
 }
 
 bool unit_makes(const struct unit *unit, const char *folder)
 {
-	struct sought sought = { folder, false };
+	static const struct {
+		enum unit_key key;
+		const char *within;
+	} all[] = {
+		{ UNIT_RUNTIME, "/run" }, { UNIT_STATE, "/var/lib" }, { UNIT_CACHE, "/var/cache" },
+		{ UNIT_LOGS, "/var/log" },
+	};
 
-	return unit_any(unit, UNIT_RUNTIME, is_folder, &sought);
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		struct made made = { all[i].within, folder };
+
+		if (unit_any(unit, all[i].key, is_folder, &made))
+			return true;
+	}
+	return false;
 }

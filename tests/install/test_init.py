@@ -174,6 +174,17 @@ def test_upgrade_of_the_package_to_another_init_script_restarts(bare):
     assert answers()
 
 
+def test_upgrade_where_the_policy_is_to_start_nothing(bare):
+    init(bare, "start")
+    bare.path("/usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
+    bare.do("chmod", "755", "/usr/sbin/policy-rc.d")
+    pid = bare.path("/run/aphorismd/aphorismd.pid").read_text()
+    assert "\naphorismd: not upgraded, as policy-rc.d says; an old version that runs serves on\n" in \
+        upgrade_package(bare)
+    assert bare.path("/run/aphorismd/aphorismd.pid").read_text() == pid
+    assert answers()
+
+
 def test_upgrade_with_a_broken_configuration_succeeds(bare):
     """The old daemon serves on, and the package system is not stuck."""
     give_runlevel(bare)

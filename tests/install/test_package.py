@@ -133,6 +133,30 @@ def test_upgrade_that_fails_restarts_and_drains(older):
     runs_what_is_installed(older)
 
 
+def test_upgrade_of_what_is_masked(older):
+    """Systemd would not follow it, and never start it again: so it serves on as it is."""
+    older.systemctl("mask", "aphorismd")
+    pid = older.show("aphorismd", "MainPID")
+    assert "\naphorismd.service: not upgraded, as it is masked; the old version serves on\n" in upgrade(older)
+    assert older.show("aphorismd", "MainPID") == pid
+    assert answers() and is_active(older)
+
+
+def test_upgrade_under_a_unit_that_can_not_follow(older):
+    """Somebody's own, not even enabled: systemd would end the new daemon with the old one, and not start it."""
+    own = "/etc/systemd/system/aphorismd.service"
+    older.do("cp", "/lib/systemd/system/aphorismd.service", own)
+    older.do("sed", "-i", "s/^Type=.*/Type=simple/; /^Watchdog/d", own)
+    older.systemctl("disable", "aphorismd")
+    older.systemctl("daemon-reload")
+    older.systemctl("restart", "aphorismd")
+    until("the service", lambda: "state serving" in older.run("aphorismctl", "status").output)
+    assert "\naphorismd.service: restarted, as the upgrade failed\n" in upgrade(older)
+    until("the service", lambda: "state serving" in older.run("aphorismctl", "status").output)
+    assert answers()
+    assert older.show("aphorismd", "NRestarts") == "0"
+
+
 def test_upgrade_with_a_broken_configuration_succeeds(older):
     """The old version serves on and the new one says why; the package system is not stuck."""
     pid = older.show("aphorismd", "MainPID")

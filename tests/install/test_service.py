@@ -410,6 +410,33 @@ def test_what_a_reload_would_fail_at_is_an_error_before(machine):
     machine.systemctl("reload", "aphorismd")
 
 
+def test_odd_but_legal_units_get_the_verdict_of_a_start(machine):
+    low = "AmbientCapabilities=cap_net_bind_service\nSystemCallFilter=capset\nPrivateUsers=FALSE\n"
+    table = "/etc/aphorismd/of-adm"
+    for copy in ("/home/table", table):
+        machine.do("cp", "/etc/aphorismd/zen.aphorisms", copy)
+    machine.do("chown", "root:adm", table)
+    machine.do("chmod", "640", table)
+    original = machine.path(CONF).read_text()
+    for key, value, more, works in (("listen", '"unix:/var/run/aphorismd/s"', "", True),
+                                    ("listen", '"unix:/dev/shm/s"', "", True),
+                                    ("listen", '"unix:/var/lib/ours/s"', "StateDirectory=ours\n", True),
+                                    ("listen", '"127.0.0.1:79"', low, False),
+                                    ("listen", '"127.0.0.1:79"',
+                                     low + "CapabilityBoundingSet=cap_net_bind_service\n", True),
+                                    ("aphorisms", '"/home/table"', "ProtectHome=No\n", True),
+                                    ("aphorisms", '"/home/table"', "ProtectHome=\nProtectHome=maybe\n", False),
+                                    ("aphorisms", f'"{table}"', "", False),
+                                    ("aphorisms", f'"{table}"', "SupplementaryGroups=4\n", True)):
+        machine.systemctl("stop", "aphorismd")
+        edit(machine, key, f"({value})" if key == "listen" else value)
+        drop_in(machine, "aphorismd.service", "[Service]\n" + more)
+        said = machine.run("aphorismd", "--test")
+        assert (said.returncode == 0) == works, said.output
+        assert (machine.run("systemctl", "restart", "aphorismd").returncode == 0) == works, (value, more)
+        machine.path(CONF).write_text(original)
+
+
 def test_a_right_to_low_ports_is_seen(machine):
     """As the manual says it is given: --test says the same as the start."""
     edit(machine, "listen", '("127.0.0.1:1060", "127.0.0.1:79")')

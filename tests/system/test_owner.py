@@ -239,7 +239,7 @@ def test_root_that_may_give_nothing(daemon, place):
     folder, under = made(place / "folder", "theirs"), without("chown", "dac_override", "fowner")
     d = daemon("event", under=under, listen=(f"unix:{folder}/a", at(folder / "b", user="daemon", group="daemon")),
                launch_only=True)
-    assert d.wait() == 77 and d.matches(f"can't listen on unix:{folder}/b: Permission denied") and not left(folder)
+    assert d.wait() == 77 and d.wait_for(f"can't listen on unix:{folder}/b: Permission denied") and not left(folder)
     d = daemon("event", under=under, listen=(f"unix:{folder}/a", f"unix:{place}/s", at(folder / "b", group="daemon")))
     assert owner(folder / "a") == is_nobody() and owner(folder / "b") == (is_nobody()[0], DAEMON[1])
     assert d.matches(f"can't give unix:{place}/s to the daemon's user and group: Operation not permitted")

@@ -34,6 +34,7 @@ mkdir -p /run/systemd/system /etc/systemd/system/multi-user.target.wants
 cp -a "$1/unit/." /etc/systemd/system
 cp -a "$1/mnt/." /mnt
 cp -a "$1/home/." /home
+cp -a "$1/run/." /run
 test -e "$1/disabled" || ln -s ../aphorismd.service /etc/systemd/system/multi-user.target.wants
 shift
 exec "$@"
@@ -47,7 +48,7 @@ class World:
 
     def __init__(self, place):
         self.place, self.config = place, "/mnt/aphorismd.conf"
-        for name in ("unit/aphorismd.service.d", "mnt", "home"):
+        for name in ("unit/aphorismd.service.d", "mnt", "home", "run"):
             (place / name).mkdir(parents=True)
         place.chmod(0o755)
         self.unit(HIDES)
@@ -61,9 +62,9 @@ class World:
         (self.place / name).write_text(text)
         (self.place / name).chmod(mode)
 
-    def tried(self, *options, status=0, config="/mnt/aphorismd.conf"):
+    def tried(self, *options, status=0, config="/mnt/aphorismd.conf", by=()):
         result = run(tool("unshare"), "--mount", "--propagation=private", "sh", "-c", WORLD, "sh", self.place,
-                     APHORISMD, "-t", "-c", config, *options)
+                     *by, APHORISMD, "-t", "-c", config, *options)
         assert result.returncode == status, result
         assert result.stdout == ""
         lines = result.stderr.splitlines()
@@ -223,6 +224,77 @@ def test_where_metrics_can_not_be_written(world):
     assert len(world.tried("-o", "metrics.file=/run/aphorismd/a.prom")) == 1
 
 
+HOME = ("-o", "aphorisms=/home/table")
+LOW, OWN = ("-l", "127.0.0.1:1"), ("-l", "unix:/mnt/m/s")
+
+
+@root_only
+@pytest.mark.parametrize("more, options, error", [
+    # words for yes and no; what is no choice, and nothing, changes nothing
+    ("PrivateTmp=1\nProtectHome=No\n", HOME, None), ("ProtectHome=ON\n", HOME, "Permission denied"),
+    ("ProtectHome=yes\nProtectHome=maybe\nProtectHome=\n", HOME, "Permission denied"),
+    ("DynamicUser=no\nProtectHome=yes\n", HOME, "Permission denied"),
+    # what is there to write to
+    ("ProtectSystem=strict\n", OWN, "Read-only file system"),
+    ("ProtectSystem=strict\nReadWritePaths=/srv\\\n# a comment \\\n /mnt//m/\n", OWN, None),
+    ("ProtectSystem=strict\nReadWritePaths=/mnt\nReadWritePaths=\n", OWN, "Read-only file system"),
+    ("ProtectSystem=strict\n", ("-l", "unix:/dev/shm/s"), None),
+    ("ProtectSystem=strict\n", ("-l", "unix:/home/m/s"), None),
+    ("ProtectHome=read-only\n", ("-l", "unix:/home/m/s"), "Read-only file system"),
+    ("ProtectSystem=strict\nStateDirectory=ours:other\n", ("-l", "unix:/var/lib/ours/s"), None),
+    ("ProtectSystem=strict\nRuntimeDirectory=made\n", ("-l", "unix:/run/made/m/s"), None),
+    ("", ("-l", "unix:/var/run//aphorismd//s"), None),
+    # who he is
+    ("Group=65534\nSupplementaryGroups=4\n", ("-o", "aphorisms=/mnt/fours"), None),
+    ("# a comment \\\nUser=daemon\n", ("-o", "process.user=nobody"), "only root can become another user"),
+    ("User=65534\n", ("-o", "aphorisms=/mnt/roots"), "Permission denied, to user 65534"),
+    # low ports
+    ("AmbientCapabilities=cap_net_bind_service\n", LOW, None),
+    ("AmbientCapabilities=CAP_NET_BIND_SERVICE\nCapabilityBoundingSet=\n", LOW, "a port under 1024"),
+    ("AmbientCapabilities=CAP_NET_BIND_SERVICE\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\n", LOW, None),
+])
+def test_odd_but_legal_units(world, more, options, error):
+    """As systemd takes them: an error where the service would fail, and none where it would not."""
+    world.write("home/table", TABLE)
+    for name, group, mode in (("fours", 4, 0o640), ("roots", 0, 0o600)):
+        world.write(f"mnt/{name}", TABLE, mode)
+        os.chown(world.place / "mnt" / name, 0, group)
+    for name in ("mnt/m", "home/m", "run/made/m"):
+        (world.place / name).mkdir(parents=True)
+        (world.place / name).chmod(0o777)
+    world.unit(more)
+    lines = world.tried(*options, status=78 if error else 0)
+    if error:
+        assert error in lines[0] and lines[0].endswith(" [error]") and len(lines) == 2
+    else:
+        assert lines == ["aphorismd: /mnt/aphorismd.conf: good"]
+
+
+@root_only
+@pytest.mark.parametrize("command", ["--config=/mnt/aphorismd.conf", "-fc /mnt/aphorismd.conf",
+                                     "-l 127.0.0.1:0 -c/mnt/../mnt/link"])
+def test_how_the_unit_names_its_file(world, command):
+    world.write("mnt/zen.aphorisms", TABLE, 0o600)
+    (world.place / "mnt/link").symlink_to("aphorismd.conf")
+    world.unit(f"ExecStart=\nExecStart=/usr/sbin/aphorismd {command}\n")
+    assert "Permission denied, to user nobody" in world.tried(status=78)[0]
+
+
+@root_only
+def test_which_drop_ins_count(world):
+    """By their names, whatever folder they are in; in /etc one takes the place of the others with its name."""
+    (world.place / "unit/service.d").mkdir()
+    for name, user in (("service.d/b.conf", "root"), ("service.d/z.conf", "daemon"),
+                       ("aphorismd.service.d/y.conf", "root")):
+        world.write(f"unit/{name}", f"[Service]\nUser={user}\n")
+    os.symlink("/dev/null", world.place / "unit/aphorismd.service.d/b.conf")
+    world.write("mnt/zen.aphorisms", TABLE, 0o600)
+    assert "to user daemon of aphorismd.service" in world.tried(status=78)[0]
+    os.symlink("/dev/null", world.place / "unit/aphorismd.service.d/z.conf")
+    (world.place / "unit/aphorismd.service.d/y.conf").unlink()
+    assert "to user nobody of aphorismd.service" in world.tried(status=78)[0]
+
+
 @root_only
 def test_another_user(world):
     lines = world.tried("-o", "process.user=daemon", status=78)
@@ -232,7 +304,18 @@ def test_another_user(world):
 @root_only
 @pytest.mark.parametrize("doubt, reason", [("disabled", "it is not enabled"), ("file", "it reads another file"),
                                            ("beyond", "what its BindPaths makes of it is not followed here"),
-                                           ("user", "its user nosuch, or its group, does not exist")])
+                                           ("user", "its user nosuch, or its group, does not exist"),
+                                           ("User=root\nProtectHome=yes", "it is root's, and what it takes"),
+                                           ("User=%p", "its user %p, or its group, does not exist"),
+                                           ("ReadWritePaths=%t/x", "what its ReadWritePaths makes of it"),
+                                           ("SupplementaryGroups='adm'", "what its SupplementaryGroups makes of it"),
+                                           ("CacheDirectory=" + 300 * "a ", "what its CacheDirectory makes of it"),
+                                           ("AmbientCapabilities=~CAP_KILL", "what its AmbientCapabilities makes"),
+                                           ("ExecStart=\nExecStart=!/sbin/aphorismd -c /mnt/aphorismd.conf",
+                                            "what its ExecStart makes of it"),
+                                           ("LoadCredential=x:/y", "what its LoadCredential makes of it"),
+                                           ("Environment=APHORISMD_LISTEN=*:1", "what its Environment makes of it"),
+                                           ("User=\nDynamicUser=yes", "what its DynamicUser makes of it")])
 def test_what_can_not_be_known(world, doubt, reason):
     """Then it warns, and says why it is not sure."""
     config = "/mnt/aphorismd.conf"
@@ -245,13 +328,51 @@ def test_what_can_not_be_known(world, doubt, reason):
     elif doubt == "beyond":
         world.write("unit/aphorismd.service.d/a.conf", "[Service]\nBindPaths=/srv:/mnt\n")
     else:
-        world.unit("User=nosuch\n")
-    lines = world.tried("-o", "process.user=nobody", config=config)
+        world.unit(f"{'User=nosuch' if doubt == 'user' else doubt}\n")
+    # a start by root would be another one: there need not be the default user, but whoever is named
+    assert " no such user " in world.tried("-o", "process.user=nosuch", config=config, status=78)[-2]
+    lines = world.tried(config=config)
     notes = [line for line in lines if line.endswith(" [note]")]
     assert len(notes) == 1 and notes[0].startswith(
         f"service: whether aphorismd.service is to serve this can't be known: {reason}")
     assert any("zen.aphorisms: Permission denied" in line and line.endswith(" [warning]")
-               for line in lines) == (doubt != "user")
+               for line in lines) == ("User=" not in doubt and doubt != "user")
+
+
+@root_only
+@pytest.mark.parametrize("owner, groups, reason", [
+    ('user = "daemon"', "", "user: only root can give a socket to another user"),
+    ('group = "adm"', "", "group: only root can give a socket to a group that the daemon is no member of"),
+    ('group = "adm"', "SupplementaryGroups=adm\n", None), ('user = "nobody"', "", None)])
+def test_whom_a_socket_is_to_belong_to(world, owner, groups, reason):
+    listen = f'{{ address = "unix:/run/aphorismd/s"; {owner}; }}'
+    world.write("mnt/aphorismd.conf", CONFIG.replace('"127.0.0.1:0"', listen))
+    world.unit(groups)
+    lines = world.tried(status=78 if reason else 0)
+    assert len(lines) == (2 if reason else 1)
+    assert not reason or (f"listen: unix:/run/aphorismd/s: {reason}; " in lines[0] and lines[0].endswith(" [error]"))
+
+
+@root_only
+def test_the_same_socket_by_two_names(world):
+    (world.place / "home/link").symlink_to("/run/aphorismd")
+    (world.place / "run/aphorismd").mkdir()
+    shutil.chown(world.place / "run/aphorismd", "nobody")
+    world.unit("")
+    for other in ("/var/run/./aphorismd/s", "/home/link//s"):
+        lines = world.tried("-l", "unix:/run/aphorismd/s", "-l", f"unix:{other}", status=78)
+        assert lines[:-1] == [f"listen: unix:{other} is the same file as unix:/run/aphorismd/s [error]"]
+    assert len(world.tried("-l", "unix:/run/aphorismd/s", "-l", "unix:/run/aphorismd/t")) == 1
+
+
+@root_only
+def test_by_a_root_who_can_not_become_him(world):
+    """As in some containers: what can't be looked at is no error."""
+    world.write("mnt/zen.aphorisms", TABLE, 0o600)
+    by = (tool("setpriv"), "--bounding-set=-setuid,-setgid")
+    assert world.tried(by=by) == [
+        "service: user nobody of aphorismd.service: what he meets can't be known here: Operation not permitted [note]",
+        "aphorismd: /mnt/aphorismd.conf: 1 note: good"]
 
 
 @root_only
