@@ -284,6 +284,17 @@ def test_root_that_may_give_nothing(daemon, place):
     assert not left(folder)
 
 
+def test_root_of_a_user_namespace(place):
+    """Whom that doesn't know he can't give anything to; to wait would not help."""
+    under = (tool("unshare"), "--user", "--map-root-user")
+    if run(*under, "true").returncode != 0:
+        pytest.skip("no user namespaces")
+    d = Daemon(place, process__user="", process__group="", listen=(at(place / "s", group=OTHER),))
+    result = run(*under, APHORISMD, "-f", "-c", d.config)
+    assert result.returncode == 77 and f"can't listen on unix:{place}/s: Operation not permitted\n" in result.stderr
+    assert left(place) in ([], [d.control])
+
+
 @as_root
 def test_a_socket_that_is_lent(daemon, place):
     """Its file is none of ours."""
