@@ -60,7 +60,7 @@ bool identity_give(int file, uid_t uid, gid_t gid)
 	more.words[0].effective |= more.words[0].permitted & 1u << CAP_CHOWN;
 	raises = raises && more.words[0].effective != own.words[0].effective && capability_set(&more);
 	done = fchownat(file, "", uid, gid, AT_EMPTY_PATH) == 0;
-	error = errno;
+	error = errno == EINVAL ? EPERM : errno;     /* whom this user namespace does not know */
 	if (raises)
 		capability_set(&own);
 	errno = error;

@@ -7,10 +7,12 @@
  * follow no link there: whoever owns the folder can have them meet another file of that folder, and of no other.
  *
  * Root binds a socket as whom it is to belong to (identity.h), so that it is his from its first moment on.  Into some
- * folders he may not write, such as /run: there root binds itself, with the right group, and gives him the file by its
- * descriptor.  Until listen(2), after that, nobody can connect, so neither way has a moment with wider rights.
+ * folders he may not write, such as /run: there it is bound as the folder's owner, with the right group, and given to
+ * him by its descriptor.  Until listen(2), after that, nobody can connect, so neither way has a moment with wider
+ * rights.
  * A root that could bind as anybody anywhere would need CAP_DAC_OVERRIDE for good; this needs CAP_CHOWN now and then.
- * On the other hand, what root may not do in a folder once it has given up the former, the folder's owner may.
+ * On the other hand, what root may not do in a folder once it has given up the former, the folder's owner may.  Of what
+ * he could put at the name before we look, all is left alone that is not of him as whom we bound.
  */
 #include "net/listener_parts.h"
 
@@ -32,12 +34,11 @@ static const char *path_of(const struct listener *listener)
 	return listener->address + strlen("unix:");
 }
 
-/* Everybody sees the path that a socket is bound to.  Where somebody else could lead that elsewhere it is the name. */
-static struct sockaddr_un name_in(const struct folder *folder, const char *path)
+static struct sockaddr_un address_of(const char *path)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 
-	snprintf(to.sun_path, sizeof to.sun_path, "%s", folder->fixed ? path : folder->name);
+	snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
 	return to;
 }
 
@@ -161,10 +162,13 @@ static bool bind_as(int fd, const struct sockaddr_un *at, mode_t mode, const str
 	return rc == 0;
 }
 
-/* As whom it is to belong to, else as whoever comes nearest; *who tells. */
-static bool bind_for(int fd, const struct sockaddr_un *at, mode_t mode, struct listener_owner *who)
+/* As whom it is to belong to, else as whoever may write there and comes nearest; *who tells. */
+static bool bind_for(int fd, const struct sockaddr_un *at, mode_t mode, const struct folder *folder,
+                     struct listener_owner *who)
 {
-	const struct listener_owner tries[] = { *who, { geteuid(), who->gid }, { geteuid(), getegid() } };
+	struct stat st;
+	uid_t uid = geteuid() == 0 && fstat(folder->fd, &st) == 0 ? st.st_uid : geteuid();
+	const struct listener_owner tries[] = { *who, { uid, who->gid }, { uid, getegid() } };
 
 	for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
 		*who = tries[i];
@@ -179,45 +183,59 @@ static bool bind_for(int fd, const struct sockaddr_un *at, mode_t mode, struct l
 static bool bind_in(struct listener *listener, const struct folder *folder, const char *path,
                     const struct config_listen *listen_at, const struct listener_owner *ours)
 {
-	const struct sockaddr_un at = name_in(folder, path);
+	const struct sockaddr_un at = address_of(path);
 	struct listener_owner who = listener_wanted_owner(listen_at, ours);
 	struct stat st;
 	bool given;
 	int file;
 
-	if (!remove_stale(folder, &at) || !bind_for(listener->fd, &at, (mode_t)listen_at->mode, &who) ||
+	if (!remove_stale(folder, &at) || !bind_for(listener->fd, &at, (mode_t)listen_at->mode, folder, &who) ||
 	    (file = find(folder, &st)) < 0)
 		return false;
 	errno = EADDRINUSE;
 	given = S_ISSOCK(st.st_mode);
-	if (given) {
+	if (given && st.st_uid == who.uid) {
 		listener->device = st.st_dev;
 		listener->inode = st.st_ino;
-		given = listener_give(file, folder, &st, listen_at, ours, who.uid);
 	}
+	given = given && listener_give(file, folder, &st, listen_at, ours, who.uid);
 	close(file);
 	return given;
 }
 
+static bool bind_inside(struct listener *listener, const struct folder *folder, const struct config_listen *at,
+                        const struct listener_owner *ours)
+{
+	bool done = go_into(folder) && bind_in(listener, folder, folder->name, at, ours);
+	int error = errno;
+
+	listener->inside = true;
+	if (chdir("/") < 0 && done)
+		return false;
+	errno = error;
+	return done;
+}
+
+/*
+ * Everybody sees the path that a socket is bound to.  Where somebody else could lead that elsewhere it is the name, and
+ * where it is closed to those as whom we bind.
+ */
 bool listener_bind_file(struct listener *listener, const struct address *address, const struct config_listen *at,
                         const struct listener_owner *ours)
 {
 	const char *path;
 	struct folder folder;
-	int error = 0;
+	bool done;
 
 	address_format(listener->address, sizeof listener->address, (const struct sockaddr *)&address->sockaddr);
 	path = path_of(listener);
 	if (!folder_open(&folder, path))
 		return false;
-	listener->inside = !folder.fixed;
-	if ((listener->inside && !go_into(&folder)) || !bind_in(listener, &folder, path, at, ours))
-		error = errno;
-	if (listener->inside && chdir("/") < 0 && error == 0)
-		error = errno;
+	done = folder.fixed && bind_in(listener, &folder, path, at, ours);
+	if (!folder.fixed || (!done && errno == EACCES))
+		done = bind_inside(listener, &folder, at, ours);
 	folder_close(&folder);
-	errno = error;
-	return error == 0;
+	return done;
 }
 
 /* ---- afterwards ---- */

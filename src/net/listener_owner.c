@@ -31,8 +31,9 @@ static struct listener_owner lacks(const struct folder *folder, const struct sta
 
 	if (to.uid == st->st_uid)
 		to.uid = (uid_t)-1;
-	if (to.gid == st->st_gid || (!at->group[0] && fstat(folder->fd, &in) == 0 && in.st_mode & S_ISGID &&
-	                             in.st_gid == st->st_gid))
+	if (!at->group[0] && fstat(folder->fd, &in) == 0 && in.st_mode & S_ISGID)
+		to.gid = in.st_gid;
+	if (to.gid == st->st_gid)
 		to.gid = (gid_t)-1;
 	return to;
 }
@@ -48,9 +49,10 @@ bool listener_give(int file, const struct folder *folder, const struct stat *st,
 	struct listener_owner to = lacks(folder, st, at, ours);
 
 	errno = EPERM;
-	if (is_nobody(&to) || (st->st_uid == from && st->st_nlink == 1 && identity_give(file, to.uid, to.gid)))
+	if (st->st_uid == from && (is_nobody(&to) || (st->st_nlink == 1 && identity_give(file, to.uid, to.gid))))
 		return true;
-	if (at->user[0] || at->group[0])
+	/* of what nobody has asked for it is enough that it stays ours */
+	if ((to.uid != (uid_t)-1 && (at->user[0] || from != geteuid())) || (to.gid != (gid_t)-1 && at->group[0]))
 		return false;
 	log_warning("can't give %s to the daemon's user and group: %s", at->address, strerror(errno));
 	return true;

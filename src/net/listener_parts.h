@@ -28,8 +28,8 @@ struct listener_owner listener_wanted_owner(const struct config_listen *, const 
 
 /*
  * Gives a file that has just been bound, and that is `from`'s and has one name, to those whom it is to belong to.  A
- * folder that has its files belong to its own group does so where the entry names none.  False with errno; where the
- * entry names nobody, that is no failure, and logged.
+ * folder that has its files belong to its own group does so where the entry names none.  False with errno; that a file
+ * of ours stays with its user or group, whom the entry does not name, is no failure, and logged.
  */
 bool listener_give(int file, const struct folder *, const struct stat *, const struct config_listen *,
                    const struct listener_owner *, uid_t from);

@@ -79,15 +79,43 @@ def test_by_root(daemon, place, name):
         stale.bind(str(folder / "c"))
         os.chown(folder / "c", *is_nobody())
         os.chmod(folder / "c", 0o600)
-    more = at(folder / "c", mode="0640") if name != "another one's" else at(place / "c", mode="0640")
-    d.reloaded(listen=(f"unix:{folder}/a", at(folder / "b", mode="0660"), more))
-    added = more["address"].removeprefix("unix:")
-    assert [(owner(path), mode(path)) for path in (folder / "a", folder / "b", added)] == [
+    d.reloaded(listen=(f"unix:{folder}/a", at(folder / "b", mode="0660"), at(folder / "c", mode="0640")))
+    assert [(owner(folder / name), mode(folder / name)) for name in "abc"] == [
         (is_nobody(), 0o666), (is_nobody(), 0o660), (is_nobody(), 0o640)]
-    assert serves(folder / "a", folder / "b", added) and d.ctl("doctor").returncode == 0
+    assert serves(folder / "a", folder / "b", folder / "c") and d.ctl("doctor").returncode == 0
     assert not d.matches("can't")
     d.stop()
-    assert left(folder) == ([folder / "c"] if name == "another one's" else [])
+    assert not left(folder)
+
+
+@as_root
+def test_behind_a_folder_that_is_closed_to_its_owner(daemon, place):
+    (place / "closed").mkdir(mode=0o700)
+    folder = made(place / "closed" / "folder", "theirs")
+    d = daemon("event", listen=(f"unix:{folder}/a",))
+    d.reloaded(listen=(f"unix:{folder}/a", f"unix:{folder}/b"))
+    d.upgraded()
+    assert owner(folder / "a") == owner(folder / "b") == is_nobody() and serves(folder / "a", folder / "b")
+    d.stop()
+    assert not left(folder)
+
+
+@as_root
+@pytest.mark.parametrize("name, user", [("theirs", None), ("another one's", None), ("another one's", OTHER)])
+def test_a_third_ones_socket_at_its_name(daemon, place, name, user):
+    """Put there by the folder's owner before we could look: it is neither given away nor changed nor removed."""
+    folder = made(place / "folder", name)
+    with socket.socket(socket.AF_UNIX) as third:
+        third.bind(str(folder / "third"))
+        os.chmod(folder / "third", 0o600)
+        slowly = under_strace("/dev/null", "-e", "trace=bind", "-e", "inject=bind:delay_exit=500000")
+        d = daemon("event", under=slowly, env=TRACED, launch_only=True,
+                   listen=(at(folder / "s", **({"user": user} if user else {})),))
+        until("the socket", (folder / "s").exists)
+        inode = os.lstat(folder / "third").st_ino
+        os.rename(folder / "third", folder / "s")
+        assert d.wait() == 77 and d.matches(f"can't listen on unix:{folder}/s: Operation not permitted")
+        assert (os.lstat(folder / "s").st_ino, owner(folder / "s"), mode(folder / "s")) == (inode, (0, 0), 0o600)
 
 
 @as_root
@@ -130,6 +158,9 @@ def test_a_folder_that_gives_its_group(daemon, place, as_nobody):
     if not as_nobody:
         d.reloaded(listen=(at(folder / "s"), at(folder / "t", group="daemon")))
         assert owner(folder / "t") == (is_nobody()[0], DAEMON[1])
+        d.reloaded(listen=(at(folder / "s", group="daemon"), at(folder / "t")))
+        assert owner(folder / "s") == (is_nobody()[0], DAEMON[1])
+        assert owner(folder / "t") == (is_nobody()[0], OTHER)
     assert not d.matches("can't")
 
 
@@ -239,15 +270,29 @@ def test_root_that_may_give_nothing(daemon, place):
     folder, under = made(place / "folder", "theirs"), without("chown", "dac_override", "fowner")
     d = daemon("event", under=under, listen=(f"unix:{folder}/a", at(folder / "b", user="daemon", group="daemon")),
                launch_only=True)
-    assert d.wait() == 77 and d.wait_for(f"can't listen on unix:{folder}/b: Permission denied") and not left(folder)
-    d = daemon("event", under=under, listen=(f"unix:{folder}/a", f"unix:{place}/s", at(folder / "b", group="daemon")))
+    assert d.wait() == 77 and d.wait_for(f"can't listen on unix:{folder}/b: Operation not permitted")
+    assert not left(folder)
+    d = daemon("event", under=under, listen=(f"unix:{folder}/a", f"unix:{place}/s", at(folder / "b", group="daemon"),
+                                             at(place / "g", group="daemon")))
     assert owner(folder / "a") == is_nobody() and owner(folder / "b") == (is_nobody()[0], DAEMON[1])
+    assert owner(place / "g") == (0, DAEMON[1]) and d.matches(f"can't give unix:{place}/g to the daemon's user")
     assert d.matches(f"can't give unix:{place}/s to the daemon's user and group: Operation not permitted")
     assert owner(place / "s") == (0, is_nobody()[1]) and serves(folder / "a", folder / "b", place / "s")
     assert d.reload(listen=(f"unix:{folder}/a", at(place / "t", user="nobody"))).returncode == 77
     assert not (place / "t").exists() and owner(folder / "a") == is_nobody()
     d.stop()
     assert not left(folder)
+
+
+def test_root_of_a_user_namespace(place):
+    """Whom that doesn't know he can't give anything to; to wait would not help."""
+    under = (tool("unshare"), "--user", "--map-root-user")
+    if run(*under, "true").returncode != 0:
+        pytest.skip("no user namespaces")
+    d = Daemon(place, process__user="", process__group="", listen=(at(place / "s", group=OTHER),))
+    result = run(*under, APHORISMD, "-f", "-c", d.config)
+    assert result.returncode == 77 and f"can't listen on unix:{place}/s: Operation not permitted\n" in result.stderr
+    assert left(place) in ([], [d.control])
 
 
 @as_root
