@@ -4,10 +4,12 @@ usage: python3 workers.py APHORISMD      (by tests/check-instructions)
 
 A client connects, asks twenty questions one after another, and leaves; fifty of these do so in turn: a question
 carries a twentieth of accept, beginning and end.  callgrind writes a part of its counts whenever a conversation begins and
-whenever a worker forks: the median over those is what a client costs, without start and stop.
+whenever a worker forks: the median over those is what a client costs, without start and stop.  A client waits until
+the child that served the one before was reaped, so that it is the same in every run.
 """
 import pathlib
 import re
+import signal
 import socket
 import statistics
 import subprocess
@@ -55,20 +57,32 @@ def ask(path):
         assert client.recv(100) == b""
 
 
+def children(pid):
+    return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def until(what, condition):
+    end = time.monotonic() + LIMIT
+    while not condition():
+        if time.monotonic() > end:
+            sys.exit(f"{what}: not within {LIMIT} s")
+        time.sleep(0.01)
+
+
 def serve(program, place):
     """Has the daemon serve the clients under callgrind; returns its number."""
-    log = (place / "log").open("w+")
+    log_file = place / "log"
+    log = log_file.open("w")
     daemon = subprocess.Popen(["valgrind", "--tool=callgrind", f"--callgrind-out-file={place}/out.%p",
                                f"--dump-before={ENDED}", "--dump-before=fork", program, "-f", "-c", place / "conf"],
                               stdout=log, stderr=log)
     try:
-        end = time.monotonic() + LIMIT
-        while "listening on" not in (place / "log").read_text():
-            if daemon.poll() is not None or time.monotonic() > end:
-                sys.exit((place / "log").read_text())
-            time.sleep(0.01)
+        until("the daemon listens", lambda: "listening on" in log_file.read_text() or daemon.poll() is not None)
+        if daemon.poll() is not None:
+            sys.exit(log_file.read_text())
         for _ in range(CLIENTS):
             ask(f"{place}/s")
+            until("the child has gone", lambda: not any(children(worker) for worker in children(daemon.pid)))
     finally:
         daemon.terminate()
         daemon.wait(LIMIT)
@@ -99,6 +113,7 @@ def per_question(counts):
 
 def main():
     program, = sys.argv[1:]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("interrupted"))        # the daemon is to end, too
     with tempfile.TemporaryDirectory() as place:
         place = pathlib.Path(place)
         for model, engine in variants(program, place):
