@@ -4,7 +4,6 @@
 #include "net/listener_parts.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -58,7 +58,10 @@ def ask(path):
 
 
 def children(pid):
-    return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    try:
+        return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:                        # it has gone
+        return []
 
 
 def until(what, condition):
