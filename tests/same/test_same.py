@@ -154,7 +154,7 @@ COUNTED = re.compile(r"^aphorismd_(?:connections|questions_failed|timeouts|refus
 
 
 def ends(program, place, model, engine):
-    """All ways in which the server has enough, then a drain with half a question."""
+    """All ways in which the server has enough, then a drain with half a question and half a header."""
     said = []
     with served(program, place, model, engine, table=LONG, max_question_length=LONGEST, max_questions_per_connection=20001,
                 listen=[{"address": "127.0.0.1:0"}, {"address": "127.0.0.1:0", "protocol": "echo"},
@@ -172,10 +172,14 @@ def ends(program, place, model, engine):
         until("the end", lambda: re.search(r"_open 0$", d.ctl("metrics").stdout, re.M))
         counts = COUNTED.findall(d.ctl("metrics").stdout)
         d.reloaded(timeouts__question="20s")
-        with Client(d.addresses[0]) as client:
+        d.settled()
+        with Client(d.addresses[0]) as client, Client(d.addresses[2]) as other:
             said.append(client.ask(SAID + b"Simple is"))
+            other.send(b"PROXY TCP4 192")
+            if holds(model, 2) > 1:
+                until("the header", lambda: unread(other) == 0)
             d.signal(signal.SIGTERM)
-            said.append(waits(client))
+            said.append((waits(client), waits(other)))
     return said, counts, log_of(d)
 
 
