@@ -140,7 +140,8 @@ static int confine(struct supervisor *s, const struct config *config)
 
 	if (config->sandbox == SANDBOX_OFF)
 		return 0;
-	s->surroundings.confined = sandbox_enter(SANDBOX_SUPERVISOR, event_uring_is_built ? SANDBOX_ORDERS : 0, NULL, reason);
+	s->surroundings.confined = sandbox_enter(SANDBOX_SUPERVISOR, event_uring_is_built ? SANDBOX_ORDERS : 0, NULL,
+	                                         reason);
 	if (s->surroundings.confined) {
 		log_debug("process.sandbox: Landlock and seccomp filters are in force");
 		return 0;

@@ -33,9 +33,9 @@ bool driver_meet(const struct driver *, struct bytes *in, uint64_t now_us);
 void driver_note_end(const struct driver *, enum conversation_state, const struct bytes *in, bool too_slow);
 
 /*
- * As conversation_answer(), with all that follows from it but waits and bytes; *answered is the number of questions that
- * were.  MEET is left only for who is turned away: to be closed without a word.  Not to be called when the conversation
- * is over.  Does not block.
+ * As conversation_answer(), with all that follows from it but waits and bytes; *answered is how many questions were.
+ * MEET is left only for who is turned away: to be closed without a word.  Not to be called when the conversation is
+ * over.  Does not block.
  */
 static inline enum conversation_state driver_answer(const struct driver *driver, struct bytes *in, struct bytes *out,
                                                     uint64_t now_us, uint32_t *answered)
@@ -59,7 +59,8 @@ static inline enum conversation_state driver_answer(const struct driver *driver,
 }
 
 /* As conversation_expire(), and the same. */
-enum conversation_state driver_expire(const struct driver *, const struct bytes *in, struct bytes *out, uint64_t now_us);
+enum conversation_state driver_expire(const struct driver *, const struct bytes *in, struct bytes *out,
+                                      uint64_t now_us);
 
 /* Lets the simulated computation of one answer (work.cpu) pass: burns that much of this thread's CPU time. */
 void driver_compute(const struct config *);

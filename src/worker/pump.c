@@ -122,7 +122,8 @@ static bool fill(struct pump *pump, enum conversation_state *state)
 
 	for (;;) {
 		bool absolute = c->asking || c->since_us != pump->now_us;
-		bool enough = absolute && pump->late >= DRIVER_LATE_READS && conversation_deadline_us(c) <= pump->now_us;
+		bool enough = absolute && pump->late >= DRIVER_LATE_READS &&
+		              conversation_deadline_us(c) <= pump->now_us;
 		bool in_time = !absolute || (!enough && wait_for_input(fd, conversation_deadline_us(c)));
 		ssize_t n = enough ? -1 : recv(fd, pump->in.at + pump->in.len, pump->in.size - pump->in.len,
 		                               absolute ? MSG_DONTWAIT : 0);

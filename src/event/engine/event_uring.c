@@ -57,7 +57,8 @@ static void tell_of(uint32_t number)
 {
 	const struct watched *w = &watched[number - EVENT_WATCHED_AT];
 
-	poll_for(w->fd, POLLIN | (w->shared ? (uint32_t)EPOLLEXCLUSIVE : 0), event_uring_name_of(ORDER_WATCH, number, w->turn));
+	poll_for(w->fd, POLLIN | (w->shared ? (uint32_t)EPOLLEXCLUSIVE : 0),
+	         event_uring_name_of(ORDER_WATCH, number, w->turn));
 }
 
 /* Each event takes it out of the kernel's queue and each order adds it at the end: turns come by themselves. */
