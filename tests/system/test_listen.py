@@ -6,6 +6,7 @@ import socket
 import pytest
 
 import harness
+from fixtures import TRACED
 from harness import APHORISM, APHORISMD, ROOT, Client, Daemon, Raw, run, talk, until
 from load import Load
 from test_completion import APHORISM_BENCH
@@ -208,7 +209,7 @@ def test_a_machine_without_ipv6(place):
     d = Daemon(place)
     d.write(listen=("[::1]:0",), control__socket="")
     no_ipv6 = [tool("strace"), "-f", "-qq", "-o", "/dev/null", "-e", "inject=socket:error=EAFNOSUPPORT"]
-    result = run(*no_ipv6, APHORISMD, "-f", "-c", d.config)
+    result = run(*no_ipv6, APHORISMD, "-f", "-c", d.config, env=harness.environment(**TRACED))
     assert result.returncode == 69
     assert "can't listen on [::1]:0: the kernel has no addresses of this kind, or the unit excludes" in result.stderr
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import APHORISMD, ROOT, Daemon, nobody, run
+from harness import APHORISMD, ROOT, Daemon, nobody, run, until
 from tracing import tool
 
 QUESTION, ANSWER = b"Simple is better than?", b"Complex."
@@ -13,6 +13,7 @@ only_root = pytest.mark.skipif(not ROOT, reason="only root becomes somebody else
 def identities(d):
     """Of each worker: real, effective, saved and the file system's user and group; and its other groups."""
     assert d.ask(QUESTION) == ANSWER
+    until("workers that serve, all of them", lambda: all(" answered" in p.title() for p in d.workers()))
     return [(set(map(int, p.status("Uid"))), set(map(int, p.status("Gid"))), p.status("Groups")) for p in d.workers()]
 
 
