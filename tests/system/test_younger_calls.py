@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from fixtures import TRACED
 from harness import APHORISMD, TOP, Daemon, holds, run, until
 from tracing import calls, tool, under_strace, without_sanitizers
 from younger import CLONE3, CLOSE_RANGE, EINVAL, ENOSYS, EPERM, EPOLL_PWAIT2, FCHMODAT2, LAST, URING, denied
@@ -125,6 +126,6 @@ def test_no_subreaper(daemon, place):
     alone = [tool("unshare"), "--pid", "--fork", "--kill-child"]
     if run(*alone, "true").returncode:
         pytest.skip("no namespace of processes")
-    d = daemon("prefork", under=[*alone, *refused])
+    d = daemon("prefork", under=[*alone, *refused], env=TRACED)          # /proc is that of other processes
     assert d.ask(QUESTION) == ANSWER
     assert d.ctl("stop").returncode == 0 and d.wait() == 0
