@@ -84,7 +84,11 @@ int control_open(const char *path, int inherited, gid_t group, char *reason)
 		snprintf(at.group, sizeof at.group, "%u", (unsigned)group);
 	if ((listener = adopt(&at, inherited)) != NULL) {
 		listener_set_file(listener, &at, &ours);
-	} else if (!(listener = listener_open(&at, &ours, BACKLOG, &status, why))) {
+	} else if (!(listener = listener_open(&at, &ours, BACKLOG, &status, why)) && status == EX_NOPERM) {
+		at.group[0] = '\0';       /* where nobody is named it is a warning that it can't be given away */
+		listener = listener_open(&at, &ours, BACKLOG, &status, why);
+	}
+	if (!listener) {
 		snprintf(reason, CONTROL_REASON, "control socket: %s", why);
 		return EX_CANTCREAT;
 	}
