@@ -73,7 +73,7 @@ static struct listener *adopt(const struct config_listen *at, int inherited)
 
 int control_open(const char *path, int inherited, gid_t group, char *reason)
 {
-	struct config_listen at = { .mode = 0660, .gid = group };
+	struct config_listen at = { .mode = 0660, .group.id = group };
 	const struct listener_owner ours = { geteuid(), group };
 	char why[LISTENER_REASON];
 	int status;
@@ -81,11 +81,11 @@ int control_open(const char *path, int inherited, gid_t group, char *reason)
 	snprintf(at.address, sizeof at.address, "unix:%s", path);
 	deaf = inherited >= 0;
 	if (group != getegid())
-		snprintf(at.group, sizeof at.group, "%u", (unsigned)group);
+		snprintf(at.group.name, sizeof at.group.name, "%u", (unsigned)group);
 	if ((listener = adopt(&at, inherited)) != NULL) {
 		listener_set_file(listener, &at, &ours);
 	} else if (!(listener = listener_open(&at, &ours, BACKLOG, &status, why)) && status == EX_NOPERM) {
-		at.group[0] = '\0';       /* where nobody is named it is a warning that it can't be given away */
+		at.group.name[0] = '\0';       /* where nobody is named it is a warning that it can't be given away */
 		listener = listener_open(&at, &ours, BACKLOG, &status, why);
 	}
 	if (!listener) {

@@ -195,12 +195,10 @@ static void tell(const struct inherited *one, const struct config *config, struc
 
 	while (entry < end && !is_meant(entry->address, one->address))
 		entry++;
-	memcpy(listen->address, one->address, sizeof listen->address);
 	snprintf(listen->protocol, sizeof listen->protocol, "%s", protocols[0]->name);
-	if (entry < end) {
-		memcpy(listen->protocol, entry->protocol, sizeof listen->protocol);
-		listen->proxy = entry->proxy;
-	}
+	if (entry < end)
+		*listen = *entry;
+	memcpy(listen->address, one->address, sizeof listen->address);
 	if (protocol_find(one->name))
 		memcpy(listen->protocol, one->name, sizeof listen->protocol);
 }

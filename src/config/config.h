@@ -22,12 +22,18 @@ enum {
 	CONFIG_SECTIONS = 1024,           /* bytes for the sections of all models */
 };
 
+/* A user or a group that somebody has named. */
+struct config_owner {
+	char name[CONFIG_NAME];           /* "": nobody is named */
+	int64_t id;                       /* whose it is; 0 with "" */
+};
+
+/* A listener: its keys are config_listen_keys. */
 struct config_listen {
 	char address[CONFIG_ADDRESS];
 	char protocol[CONFIG_NAME];
 	int64_t mode;                     /* permissions of a UNIX socket */
-	char user[CONFIG_NAME], group[CONFIG_NAME];     /* whom that belongs to; "": the daemon's */
-	int64_t uid, gid;                 /* who these are; 0 with "" */
+	struct config_owner user, group;  /* of that; else the daemon's own */
 	int64_t proxy;                    /* 1: a PROXY header names the client; else 0 */
 };
 
@@ -76,6 +82,12 @@ enum key_type {
 	KEY_PATH,                         /* char[size], made absolute by the configuration file's folder */
 	KEY_LISTEN,                       /* struct config: listen, listeners */
 	KEY_NETWORKS,                     /* struct access_list */
+	/* of a listener: struct config_listen */
+	KEY_ADDRESS,                      /* char[size] */
+	KEY_PROTOCOL,                     /* char[size], one of the schema's protocols */
+	KEY_FLAG,                         /* int64_t: 1 for true, 0 for false */
+	KEY_MODE,                         /* int64_t; this one and the next two for files alone */
+	KEY_USER, KEY_GROUP,              /* struct config_owner */
 };
 
 /*

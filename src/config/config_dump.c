@@ -17,35 +17,62 @@ static void print_string(FILE *to, const char *text)
 	fputs(log_escape(quoted, sizeof quoted, text, strlen(text)), to);
 }
 
-static void print_member(FILE *to, const char *name, const char *text)
+static bool is_default(const struct config_listen *listen, const struct key *key, const struct config_schema *schema)
 {
-	if (*text == '\0')
+	const char *at = (const char *)listen + key->offset;
+	int64_t number;
+
+	memcpy(&number, at, sizeof number);
+	switch (key->type) {
+	case KEY_PROTOCOL:
+		return strcmp(at, schema->protocols[0]) == 0;
+	case KEY_MODE:
+		return number == 0666;
+	case KEY_FLAG:
+		return number == 0;
+	default:
+		return *at == '\0';      /* a name */
+	}
+}
+
+static void print_member(FILE *to, const struct config_listen *listen, const struct key *key)
+{
+	const char *at = (const char *)listen + key->offset;
+
+	fprintf(to, "%s = ", key->name);
+	if (key->type == KEY_MODE)
+		fprintf(to, "\"%04o\"", (unsigned)listen->mode);
+	else if (key->type == KEY_FLAG)
+		fputs("true", to);
+	else
+		print_string(to, at);
+	fputs("; ", to);
+}
+
+/* As an address alone, where nothing else was said; else as a group, which always names the protocol. */
+static void print_listener(FILE *to, const struct config_listen *listen, const struct config_schema *schema)
+{
+	bool plain = true;
+
+	for (const struct key *key = config_listen_keys; key->name; key++)
+		plain &= key->type == KEY_ADDRESS || is_default(listen, key, schema);
+	if (plain) {
+		print_string(to, listen->address);
 		return;
-	fprintf(to, "; %s = ", name);
-	print_string(to, text);
+	}
+	fputs("{ ", to);
+	for (const struct key *key = config_listen_keys; key->name; key++)
+		if (key->type == KEY_PROTOCOL || !is_default(listen, key, schema))
+			print_member(to, listen, key);
+	fputs("}", to);
 }
 
 static void print_listen(FILE *to, const struct config *config, const struct config_schema *schema)
 {
 	fputs("(", to);
 	for (int64_t i = 0; i < config->listeners; i++) {
-		const struct config_listen *listen = &config->listen[i];
-		bool plain = listen->mode == 0666 && !listen->user[0] && !listen->group[0] && !listen->proxy &&
-		             strcmp(listen->protocol, schema->protocols[0]) == 0;
-
 		fputs(i ? ", " : " ", to);
-		if (!plain)
-			fputs("{ address = ", to);
-		print_string(to, listen->address);
-		if (!plain) {
-			fputs("; protocol = ", to);
-			print_string(to, listen->protocol);
-			if (listen->mode != 0666)
-				fprintf(to, "; mode = \"%04o\"", (unsigned)listen->mode);
-			print_member(to, "user", listen->user);
-			print_member(to, "group", listen->group);
-			fputs(listen->proxy ? "; proxy = true; }" : "; }", to);
-		}
+		print_listener(to, &config->listen[i], schema);
 	}
 	fputs(" )", to);
 }
@@ -94,6 +121,8 @@ static void print_value(FILE *to, const struct config *config, const struct conf
 		break;
 	case KEY_NETWORKS:
 		print_networks(to, at);
+		break;
+	default:
 		break;
 	}
 }

@@ -31,6 +31,24 @@ static const int facilities[] = {
 static const char log_level[] = "error|warning|notice|info|debug";
 static_assert(LOG_ERR + 4 == LOG_DEBUG, "syslog's levels follow one another");
 
+#define MEMBER(member) offsetof(struct config_listen, member), sizeof ((struct config_listen *)0)->member
+
+const struct key config_listen_keys[] = {
+	{ "address", KEY_ADDRESS, MEMBER(address), "", 0, 0, NULL,
+	  "Where to listen." },
+	{ "protocol", KEY_PROTOCOL, MEMBER(protocol), "aphorism", 0, 0, NULL,
+	  "What is spoken there." },
+	{ "mode", KEY_MODE, MEMBER(mode), "0666", 0, 0, NULL,
+	  "The permissions of a UNIX socket." },
+	{ "user", KEY_USER, MEMBER(user), "", 0, 0, NULL,
+	  "The user that a UNIX socket belongs to." },
+	{ "group", KEY_GROUP, MEMBER(group), "", 0, 0, NULL,
+	  "The group that a UNIX socket belongs to." },
+	{ "proxy", KEY_FLAG, MEMBER(proxy), "false", 0, 0, NULL,
+	  "Proxies connect there, and name their clients." },
+	{ .name = NULL },
+};
+
 const struct key config_keys[] = {
 	{ "model", KEY_MODEL, FIELD(model), "prefork", 0, 0, NULL,
 	  "The concurrency model that serves." },

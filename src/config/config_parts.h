@@ -82,6 +82,9 @@ struct loader {
 /* The core's keys, ended by one without a name; those of one group stand together. */
 extern const struct key config_keys[];
 
+/* Those of a listener, by their names within it, ended likewise; offsets are from struct config_listen. */
+extern const struct key config_listen_keys[];
+
 /* Sections stand behind one another, each at a multiple of 8. */
 static inline size_t config_section_room(const struct section *section)
 {

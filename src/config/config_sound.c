@@ -27,25 +27,14 @@ static int64_t words(const char *choices)
 	return count;
 }
 
-static bool is_owner(const char *name, int64_t id)
+static bool is_owner(const void *at)
 {
-	return ends(name, CONFIG_NAME) && id >= 0 && id < UINT32_MAX;
+	const struct config_owner *owner = at;
+
+	return ends(owner->name, sizeof owner->name) && owner->id >= 0 && owner->id < UINT32_MAX;
 }
 
-static bool listens(const struct config *config, const struct config_schema *schema)
-{
-	if (config->listeners < 1 || config->listeners > CONFIG_LISTENERS)
-		return false;
-	for (int64_t i = 0; i < config->listeners; i++) {
-		const struct config_listen *at = &config->listen[i];
-
-		if (!ends(at->address, sizeof at->address) || at->mode < 0 || at->mode > 07777 ||
-		    !is_owner(at->user, at->uid) || !is_owner(at->group, at->gid) || at->proxy < 0 || at->proxy > 1 ||
-		    !is_one_of(at->protocol, sizeof at->protocol, schema->protocols))
-			return false;
-	}
-	return true;
-}
+static bool listens(const struct config *, const struct config_schema *);
 
 static bool is_sound(const struct config *config, const struct config_schema *schema, const struct key *key,
                      const void *base)
@@ -71,8 +60,31 @@ static bool is_sound(const struct config *config, const struct config_schema *sc
 		return listens(config, schema);
 	case KEY_NETWORKS:
 		return ((const struct access_list *)(const void *)at)->count <= ACCESS_NETWORKS;
+	case KEY_ADDRESS:
+		return ends(at, key->size);
+	case KEY_PROTOCOL:
+		return is_one_of(at, key->size, schema->protocols);
+	case KEY_FLAG:
+		memcpy(&value, at, sizeof value);
+		return value == 0 || value == 1;
+	case KEY_MODE:
+		memcpy(&value, at, sizeof value);
+		return value >= 0 && value <= 07777;
+	case KEY_USER:
+	case KEY_GROUP:
+		return is_owner(at);
 	}
 	return false;
+}
+
+static bool listens(const struct config *config, const struct config_schema *schema)
+{
+	bool sound = config->listeners >= 1 && config->listeners <= CONFIG_LISTENERS;
+
+	for (int64_t i = 0; sound && i < config->listeners; i++)
+		for (const struct key *key = config_listen_keys; key->name; key++)
+			sound &= is_sound(config, schema, key, &config->listen[i]);
+	return sound;
 }
 
 bool config_is_sound(const struct config *config, const struct config_schema *schema)

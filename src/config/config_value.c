@@ -3,6 +3,7 @@
  */
 #include "config/config_parts.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -250,7 +251,7 @@ static void set_mode(const struct place *place, const config_setting_t *setting,
 }
 
 /* A name, or a number in either form. */
-static void set_owner(const struct place *place, const config_setting_t *setting, char *field, int64_t *id,
+static void set_owner(const struct place *place, const config_setting_t *setting, struct config_owner *owner,
                       const char *(*find)(const char *, int64_t *))
 {
 	const char *text = config_setting_get_string(setting), *kind = config_setting_name(setting), *reason;
@@ -262,11 +263,11 @@ static void set_owner(const struct place *place, const config_setting_t *setting
 	}
 	if (!text) {
 		complain(place, "%s must be a name or a number, not %s", kind, type_name(setting));
-	} else if ((reason = find(text, id)) != NULL) {
+	} else if ((reason = find(text, &owner->id)) != NULL) {
 		log_escape(shown, sizeof shown, text, strlen(text));
 		complain(place, "%s %s: %s", kind, shown, reason);
 	} else {
-		set_string(field, CONFIG_NAME, text);
+		set_string(owner->name, sizeof owner->name, text);
 	}
 }
 
@@ -284,50 +285,72 @@ static void set_address(const struct place *place, const config_setting_t *setti
 		set_string(to, CONFIG_ADDRESS, text);
 }
 
-static void set_proxy(const struct place *place, const config_setting_t *setting, int64_t *proxy)
+static void set_flag(const struct place *place, const config_setting_t *setting, int64_t *flag)
 {
 	if (config_setting_type(setting) == CONFIG_TYPE_BOOL)
-		*proxy = config_setting_get_bool(setting);
+		*flag = config_setting_get_bool(setting);
 	else
-		complain(place, "proxy must be true or false, not %s", type_name(setting));
+		complain(place, "%s must be true or false, not %s", config_setting_name(setting), type_name(setting));
+}
+
+static const struct key *find_member(const char *name)
+{
+	for (const struct key *key = config_listen_keys; key->name; key++)
+		if (strcmp(key->name, name) == 0)
+			return key;
+	return NULL;
+}
+
+static void unknown_member(const struct place *place, const char *name)
+{
+	const char *known[16] = { NULL };
+	size_t count = 0;
+
+	for (const struct key *key = config_listen_keys; key->name; key++)
+		known[count++] = key->name;
+	assert(count < sizeof known / sizeof *known);
+	complain_word(place, name, "part of a listener", known);
+}
+
+/* The place goes by the whole list, since that is the key in which somebody looks. */
+static void set_member(const struct place *place, const config_setting_t *setting, struct config_listen *listen)
+{
+	const struct key *key = find_member(config_setting_name(setting));
+	void *field = key ? (char *)listen + key->offset : NULL;
+
+	if (!key)
+		unknown_member(place, config_setting_name(setting));
+	else if (key->type == KEY_ADDRESS)
+		set_address(place, setting, field);
+	else if (key->type == KEY_PROTOCOL)
+		set_name(place, setting, key->name, place->loader->schema->protocols, field);
+	else if (key->type == KEY_FLAG)
+		set_flag(place, setting, field);
+	else if (key->type == KEY_MODE)
+		set_mode(place, setting, field);
+	else
+		set_owner(place, setting, field, key->type == KEY_USER ? config_find_user : config_find_group);
 }
 
 /* What only a file has. */
 static void check_unix(const struct place *place, const config_setting_t *group, const char *address)
 {
-	static const char *const known[] = { "mode", "user", "group" };
-
-	for (size_t i = 0; strncmp(address, "unix:", 5) != 0 && i < sizeof known / sizeof *known; i++)
-		if (config_setting_get_member(group, known[i]))
-			complain(place, "%s is for UNIX sockets, and %s is none", known[i], address);
+	for (const struct key *key = config_listen_keys; strncmp(address, "unix:", 5) != 0 && key->name; key++)
+		if (key->type >= KEY_MODE && config_setting_get_member(group, key->name))
+			complain(place, "%s is for UNIX sockets, and %s is none", key->name, address);
 }
 
-/* { address = "..."; protocol = "..."; mode = "..."; user = "..."; group = "..."; proxy = true; } */
+/* { address = "..."; protocol = "..."; } and whatever else config_listen_keys has */
 static void set_listen_group(const struct place *place, const config_setting_t *group,
                              struct config_listen *listen)
 {
-	static const char *const known[] = { "address", "protocol", "mode", "user", "group", "proxy", NULL };
 	size_t errors = place->loader->errors;
 
 	for (int i = 0; i < config_setting_length(group); i++) {
 		const config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
-		const char *name = config_setting_name(setting);
 		struct place at = element(place, setting);
 
-		if (strcmp(name, "address") == 0)
-			set_address(&at, setting, listen->address);
-		else if (strcmp(name, "protocol") == 0)
-			set_name(&at, setting, "protocol", place->loader->schema->protocols, listen->protocol);
-		else if (strcmp(name, "mode") == 0)
-			set_mode(&at, setting, &listen->mode);
-		else if (strcmp(name, "user") == 0)
-			set_owner(&at, setting, listen->user, &listen->uid, config_find_user);
-		else if (strcmp(name, "group") == 0)
-			set_owner(&at, setting, listen->group, &listen->gid, config_find_group);
-		else if (strcmp(name, "proxy") == 0)
-			set_proxy(&at, setting, &listen->proxy);
-		else
-			complain_word(&at, name, "part of a listener", known);
+		set_member(&at, setting, listen);
 	}
 	if (place->loader->errors > errors)
 		return;
@@ -428,6 +451,8 @@ void config_value(struct loader *loader, struct slot *slot, const config_setting
 	case KEY_NETWORKS:
 		set_list(&place, setting, slot->at);
 		break;
+	default:
+		break;            /* those of a listener stand in its group */
 	}
 	if (loader->errors > errors)
 		slot->bad = true;

@@ -17,7 +17,7 @@ enum { GROUPS = 1024 };
 struct listener_owner listener_wanted_owner(const struct config_listen *at, const struct listener_owner *ours)
 {
 	return (struct listener_owner){
-		at->user[0] ? (uid_t)at->uid : ours->uid, at->group[0] ? (gid_t)at->gid : ours->gid,
+		at->user.name[0] ? (uid_t)at->user.id : ours->uid, at->group.name[0] ? (gid_t)at->group.id : ours->gid,
 	};
 }
 
@@ -30,7 +30,7 @@ static struct listener_owner lacks(const struct folder *folder, const struct sta
 
 	if (to.uid == st->st_uid)
 		to.uid = (uid_t)-1;
-	if (!at->group[0] && fstat(folder->fd, &in) == 0 && in.st_mode & S_ISGID)
+	if (!at->group.name[0] && fstat(folder->fd, &in) == 0 && in.st_mode & S_ISGID)
 		to.gid = in.st_gid;
 	if (to.gid == st->st_gid)
 		to.gid = (gid_t)-1;
@@ -51,7 +51,8 @@ bool listener_give(int file, const struct folder *folder, const struct stat *st,
 	if (st->st_uid == from && (is_nobody(&to) || (st->st_nlink == 1 && identity_give(file, to.uid, to.gid))))
 		return true;
 	/* of what nobody has asked for it is enough that it stays ours */
-	if ((to.uid != (uid_t)-1 && (at->user[0] || from != geteuid())) || (to.gid != (gid_t)-1 && at->group[0]))
+	if ((to.uid != (uid_t)-1 && (at->user.name[0] || from != geteuid())) ||
+	    (to.gid != (gid_t)-1 && at->group.name[0]))
 		return false;
 	log_warning("can't give %s to the daemon's user and group: %s", at->address, strerror(errno));
 	return true;
@@ -105,9 +106,9 @@ const char *listener_cant_give(const struct config_listen *at)
 {
 	if (geteuid() == 0)
 		return NULL;
-	if (at->user[0] && (uid_t)at->uid != geteuid())
+	if (at->user.name[0] && (uid_t)at->user.id != geteuid())
 		return "user: only root can give a socket to another user";
-	if (at->group[0] && !is_member((gid_t)at->gid))
+	if (at->group.name[0] && !is_member((gid_t)at->group.id))
 		return "group: only root can give a socket to a group that the daemon is no member of";
 	return NULL;
 }

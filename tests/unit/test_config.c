@@ -11,7 +11,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "config/config.h"
+#include "config/config_parts.h"
 #include "models/model.h"
 
 /* Small sections of our own: whatever models there are, these tests stay. */
@@ -210,10 +210,10 @@ START_TEST(values)
 	ck_assert_str_eq(config.listen[0].address, "[::1]:1060");
 	ck_assert_str_eq(config.listen[1].address, "unix:/run/x");
 	ck_assert_int_eq(config.listen[1].mode, 0600);
-	ck_assert_str_eq(config.listen[1].user, "root");
-	ck_assert_int_eq(config.listen[1].uid, 0);
-	ck_assert_str_eq(config.listen[1].group, "7");
-	ck_assert_int_eq(config.listen[1].gid, 7);
+	ck_assert_str_eq(config.listen[1].user.name, "root");
+	ck_assert_int_eq(config.listen[1].user.id, 0);
+	ck_assert_str_eq(config.listen[1].group.name, "7");
+	ck_assert_int_eq(config.listen[1].group.id, 7);
 	ck_assert_str_eq(config.listen[1].protocol, "aphorism");
 	ck_assert_str_eq(config.listen[2].protocol, "echo");
 	ck_assert_str_eq(config.listen[2].address, "*:7");
@@ -862,6 +862,17 @@ static void find_in_manual(void *arg, const struct key *key)
 	ck_assert_msg(at != NULL, "aphorismd.conf.5 has no item for %s", key->name);
 }
 
+static void find_members_in_manual(const char *text)
+{
+	char item[128];
+
+	for (const struct key *key = config_listen_keys; key->name; key++) {
+		snprintf(item, sizeof item, "\n.It Cm %s\n", key->name);
+		ck_assert_msg(strstr(text, item) != NULL, "aphorismd.conf.5 has no item for a listener's %s",
+		              key->name);
+	}
+}
+
 static void is_key(void *arg, const struct key *key)
 {
 	const char **name = arg;
@@ -875,6 +886,7 @@ START_TEST(manual_names_the_keys)
 	char *text = read_source("man/aphorismd.conf.5"), *rest = text, *line;
 
 	config_each_key(model_schema(), find_in_manual, text);
+	find_members_in_manual(text);
 	/* and no other dotted one */
 	while ((line = strsep(&rest, "\n")) != NULL) {
 		const char *name = line + strlen(".It Ic ");
