@@ -162,10 +162,11 @@ struct service image_service(const struct image *image, const struct config_list
 		.protocol = protocol_find(listen->protocol),
 		.data = image->table,
 		.max_question_length = (uint32_t)config->max_question_length,
-		.max_questions = (uint32_t)config->max_questions_per_connection,
+		.max_questions = listen->once ? 1 : (uint32_t)config->max_questions_per_connection,
 		.question_us = (uint64_t)config->question_us,
 		.idle_us = (uint64_t)config->idle_us,
 		.costly = config->delay_us > 0 || config->cpu_us > 0,
+		.once = listen->once,
 		.proxied = listen->proxy,
 	};
 }

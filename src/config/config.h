@@ -35,6 +35,7 @@ struct config_listen {
 	int64_t mode;                     /* permissions of a UNIX socket */
 	struct config_owner user, group;  /* of that; else the daemon's own */
 	int64_t proxy;                    /* 1: a PROXY header names the client; else 0 */
+	int64_t once;                     /* 1: a conversation is one request; else 0 */
 };
 
 enum config_over_limit { OVER_LIMIT_WAIT, OVER_LIMIT_REFUSE };          /* over_limit = "wait" | "refuse" */

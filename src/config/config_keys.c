@@ -46,6 +46,8 @@ const struct key config_listen_keys[] = {
 	  "The group that a UNIX socket belongs to." },
 	{ "proxy", KEY_FLAG, MEMBER(proxy), "false", 0, 0, NULL,
 	  "Proxies connect there, and name their clients." },
+	{ "once", KEY_FLAG, MEMBER(once), "false", 0, 0, NULL,
+	  "A conversation ends after the answer to its first request." },
 	{ .name = NULL },
 };
 

@@ -44,7 +44,7 @@ static enum conversation_state answer_all(struct conversation *c, const struct b
 	const struct protocol *protocol = service->protocol;
 	size_t most = protocol->limited ? service->max_question_length : out->size;
 	/* without a limit the count of questions may wrap, to 0 too */
-	bool counted = protocol->limited && service->max_questions > 0;
+	bool counted = service->max_questions > 0 && (protocol->limited || service->once);
 
 	while (*used < in->len) {
 		const char *at = in->at + *used;

@@ -33,6 +33,7 @@ struct service {
 	uint32_t max_questions;           /* per conversation; 0: no limit */
 	uint64_t question_us, idle_us;    /* the two deadlines */
 	bool costly;                      /* each answer must be paid for first: see CONVERSATION_PAY */
+	bool once;                        /* max_questions, which is 1, holds for any protocol */
 	bool proxied;                     /* a PROXY header comes first, within question_us: see CONVERSATION_MEET */
 };
 
@@ -73,8 +74,8 @@ void conversation_init(struct conversation *, const struct service *, uint64_t n
  * complete ones, which lie where they are; at READ there is always room in `in` for more.  What stays at CLOSE is the
  * unfinished question that the client's end cut off, at LINGER the one that was too long: good for a log line.
  * Called again after that it drops `in` and repeats itself.  A protocol without a greatest length is not subject to
- * max_questions either.  While `unmet`, nothing but the PROXY header is looked at; what stays at CLOSE is then a part
- * of one, or something else.  Never blocks.
+ * max_questions either, but for `once`.  While `unmet`, nothing but the PROXY header is looked at; what stays at CLOSE
+ * is then a part of one, or something else.  Never blocks.
  */
 enum conversation_state conversation_answer(struct conversation *, struct bytes *in, struct bytes *out,
                                             uint64_t now_us);

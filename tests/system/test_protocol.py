@@ -240,6 +240,22 @@ def test_a_limit_of_questions_for_each_connection(daemon, model):
             assert client.everything() == b"Ugly.Implicit.Complex."
 
 
+def test_one_request_of_a_connection(daemon, model, place):
+    """Where a listener has once, of any protocol; a reload takes it back."""
+    listen = [{"address": "127.0.0.1:0", "once": True},
+              {"address": f"unix:{place}/s", "protocol": "echo", "once": True}]
+    d = daemon(model, listen=listen)
+    for number, (sent, answer) in enumerate(((b"".join(THREE), b"Ugly."), (b"Simple is", b"Simple is"))):
+        with d.connect(number) as client:
+            client.send(sent)
+            assert client.everything() == answer
+    d.reloaded(listen=(d.addresses[0], {**listen[1], "once": False}))
+    d.settled()
+    assert talk(d.addresses[0], [b"".join(THREE)]) == b"Ugly.Implicit.Complex."
+    with d.connect(1) as client:
+        assert client.ask(b"one.") == b"one." and client.ask(b"two.") == b"two."
+
+
 def test_a_unix_socket(daemon, model, place):
     path = place / "s"
     d = daemon(model, listen=(f"unix:{path}",))

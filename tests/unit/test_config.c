@@ -317,7 +317,7 @@ static const struct {
 	{ "listen = (\n {\n protocol = \"echo\"; } );", "a.conf:2: listen: a listener without an address\n" },
 	{ "listen = ( { adress = \"127.0.0.1:1\"; } );",
 	  "a.conf:1: listen: \"adress\" is no part of a listener, did you mean \"address\"? "
-	  "(address, protocol, mode, user, group, proxy)\n" },
+	  "(address, protocol, mode, user, group, proxy, once)\n" },
 	{ "listen = ( {\n address = \"127.0.0.1:1\";\n protocol = \"ecko\"; } );",
 	  "a.conf:3: listen: \"ecko\" is no protocol, did you mean \"echo\"? (aphorism, echo)\n" },
 	{ "listen = ( { address = \"127.0.0.1:1\"; mode = \"0660\"; } );",
@@ -338,6 +338,8 @@ static const struct {
 	  "a.conf:2: listen: proxy must be true or false, not an integer\n" },
 	{ "listen = ( { address = \"127.0.0.1:1\"; proxy = \"v2\"; } );",
 	  "a.conf:1: listen: proxy must be true or false, not a string\n" },
+	{ "listen = ( { address = \"127.0.0.1:1\";\n once = 2; } );",
+	  "a.conf:2: listen: once must be true or false, not an integer\n" },
 	{ "listen = ( { address = \"unix:/a\"; mode = 0660; } );",
 	  "a.conf:1: listen: must be a string of octal digits such as \"0660\", not an integer\n" },
 	{ "listen = ( { address = \"unix:/a\"; mode = \"0689\"; } );",
@@ -593,6 +595,9 @@ static const struct {
 	{ "listen", "(\"127.0.0.1:1\")", "listen = ( \"127.0.0.1:1\" );" },
 	{ "listen", "{ address = \"127.0.0.1:1\"; protocol = \"echo\"; }",
 	  "listen = ( { address = \"127.0.0.1:1\"; protocol = \"echo\"; } );" },
+	{ "listen", "{ address = \"127.0.0.1:7\"; protocol = \"echo\"; once = true; }, "
+	  "{ address = \"*:1\"; once = false; }",
+	  "listen = ( { address = \"127.0.0.1:7\"; protocol = \"echo\"; once = true; }, \"*:1\" );" },
 	{ "listen", "{ address = \"127.0.0.1:1\"; proxy = true; }, { address = \"127.0.0.1:2\"; proxy = false; }",
 	  "listen = ( { address = \"127.0.0.1:1\"; protocol = \"aphorism\"; proxy = true; }, \"127.0.0.1:2\" );" },
 	{ "listen", "{ address = \"unix:/a\"; group = 4294967294L; }, { address = \"unix:/b\"; user = \"root\"; }",

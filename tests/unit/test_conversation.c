@@ -580,6 +580,27 @@ START_TEST(test_echo)
 }
 END_TEST
 
+/* Of any protocol; with what it takes for a request. */
+START_TEST(test_once)
+{
+	struct service echo = service_of(&protocol_echo), service = service_of(&protocol_aphorism);
+	struct pump p;
+
+	echo.max_questions = service.max_questions = 1;
+	echo.once = service.once = true;
+	pump_start(&p, &echo, LIMIT, LIMIT);
+	pump_give(&p, "abc", 3);
+	ck_assert_int_eq(p.state, CONVERSATION_LINGER);
+	ck_assert(p.sent_len == 3 && memcmp(p.sent, "abc", 3) == 0);
+	pump_stop(&p);
+	pump_start(&p, &service, CONVERSATION_IN, CONVERSATION_OUT);
+	pump_give(&p, transcript, LEN);
+	ck_assert_int_eq(p.state, CONVERSATION_LINGER);
+	ck_assert_uint_eq(p.c.questions, 1);
+	pump_stop(&p);
+}
+END_TEST
+
 static size_t random_piece(char *to)
 {
 	size_t len = 0;
@@ -656,6 +677,7 @@ int main(void)
 	tcase_add_test(tests, test_too_long);
 	tcase_add_test(tests, test_too_long_said);
 	tcase_add_test(tests, test_max_questions);
+	tcase_add_test(tests, test_once);
 	tcase_add_test(tests, test_questions_wrap);
 	tcase_add_test(tests, test_out_of_room);
 	tcase_add_test(tests, test_long_byte_by_byte);
