@@ -188,7 +188,10 @@ static bool is_meant(const char *text, const char *inherited)
 	       address_is_unspecified(&asked) && address_port(&asked) == address_port(&given);
 }
 
-/* How it is served: its own name's protocol goes before that of its entry in the configuration, if it has one. */
+/*
+ * How it is served: its own name's protocol goes before that of its entry in the configuration, if it has one.  What
+ * that says of a file is for those that are ours.
+ */
 static void tell(const struct inherited *one, const struct config *config, struct config_listen *listen)
 {
 	const struct config_listen *entry = config->listen, *end = entry + config->listeners;
@@ -198,6 +201,8 @@ static void tell(const struct inherited *one, const struct config *config, struc
 	snprintf(listen->protocol, sizeof listen->protocol, "%s", protocols[0]->name);
 	if (entry < end)
 		*listen = *entry;
+	listen->mode = 0666;
+	listen->user = listen->group = (struct config_owner){ .id = 0 };
 	memcpy(listen->address, one->address, sizeof listen->address);
 	if (protocol_find(one->name))
 		memcpy(listen->protocol, one->name, sizeof listen->protocol);

@@ -226,6 +226,27 @@ def test_the_file_of_a_unix_socket_stays(daemon, unix, place):
     assert (before.st_ino, before.st_mode) == (after.st_ino, after.st_mode)
 
 
+def test_what_the_list_says_of_files_is_for_ours(daemon, unix, place):
+    """No right is lacking to give away a file that is left alone, and a change there changes nothing."""
+    os.chmod(place, 0o777)
+    before = os.stat(place / "s")
+    entry = {"address": name(unix), "protocol": "echo", "user": "root", "group": "root", "mode": "0600"}
+    d = daemon(sockets=[unix], as_nobody=ROOT, listen=(entry,))
+    assert talk(name(unix), [QUESTION]) == QUESTION
+    assert "changed listen" not in d.reload(listen=({**entry, "user": "nobody", "mode": "0640"},)).stdout
+    d.settled()
+    after = os.stat(place / "s")
+    assert (before.st_mode, before.st_uid, before.st_gid) == (after.st_mode, after.st_uid, after.st_gid)
+
+
+def test_the_list_tells_that_it_is_once(daemon, tcp, model):
+    d = daemon(model, sockets=[tcp], listen=({"address": name(tcp), "once": True},))
+    assert talk(name(tcp), [b"".join(THREE)]) == b"Ugly."
+    assert "mode" not in d.reload(listen=(name(tcp),)).stdout
+    d.settled()
+    assert talk(name(tcp), [b"".join(THREE)]) == b"Ugly.Implicit.Complex."
+
+
 def test_the_queues_length_is_not_ours_to_change(daemon, model):
     with listening(backlog=7) as one:
         def length():
