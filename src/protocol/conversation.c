@@ -36,15 +36,20 @@ static enum conversation_state dismiss(struct conversation *c, struct span words
 	return append(out, words) ? finish(c, CONVERSATION_LINGER) : CONVERSATION_FLUSH;
 }
 
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
 /* Answers requests from in->at + *used on until input, room or payment is missing; moves *used along. */
 static enum conversation_state answer_all(struct conversation *c, const struct bytes *in, uint32_t *used,
                                           struct bytes *out, uint64_t now_us)
 {
 	const struct service *service = c->service;
 	const struct protocol *protocol = service->protocol;
-	size_t most = protocol->limited ? service->max_question_length : out->size;
+	size_t most = protocol->limited ? service->max_question_length : least(out->size, CONVERSATION_PIECE);
 	/* without a limit the count of questions may wrap, to 0 too */
-	bool counted = service->max_questions > 0 && (protocol->limited || service->once);
+	bool counted = service->max_questions > 0;
 
 	while (*used < in->len) {
 		const char *at = in->at + *used;

@@ -30,16 +30,16 @@ struct service {
 	const struct protocol *protocol;
 	const void *data;                 /* the protocol's: its table */
 	uint32_t max_question_length;     /* bytes, the '?' counted */
-	uint32_t max_questions;           /* per conversation; 0: no limit */
+	uint32_t max_questions;           /* per conversation; 0: no limit; of any protocol */
 	uint64_t question_us, idle_us;    /* the two deadlines */
 	bool costly;                      /* each answer must be paid for first: see CONVERSATION_PAY */
-	bool once;                        /* max_questions, which is 1, holds for any protocol */
 	bool proxied;                     /* a PROXY header comes first, within question_us: see CONVERSATION_MEET */
 };
 
 enum {
 	CONVERSATION_IN = 16384,          /* a pump's input buffer: at least this and max_question_length */
 	CONVERSATION_OUT = 16384,         /* its output buffer: this and the longest answer: any fits; less at first */
+	CONVERSATION_PIECE = 2048,        /* where any bytes are at once a request: how many are one, whoever reads */
 };
 _Static_assert((int)PROXY_MOST < (int)CONVERSATION_IN, "a header fits, with room to read on");
 
@@ -73,9 +73,8 @@ void conversation_init(struct conversation *, const struct service *, uint64_t n
  * The bytes that stay in `in` are an unfinished question, moved to the buffer's beginning; or, at FLUSH and PAY, also
  * complete ones, which lie where they are; at READ there is always room in `in` for more.  What stays at CLOSE is the
  * unfinished question that the client's end cut off, at LINGER the one that was too long: good for a log line.
- * Called again after that it drops `in` and repeats itself.  A protocol without a greatest length is not subject to
- * max_questions either, but for `once`.  While `unmet`, nothing but the PROXY header is looked at; what stays at CLOSE
- * is then a part of one, or something else.  Never blocks.
+ * Called again after that it drops `in` and repeats itself.  While `unmet`, nothing but the PROXY header is looked at;
+ * what stays at CLOSE is then a part of one, or something else.  Never blocks.
  */
 enum conversation_state conversation_answer(struct conversation *, struct bytes *in, struct bytes *out,
                                             uint64_t now_us);

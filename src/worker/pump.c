@@ -19,6 +19,7 @@
 #include "worker/driver.h"
 
 enum { FIRST_OUT = 2048 };                /* bytes of the first output buffer: with a short question it fits a page */
+_Static_assert((int)FIRST_OUT >= (int)CONVERSATION_PIECE, "which goes on to be one in there");
 
 struct pump {
 	struct worker *worker;

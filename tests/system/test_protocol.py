@@ -241,11 +241,12 @@ def test_a_limit_of_questions_for_each_connection(daemon, model):
 
 
 def test_one_request_of_a_connection(daemon, model, place):
-    """Where a listener has once, of any protocol; a reload takes it back."""
+    """Where a listener has once, of any protocol, whatever else limits their number; a reload takes it back."""
     listen = [{"address": "127.0.0.1:0", "once": True},
               {"address": f"unix:{place}/s", "protocol": "echo", "once": True}]
-    d = daemon(model, listen=listen)
-    for number, (sent, answer) in enumerate(((b"".join(THREE), b"Ugly."), (b"Simple is", b"Simple is"))):
+    d = daemon(model, listen=listen, max_questions_per_connection=3)
+    for number, sent, answer in ((0, b"".join(THREE), b"Ugly."), (1, b"Simple is", b"Simple is"),
+                                 (1, b"x" * 5000, b"x" * 2048)):
         with d.connect(number) as client:
             client.send(sent)
             assert client.everything() == answer
@@ -253,7 +254,8 @@ def test_one_request_of_a_connection(daemon, model, place):
     d.settled()
     assert talk(d.addresses[0], [b"".join(THREE)]) == b"Ugly.Implicit.Complex."
     with d.connect(1) as client:
-        assert client.ask(b"one.") == b"one." and client.ask(b"two.") == b"two."
+        for word in (b"one.", b"two.", b"three.", b"four."):
+            assert client.ask(word) == word
 
 
 def test_a_unix_socket(daemon, model, place):

@@ -553,7 +553,6 @@ START_TEST(test_echo)
 	struct service service = service_of(&protocol_echo);
 	struct pump p;
 
-	service.max_questions = 1;
 	service.max_question_length = 3;
 	for (size_t cut = 0; cut <= LEN; cut++) {
 		service.costly = cut & 1;
@@ -580,19 +579,26 @@ START_TEST(test_echo)
 }
 END_TEST
 
-/* Of any protocol; with what it takes for a request. */
+/* Of any protocol; with what it takes for a request, which does not go by the pump. */
 START_TEST(test_once)
 {
 	struct service echo = service_of(&protocol_echo), service = service_of(&protocol_aphorism);
+	static char much[CONVERSATION_IN];
 	struct pump p;
 
 	echo.max_questions = service.max_questions = 1;
-	echo.once = service.once = true;
 	pump_start(&p, &echo, LIMIT, LIMIT);
 	pump_give(&p, "abc", 3);
 	ck_assert_int_eq(p.state, CONVERSATION_LINGER);
 	ck_assert(p.sent_len == 3 && memcmp(p.sent, "abc", 3) == 0);
 	pump_stop(&p);
+	for (uint32_t room = CONVERSATION_PIECE; room <= CONVERSATION_OUT; room *= 2) {
+		pump_start(&p, &echo, sizeof much, room);
+		pump_give(&p, much, sizeof much);
+		ck_assert_int_eq(p.state, CONVERSATION_LINGER);
+		ck_assert_uint_eq(p.sent_len, CONVERSATION_PIECE);
+		pump_stop(&p);
+	}
 	pump_start(&p, &service, CONVERSATION_IN, CONVERSATION_OUT);
 	pump_give(&p, transcript, LEN);
 	ck_assert_int_eq(p.state, CONVERSATION_LINGER);
