@@ -17,52 +17,37 @@ static void print_string(FILE *to, const char *text)
 	fputs(log_escape(quoted, sizeof quoted, text, strlen(text)), to);
 }
 
-static bool is_default(const struct config_listen *listen, const struct key *key, const struct config_schema *schema)
+static void print_member(FILE *to, const struct config_listen *listen, const struct key *key)
 {
 	const char *at = (const char *)listen + key->offset;
 	int64_t number;
 
 	memcpy(&number, at, sizeof number);
-	switch (key->type) {
-	case KEY_PROTOCOL:
-		return strcmp(at, schema->protocols[0]) == 0;
-	case KEY_MODE:
-		return number == 0666;
-	case KEY_FLAG:
-		return number == 0;
-	default:
-		return *at == '\0';      /* a name */
-	}
-}
-
-static void print_member(FILE *to, const struct config_listen *listen, const struct key *key)
-{
-	const char *at = (const char *)listen + key->offset;
-
 	fprintf(to, "%s = ", key->name);
 	if (key->type == KEY_MODE)
-		fprintf(to, "\"%04o\"", (unsigned)listen->mode);
+		fprintf(to, "\"%04o\"", (unsigned)number);
 	else if (key->type == KEY_FLAG)
-		fputs("true", to);
+		fputs(number ? "true" : "false", to);
 	else
-		print_string(to, at);
+		print_string(to, at);        /* which an owner begins with */
 	fputs("; ", to);
 }
 
 /* As an address alone, where nothing else was said; else as a group, which always names the protocol. */
 static void print_listener(FILE *to, const struct config_listen *listen, const struct config_schema *schema)
 {
-	bool plain = true;
+	struct config_listen plain;
 
-	for (const struct key *key = config_listen_keys; key->name; key++)
-		plain &= key->type == KEY_ADDRESS || is_default(listen, key, schema);
-	if (plain) {
+	config_listen_default(&plain, schema);
+	memcpy(plain.address, listen->address, sizeof plain.address);
+	if (memcmp(listen, &plain, sizeof plain) == 0) {
 		print_string(to, listen->address);
 		return;
 	}
 	fputs("{ ", to);
 	for (const struct key *key = config_listen_keys; key->name; key++)
-		if (key->type == KEY_PROTOCOL || !is_default(listen, key, schema))
+		if (key->type == KEY_ADDRESS || key->type == KEY_PROTOCOL ||
+		    memcmp((const char *)listen + key->offset, (const char *)&plain + key->offset, key->size) != 0)
 			print_member(to, listen, key);
 	fputs("}", to);
 }

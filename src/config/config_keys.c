@@ -4,6 +4,7 @@
 #include "config/config_parts.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 #include <syslog.h>
@@ -123,6 +124,21 @@ const struct key config_keys[] = {
 	  "The time without a client after which a daemon that inetd started ends." },
 	{ .name = NULL },
 };
+
+/* Users, groups and addresses have none; of the protocols it is the first. */
+void config_listen_default(struct config_listen *listen, const struct config_schema *schema)
+{
+	*listen = (struct config_listen){ .mode = 0 };
+	for (const struct key *key = config_listen_keys; key->name; key++) {
+		char *at = (char *)listen + key->offset;
+		int64_t number = key->type == KEY_MODE ? strtol(key->value, NULL, 8) : strcmp(key->value, "true") == 0;
+
+		if (key->type == KEY_MODE || key->type == KEY_FLAG)
+			memcpy(at, &number, sizeof number);
+		else if (key->type == KEY_PROTOCOL)
+			snprintf(at, key->size, "%s", schema->protocols[0]);
+	}
+}
 
 int config_syslog_facility(const struct config *config)
 {

@@ -85,6 +85,9 @@ extern const struct key config_keys[];
 /* Those of a listener, by their names within it, ended likewise; offsets are from struct config_listen. */
 extern const struct key config_listen_keys[];
 
+/* A listener of which nothing has been said. */
+void config_listen_default(struct config_listen *, const struct config_schema *);
+
 /* Sections stand behind one another, each at a multiple of 8. */
 static inline size_t config_section_room(const struct section *section)
 {
@@ -129,6 +132,10 @@ bool config_path(const struct loader *, char *to, size_t size, const char *path)
 /* Reports an error at a place; the key's name may be empty. */
 void config_error(struct loader *, const struct origin *, const char *key, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* Reports a text that is none of the words, which end with NULL; kind is what these are. */
+void config_error_word(struct loader *, const struct origin *, const char *key, const char *text, const char *kind,
+                       const char *const *words);
 
 /* Reports what is wrong with no value: an error, or something that is no more than odd. */
 void config_report_format(struct loader *, bool error, const char *format, ...) __attribute__((format(printf, 3, 4)));

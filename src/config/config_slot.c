@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/nearest.h"
 
 const char *config_variable(char to[CONFIG_KEY + 16], const char *key)
 {
@@ -51,6 +52,27 @@ void config_error(struct loader *loader, const struct origin *origin, const char
 	vsnprintf(line + len, sizeof line - len, format, arguments);
 	va_end(arguments);
 	report(loader, true, line);
+}
+
+void config_error_word(struct loader *loader, const struct origin *origin, const char *key, const char *text,
+                       const char *kind, const char *const *words)
+{
+	struct nearest nearest = { .name = text };
+	char shown[LOG_ESCAPED], known[512];
+	size_t len = 0;
+
+	known[0] = '\0';
+	for (const char *const *word = words; *word; word++) {
+		nearest_offer(&nearest, *word);
+		if (len < sizeof known)
+			len += (size_t)snprintf(known + len, sizeof known - len, len ? ", %s" : "%s", *word);
+	}
+	log_escape(shown, sizeof shown, text, strlen(text));
+	if (nearest.best)
+		config_error(loader, origin, key, "%s is no %s, did you mean \"%s\"? (%s)", shown, kind, nearest.best,
+		             known);
+	else
+		config_error(loader, origin, key, "%s is no %s (%s)", shown, kind, known);
 }
 
 void config_report_format(struct loader *loader, bool error, const char *format, ...)

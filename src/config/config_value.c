@@ -11,7 +11,6 @@
 
 #include "common/address.h"
 #include "common/log.h"
-#include "common/nearest.h"
 
 /* What is being set, from where. */
 struct place {
@@ -148,24 +147,9 @@ static void set_quantity(const struct place *place, const config_setting_t *sett
 		*field = value;
 }
 
-static void complain_word(const struct place *place, const char *text, const char *kind,
-                          const char *const *words)
+static void complain_word(const struct place *place, const char *text, const char *kind, const char *const *words)
 {
-	struct nearest nearest = { .name = text };
-	char shown[LOG_ESCAPED], known[512];
-	size_t len = 0;
-
-	known[0] = '\0';
-	for (const char *const *word = words; *word; word++) {
-		nearest_offer(&nearest, *word);
-		if (len < sizeof known)
-			len += (size_t)snprintf(known + len, sizeof known - len, len ? ", %s" : "%s", *word);
-	}
-	log_escape(shown, sizeof shown, text, strlen(text));
-	if (nearest.best)
-		complain(place, "%s is no %s, did you mean \"%s\"? (%s)", shown, kind, nearest.best, known);
-	else
-		complain(place, "%s is no %s (%s)", shown, kind, known);
+	config_error_word(place->loader, &place->origin, place->key->name, text, kind, words);
 }
 
 static void set_choice(const struct place *place, const config_setting_t *setting, int64_t *field)
@@ -293,34 +277,31 @@ static void set_flag(const struct place *place, const config_setting_t *setting,
 		complain(place, "%s must be true or false, not %s", config_setting_name(setting), type_name(setting));
 }
 
-static const struct key *find_member(const char *name)
-{
-	for (const struct key *key = config_listen_keys; key->name; key++)
-		if (strcmp(key->name, name) == 0)
-			return key;
-	return NULL;
-}
-
-static void unknown_member(const struct place *place, const char *name)
+/* The row of that name, or NULL, with an error reported. */
+static const struct key *find_member(const struct place *place, const char *name)
 {
 	const char *known[16] = { NULL };
 	size_t count = 0;
 
-	for (const struct key *key = config_listen_keys; key->name; key++)
+	for (const struct key *key = config_listen_keys; key->name; key++) {
+		if (strcmp(key->name, name) == 0)
+			return key;
+		assert(count + 1 < sizeof known / sizeof *known);
 		known[count++] = key->name;
-	assert(count < sizeof known / sizeof *known);
+	}
 	complain_word(place, name, "part of a listener", known);
+	return NULL;
 }
 
 /* The place goes by the whole list, since that is the key in which somebody looks. */
 static void set_member(const struct place *place, const config_setting_t *setting, struct config_listen *listen)
 {
-	const struct key *key = find_member(config_setting_name(setting));
+	const struct key *key = find_member(place, config_setting_name(setting));
 	void *field = key ? (char *)listen + key->offset : NULL;
 
 	if (!key)
-		unknown_member(place, config_setting_name(setting));
-	else if (key->type == KEY_ADDRESS)
+		return;
+	if (key->type == KEY_ADDRESS)
 		set_address(place, setting, field);
 	else if (key->type == KEY_PROTOCOL)
 		set_name(place, setting, key->name, place->loader->schema->protocols, field);
@@ -369,8 +350,7 @@ static void add_listen(const struct place *place, const config_setting_t *settin
 		complain(place, "more than %d listeners", CONFIG_LISTENERS);
 		return;
 	}
-	set_string(listen->protocol, sizeof listen->protocol, place->loader->schema->protocols[0]);
-	listen->mode = 0666;
+	config_listen_default(listen, place->loader->schema);
 	if (config_setting_type(setting) == CONFIG_TYPE_GROUP)
 		set_listen_group(place, setting, listen);
 	else if (config_setting_get_string(setting) != NULL)
