@@ -867,6 +867,27 @@ static void find_in_manual(void *arg, const struct key *key)
 	ck_assert_msg(at != NULL, "aphorismd.conf.5 has no item for %s", key->name);
 }
 
+/* Whatever a loader that was taken over puts into a listener, in each of its keys. */
+START_TEST(soundness_of_listeners)
+{
+	static const int64_t counts[] = { -1, 0, CONFIG_LISTENERS + 1 };
+	static struct config odd;
+
+	ck_assert_int_eq(load_option("listen={ address = \"*:1\"; once = true; }, { address = \"unix:/a\"; user = 7; }"), 0);
+	ck_assert(config_is_sound(&config, &schema));
+	for (const struct key *key = config_listen_keys; key->name; key++) {
+		odd = config;
+		memset((char *)&odd.listen[1] + key->offset, 0xff, key->size);
+		ck_assert_msg(!config_is_sound(&odd, &schema), "%s", key->name);
+	}
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+		odd = config;
+		odd.listeners = counts[i];
+		ck_assert(!config_is_sound(&odd, &schema));
+	}
+}
+END_TEST
+
 static void find_members_in_manual(const char *text)
 {
 	char item[128];
@@ -933,6 +954,7 @@ static TCase *cases(void)
 	tcase_add_test(tcase, bytes_that_are_no_value_are_zero);
 	tcase_add_test(tcase, each_key_is_called);
 	tcase_add_test(tcase, sample_holds_the_defaults);
+	tcase_add_test(tcase, soundness_of_listeners);
 	tcase_add_test(tcase, manual_names_the_keys);
 	return tcase;
 }
