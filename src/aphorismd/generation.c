@@ -104,7 +104,6 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
                           pid_t supervisor)
 {
 	static struct worker worker;      /* the signal handlers need it as long as the process lives */
-	size_t longest = generation->image.table->longest_answer;
 	uint32_t parts = generation->plan.most_workers;
 	char prefix[CONFIG_NAME + 16];
 	int status;
@@ -131,8 +130,7 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	if (status == 0)
 		status = privileges_drop(generation->surroundings->privileges);
 	if (status == 0)
-		status = worker_open(&worker, generation->plan.conversations, (int)generation->plan.acceptors,
-		                     longest > CONVERSATION_IN ? longest : CONVERSATION_IN);
+		status = worker_open(&worker, generation->plan.conversations, (int)generation->plan.acceptors);
 	if (status == 0 && generation->model->open)
 		status = generation->model->open(&worker);
 	if (status == 0)

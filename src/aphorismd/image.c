@@ -154,13 +154,12 @@ static bool is_sealed(int memfd)
 	return seals >= 0 && (seals & SEALS) == SEALS;
 }
 
-/* What has no greatest length has no greatest number either, but where one is all. */
 static uint32_t max_questions(const struct protocol *protocol, const struct config_listen *listen,
                               const struct config *config)
 {
 	if (listen->once)
 		return 1;
-	return protocol->limited ? (uint32_t)config->max_questions_per_connection : 0;
+	return protocol->counted ? (uint32_t)config->max_questions_per_connection : 0;
 }
 
 struct service image_service(const struct image *image, const struct config_listen *listen)
@@ -171,11 +170,11 @@ struct service image_service(const struct image *image, const struct config_list
 	return (struct service){
 		.protocol = protocol,
 		.data = image->table,
-		.max_question_length = (uint32_t)config->max_question_length,
+		.greatest = protocol->greatest ? protocol->greatest : (uint32_t)config->max_question_length,
 		.max_questions = max_questions(protocol, listen, config),
 		.question_us = (uint64_t)config->question_us,
 		.idle_us = (uint64_t)config->idle_us,
-		.costly = config->delay_us > 0 || config->cpu_us > 0,
+		.costly = config->delay_us > 0 || config->cpu_us > 0 || protocol->cost_us,
 		.proxied = listen->proxy,
 	};
 }

@@ -88,7 +88,6 @@ static void report(void *arg, bool error, const char *line)
 /* Rights go before the first byte is read.  The process that started us is nobody to follow: it may end before us. */
 static int open_worker(struct worker *worker, const struct image *image, int fd, const struct privileges *privileges)
 {
-	size_t longest = image->table->longest_answer;
 	socklen_t len = sizeof worker->listeners[0].family;
 	int status;
 
@@ -105,7 +104,7 @@ static int open_worker(struct worker *worker, const struct image *image, int fd,
 	}
 	worker->board->least_idle = INT32_MIN;            /* there is no supervisor to tell of a want of workers */
 	status = privileges_drop(privileges);
-	return status != 0 ? status : worker_open(worker, 1, 1, longest > CONVERSATION_IN ? longest : CONVERSATION_IN);
+	return status != 0 ? status : worker_open(worker, 1, 1);
 }
 
 static int converse(const struct options *options)

@@ -14,6 +14,8 @@
 #include "event/event_parked.h"
 #include "worker/driver.h"
 
+enum { TURN = 262144 };                   /* bytes of answers to one before it is another's turn */
+
 static struct driver driver_of(struct event_pump *pump, uint32_t seat)
 {
 	return (struct driver){ pump->worker, &pump->at[seat].conversation, pump->meter, seat };
@@ -77,9 +79,9 @@ void event_connection_time_out(struct event_pump *pump, uint32_t seat)
 /* The buffers that all share become this connection's. */
 static void take_up(struct event_pump *pump, struct event_connection *c)
 {
-	pump->in.at -= pump->in.skipped;
-	pump->in.size += pump->in.skipped;
-	pump->in.len = pump->in.skipped = pump->in.searched = 0;
+	pump->in.at -= pump->in.before;
+	pump->in.size += pump->in.before;
+	pump->in.len = pump->in.before = pump->in.searched = pump->in.skip = 0;
 	pump->out.len = 0;
 	if (!c->parked)
 		return;
@@ -178,26 +180,21 @@ static bool send_out(struct event_pump *pump, uint32_t seat, bool awaited, uint3
 	return false;
 }
 
-/* Computes now; the delay is a place in the queue, which needs no order since it is the same for all. */
+/* Computes now; the wait is a place in the queue. */
 static bool pay_at_once(struct event_pump *pump, uint32_t seat)
 {
 	struct event_connection *c = &pump->at[seat];
-	int64_t delay_us = pump->worker->config->delay_us;
+	const struct driver driver = driver_of(pump, seat);
+	uint64_t delay_us = driver_work(&driver);
 
-	driver_compute(pump->worker->config);
 	if (delay_us == 0) {
 		conversation_paid(&c->conversation);
 		return true;
 	}
 	if (!park(pump, seat))
 		return false;
-	c->until_us = clock_now_us() + (uint64_t)delay_us;
-	c->next = EVENT_NOBODY;
-	if (pump->first_due == EVENT_NOBODY)
-		pump->first_due = seat;
-	else
-		pump->at[pump->last_due].next = seat;
-	pump->last_due = seat;
+	c->until_us = clock_now_us();
+	event_due_add(&pump->due, seat, c->until_us + delay_us);
 	become(pump, seat, EVENT_PAYS);
 	return false;
 }
@@ -232,11 +229,25 @@ static void linger(struct event_pump *pump, uint32_t seat)
 	become(pump, seat, EVENT_LINGERS);
 }
 
+/* It has had its turn, and others wait for theirs: goes on with the next event. */
+static void give_way(struct event_pump *pump, uint32_t seat)
+{
+	struct event_connection *c = &pump->at[seat];
+
+	if (!park(pump, seat))
+		return;
+	c->unsent = driver_unsent(pump->worker->fds[seat]);
+	c->until_us = pump->now_us + (uint64_t)pump->worker->config->write_us;
+	event_pump_look_by(pump, c->until_us);
+	become(pump, seat, EVENT_WRITES);
+}
+
 /* Answers what the input buffer holds, as far as the client takes the answers; then waits for the next event. */
 static void go_on(struct event_pump *pump, uint32_t seat)
 {
 	struct event_connection *c = &pump->at[seat];
 	const struct driver driver = driver_of(pump, seat);
+	uint32_t sent = 0;
 
 	for (;;) {
 		uint32_t answered = 0;
@@ -244,11 +255,15 @@ static void go_on(struct event_pump *pump, uint32_t seat)
 
 		if (!state)
 			state = driver_answer(&driver, input_of(pump, c), &pump->out, pump->now_us, &answered);
+		sent += pump->out.len;
 		if (pump->out.len > 0 && !send_out(pump, seat, state != CONVERSATION_READ, answered))
 			return;
 		switch (state) {
 		case CONVERSATION_FLUSH:
-			continue;
+			if (sent < TURN)
+				continue;
+			give_way(pump, seat);
+			return;
 		case CONVERSATION_PAY:
 			if (pay_at_once(pump, seat))
 				continue;
@@ -313,14 +328,25 @@ static bool read_once(struct event_pump *pump, uint32_t seat)
 static void write_once(struct event_pump *pump, uint32_t seat)
 {
 	struct event_connection *c = &pump->at[seat];
-	struct span output = event_parked_output(c->parked);
-	ssize_t n = send(pump->worker->fds[seat], output.at, output.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	struct span output = c->parked ? event_parked_output(c->parked) : SPAN("");
+	ssize_t n = 0;
 
+	if (output.len > 0)
+		n = send(pump->worker->fds[seat], output.at, output.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	take_up(pump, c);
-	if (!is_all_sent(pump, seat, output, n))
+	if (output.len > 0 && !is_all_sent(pump, seat, output, n))
 		return;
-	event_parked_sent(c->parked, (uint32_t)n);
-	event_parked_trim(&c->parked);
+	if (n > 0) {
+		event_parked_sent(c->parked, (uint32_t)n);
+		event_parked_trim(&c->parked);
+	}
+	go_on(pump, seat);
+}
+
+void event_connection_greet(struct event_pump *pump, uint32_t seat)
+{
+	take_up(pump, &pump->at[seat]);
+	pump->came_ns = pump->begun_ns = clock_now_ns();
 	go_on(pump, seat);
 }
 
@@ -399,7 +425,7 @@ void event_connection_paid(struct event_pump *pump, uint32_t seat)
 	struct event_connection *c = &pump->at[seat];
 
 	conversation_paid(&c->conversation);
-	pump->begun_ns = (c->until_us - (uint64_t)pump->worker->config->delay_us) * 1000;
+	pump->begun_ns = c->until_us * 1000;
 	become(pump, seat, EVENT_READS);
 	take_up(pump, c);
 	go_on(pump, seat);

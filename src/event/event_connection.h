@@ -12,29 +12,27 @@ enum event_state {
 	EVENT_NONE,
 	EVENT_READS,
 	EVENT_SENDS,                      /* the engine has the output, and will say how much of it was taken */
-	EVENT_WRITES,                     /* the client has to take what is parked; nothing is read meanwhile */
+	EVENT_WRITES,                     /* it goes on when there is room to send; nothing is read meanwhile */
 	EVENT_PAYS,                       /* an answer waits until it is due */
 	EVENT_PAYS_UNWATCHED,             /* the same, and the client has gone meanwhile: the send will find out */
 	EVENT_LINGERS,                    /* dropping input until the client's end */
 	EVENT_LEAVES,                     /* drained: closes when the last byte has arrived */
 };
 
-enum { EVENT_NOBODY = UINT32_MAX };
-
 struct event_connection {
 	struct conversation conversation;
 	struct event_parked *parked;      /* what is left of input and output; NULL for nothing */
-	uint64_t until_us;                /* PAYS: due; LINGERS: end; WRITES, LEAVES: cut unless a byte is taken */
-	union {
-		uint32_t next;            /* PAYS: who is due after this one */
-		int unsent;               /* WRITES, LEAVES: what the client had not taken; LINGERS: bytes dropped */
-	};
+	uint64_t until_us;                /* PAYS: since when; LINGERS: end; WRITES, LEAVES: cut unless a byte is taken */
+	int unsent;                       /* WRITES, LEAVES: what the client had not taken; LINGERS: bytes dropped */
 	uint8_t state, family;
 };
-_Static_assert(sizeof(struct event_connection) <= 48, "an idle connection and its seat are to cost 128 bytes");
+_Static_assert(sizeof(struct event_connection) <= 56, "an idle connection and its seat are to cost 128 bytes");
 
 /* A conversation begins; to watch the connection is the caller's. */
 void event_connection_begin(struct event_pump *, const struct connection *);
+
+/* Its first words, unasked; unless a PROXY header is still to come. */
+void event_connection_greet(struct event_pump *, uint32_t seat);
 
 /* Does what an event allows. */
 void event_connection_handle(struct event_pump *, const struct event *);

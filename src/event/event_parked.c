@@ -14,7 +14,7 @@ enum {
 /* Bytes from the block's beginning to the input's end. */
 static uint32_t input_end(const struct event_parked *parked)
 {
-	return parked->in.skipped + parked->in.len;
+	return parked->in.before + parked->in.len;
 }
 
 static bool resize(struct event_parked **parked, uint32_t size)
@@ -26,8 +26,8 @@ static bool resize(struct event_parked **parked, uint32_t size)
 	if (!*parked)
 		*resized = (struct event_parked){ .size = 0 };
 	resized->size = size;
-	resized->in.at = resized->block + resized->in.skipped;
-	resized->in.size = size - resized->in.skipped;
+	resized->in.at = resized->block + resized->in.before;
+	resized->in.size = size - resized->in.before;
 	*parked = resized;
 	return true;
 }
@@ -39,6 +39,7 @@ bool event_parked_put_input(struct event_parked **parked, const struct bytes *in
 	memcpy((*parked)->in.at, in->at, in->len);
 	(*parked)->in.len = in->len;
 	(*parked)->in.searched = in->searched;
+	(*parked)->in.skip = in->skip;
 	(*parked)->came_ns = came_ns;
 	return true;
 }
@@ -50,6 +51,7 @@ void event_parked_return_few(struct event_parked **parked, struct bytes *in)
 	memcpy(in->at, (*parked)->in.at, (*parked)->in.len);
 	in->len = (*parked)->in.len;
 	in->searched = (*parked)->in.searched;
+	in->skip = (*parked)->in.skip;
 	event_parked_drop(parked);
 }
 

@@ -32,6 +32,8 @@ void event_pump_add(struct event_pump *pump, const struct connection *connection
 	if (!pump->engine->want(connection->seat, EVENT_ABSENT, EVENT_INPUT)) {
 		log_limited(&limit, LOG_WARNING, "can't watch a connection: %s; it is closed", strerror(errno));
 		event_connection_close(pump, connection->seat);
+	} else if (pump->at[connection->seat].conversation.greets) {
+		event_connection_greet(pump, connection->seat);
 	}
 }
 
@@ -41,12 +43,8 @@ static void pay_what_is_due(struct event_pump *pump)
 {
 	uint64_t now_us = clock_now_us();
 
-	while (pump->first_due != EVENT_NOBODY && pump->at[pump->first_due].until_us <= now_us) {
-		uint32_t seat = pump->first_due;
-
-		pump->first_due = pump->at[seat].next;
-		event_connection_paid(pump, seat);
-	}
+	while (event_due_us(&pump->due) <= now_us)
+		event_connection_paid(pump, event_due_take(&pump->due));
 }
 
 /* No byte was taken since the last look: time is up; else it begins anew. */
@@ -116,7 +114,7 @@ static void let_go(struct event_pump *pump)
 
 void event_pump_tick(struct event_pump *pump)
 {
-	if (pump->first_due != EVENT_NOBODY)
+	if (pump->due.count > 0)
 		pay_what_is_due(pump);
 	if (pump->look_us <= pump->now_us)
 		look_at_all(pump);
@@ -146,8 +144,8 @@ void event_pump_wait(struct event_pump *pump, uint64_t until_us)
 		until = pump->look_us;
 	if (pump->leaving > 0 && pump->now_us + LEAVE_CHECK_US < until)
 		until = pump->now_us + LEAVE_CHECK_US;
-	if (pump->first_due != EVENT_NOBODY && pump->at[pump->first_due].until_us < until)
-		until = pump->at[pump->first_due].until_us;
+	if (event_due_us(&pump->due) < until)
+		until = event_due_us(&pump->due);
 	if (pump->busy_poll_us == 0 || !comes_soon(pump, until))
 		pump->engine->wait(until);
 	/* not the coarse clock: what is due would seem to be early by a tick, and the next wait would be none */
@@ -169,7 +167,6 @@ const char *event_pump_open(struct event_pump *pump, struct worker *worker, cons
 		.at = worker_reserve(worker->board->seats, sizeof *pump->at),
 		.engine = engine,
 		.lowest = worker->board->seats,
-		.first_due = EVENT_NOBODY,
 		.now_us = clock_coarse_us(),
 		.meter = meter_of(worker->board, worker->number, 0, false),
 		.look_us = UINT64_MAX,
@@ -177,5 +174,6 @@ const char *event_pump_open(struct event_pump *pump, struct worker *worker, cons
 		.in = { .at = worker->buffers, .size = worker->in_size },
 		.out = { .at = worker->buffers + worker->in_size, .size = worker->out_size },
 	};
+	event_due_open(&pump->due, worker->board->seats);
 	return engine->open(pump);
 }

@@ -2,13 +2,14 @@
  * event_pump.h - the pump for many connections in one thread: non-blocking sockets, one engine (event_engine.h).
  *
  * The model's loop owns the listeners; this is what becomes of a connection between two events.  An idle connection
- * holds 48 bytes here and 64 in the scoreboard, and no buffer: all share one pair, and only what is left over (half a
+ * holds 56 bytes here and 64 in the scoreboard, and no buffer: all share one pair, and only what is left over (half a
  * question, answers that the client does not take) is parked on the heap.
  */
 #ifndef EVENT_EVENT_PUMP_H
 #define EVENT_EVENT_PUMP_H
 
 #include "event/engine/event_engine.h"
+#include "event/event_due.h"
 #include "worker/worker.h"
 
 struct event_connection;
@@ -20,7 +21,7 @@ struct event_pump {
 	uint64_t busy_poll_us;            /* looks for events so long before it sleeps */
 	uint32_t open;                    /* connections */
 	uint32_t lowest, highest;         /* seats that were ever used */
-	uint32_t first_due, last_due;     /* the queue of those that pay work.delay, by seat */
+	struct event_due due;             /* those that pay for an answer */
 	uint32_t leaving;                 /* connections whose last bytes are on their way during a drain */
 	uint64_t now_us;                  /* when the last wait ended */
 	uint64_t woken_ns;                /* the same, to be measured by */

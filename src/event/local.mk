@@ -1,5 +1,6 @@
 libserver_a_SOURCES += \
 	%D%/event_connection.c %D%/event_connection.h \
+	%D%/event_due.c %D%/event_due.h \
 	%D%/event_parked.c %D%/event_parked.h \
 	%D%/event_pump.c %D%/event_pump.h \
 	%D%/engine/event_engine.h \

@@ -37,6 +37,8 @@ static const struct row rows[] = {
 	{ "questions_too_long", 0, COUNT(COUNT_TOO_LONG), NULL, "questions_failed_total", "reason=\"too_long\"" },
 	{ "questions_too_slow", 0, COUNT(COUNT_TIMEOUT_QUESTION), NULL,
 	  "questions_failed_total", "reason=\"too_slow\"" },
+	{ "questions_malformed", 0, COUNT(COUNT_MALFORMED), NULL,
+	  "questions_failed_total", "reason=\"malformed\"" },
 	{ "questions_unfinished", 0, COUNT(COUNT_UNFINISHED), NULL,
 	  "questions_failed_total", "reason=\"unfinished\"" },
 	{ "bytes_in", 0, COUNT(COUNT_BYTES_IN), NULL, "received_bytes_total", NULL },

@@ -43,6 +43,7 @@ enum scoreboard_count {
 	COUNT_UNKNOWN,
 	COUNT_BYTES_IN, COUNT_BYTES_OUT,
 	COUNT_TOO_LONG,                   /* questions */
+	COUNT_MALFORMED,                  /* requests that were none, which ended their connections */
 	COUNT_UNFINISHED,                 /* questions that the client's end cut off */
 	COUNT_TIMEOUT_QUESTION, COUNT_TIMEOUT_IDLE, COUNT_TIMEOUT_WRITE, COUNT_TIMEOUT_HEADER,
 	COUNT_BAD_HEADERS,                /* of the PROXY protocol: missing, malformed or slow */

@@ -8,22 +8,27 @@
 
 static struct frame frame_question(const char *at, size_t len, size_t most)
 {
-	struct frame frame = { 0, 0 };
+	size_t begin = 0;
 	const char *mark;
 
-	while (frame.begin < len && protocol_is_space(at[frame.begin]))
-		frame.begin++;
-	if (most > len - frame.begin)
-		most = len - frame.begin;
-	mark = memchr(at + frame.begin, '?', most);
-	if (mark)
-		frame.end = (size_t)(mark - at) + 1;
-	return frame;
+	while (begin < len && protocol_is_space(at[begin]))
+		begin++;
+	if (most > len - begin)
+		most = len - begin;
+	mark = memchr(at + begin, '?', most);
+	if (!mark)
+		return (struct frame){ .begin = (uint32_t)begin, .verdict = FRAME_MORE };
+	return (struct frame){ .begin = (uint32_t)begin, .end = (uint32_t)(mark - at) + 1 };
 }
 
 static bool may_end(const char *at, size_t len)
 {
 	return memchr(at, '?', len) != NULL;
+}
+
+static size_t longest(const void *data)
+{
+	return ((const struct table *)data)->longest_answer;
 }
 
 static struct span answer_question(const void *data, struct span question)
@@ -36,9 +41,10 @@ static struct span answer_question(const void *data, struct span question)
 const struct protocol protocol_aphorism = {
 	.name = "aphorism",
 	.summary = "answers questions from a table",
-	.limited = true,
+	.counted = true,
 	.frame = frame_question,
 	.may_end = may_end,
+	.longest = longest,
 	.answer = answer_question,
 	.too_long = { "Error: question too long.", sizeof("Error: question too long.") - 1 },
 	.too_slow = { "Error: too slow.", sizeof("Error: too slow.") - 1 },

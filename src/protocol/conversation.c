@@ -9,9 +9,14 @@
 /* Within the common case each register that they need would cost it an instruction or two. */
 #define SELDOM __attribute__((noinline))
 
+/* Each kind of protocol has an entry point of its own over one body: one for both would cost the quick kind dearly. */
+#define ALWAYS __attribute__((always_inline))
+
 enum { SHORT = 256 };                     /* bytes: to search these anew costs less than to remember that it was done */
 
-static bool append(struct bytes *out, struct span words)
+/* ---- answers ---- */
+
+static inline ALWAYS bool append(struct bytes *out, struct span words)
 {
 	if (words.len > out->size - out->len) {
 		assert(out->len > 0 || out->size < CONVERSATION_OUT);
@@ -28,53 +33,137 @@ static enum conversation_state finish(struct conversation *c, enum conversation_
 	return state;
 }
 
+/* What came is no request: the end without a word, behind what is owed. */
+static enum conversation_state reject(struct conversation *c)
+{
+	c->malformed = true;
+	return finish(c, CONVERSATION_LINGER);
+}
+
 /* Ends with the protocol's last words, or without a word where it has none. */
-static enum conversation_state dismiss(struct conversation *c, struct span words, struct bytes *out)
+static enum conversation_state SELDOM dismiss(struct conversation *c, struct span words, struct bytes *out)
 {
 	if (words.len == 0)
 		return finish(c, CONVERSATION_CLOSE);
 	return append(out, words) ? finish(c, CONVERSATION_LINGER) : CONVERSATION_FLUSH;
 }
 
-static size_t least(size_t a, size_t b)
+/* The answer that exists already. */
+static inline ALWAYS enum conversation_state say(struct conversation *c, const struct service *service,
+                                                 struct span request, struct bytes *out)
 {
-	return a < b ? a : b;
+	const struct protocol *protocol = service->protocol;
+	struct span answer = protocol->answer(service->data, request);
+
+	if (!append(out, answer))
+		return CONVERSATION_FLUSH;
+	if (answer.at == protocol->unknown.at)
+		c->unknown++;
+	return CONVERSATION_READ;
 }
 
-/* Answers requests from in->at + *used on until input, room or payment is missing; moves *used along. */
-static enum conversation_state answer_all(struct conversation *c, const struct bytes *in, uint32_t *used,
-                                          struct bytes *out, uint64_t now_us)
+/* As much as there is room for of one that does not. */
+static enum conversation_state compute(struct conversation *c, struct span request, struct bytes *out,
+                                       uint64_t wall_us)
+{
+	struct exchange exchange = { .request = request, .data = c->service->data, .wall_us = wall_us, .at = &c->at };
+	uint64_t before = c->at;
+	uint32_t len = out->len;
+
+	switch (c->service->protocol->compute(&exchange, out)) {
+	case COMPUTED_PART:
+		assert(c->at != before || len > 0 || out->size < CONVERSATION_OUT);
+		return CONVERSATION_FLUSH;
+	case COMPUTED_MALFORMED:
+		return reject(c);
+	default:
+		c->at = 0;
+		c->unknown += exchange.unknown;
+		return CONVERSATION_READ;
+	}
+}
+
+/* ---- requests ---- */
+
+/* Drops what is to be skipped behind the request that ends there, so far as it has come; false when that is not all. */
+static bool skip(struct bytes *in, uint32_t end)
+{
+	uint32_t come = in->len - end, now = come < in->skip ? come : in->skip;
+
+	memmove(in->at + end, in->at + end + now, come - now);
+	in->len -= now;
+	in->skip -= now;
+	return in->skip == 0;
+}
+
+static bool SELDOM begin_to_skip(struct conversation *c, struct bytes *in, uint32_t at, struct frame frame)
+{
+	assert(frame.end > frame.begin);
+	c->skips = c->resumes = true;
+	in->searched = frame.end - frame.begin;
+	in->skip = frame.skip;
+	return skip(in, at + in->searched);
+}
+
+/* There is no request at that place, or it is known where it will end. */
+static enum conversation_state SELDOM unframed(struct conversation *c, struct bytes *in, uint32_t at,
+                                               struct frame frame, struct bytes *out)
+{
+	const struct service *service = c->service;
+
+	if (frame.verdict == FRAME_MALFORMED)
+		return reject(c);
+	if (in->len - at >= service->greatest)
+		return dismiss(c, service->protocol->too_long, out);
+	in->searched = frame.end - frame.begin - 1;
+	c->resumes = true;
+	return CONVERSATION_READ;
+}
+
+/*
+ * Answers requests from in->at + *used on until input, room or payment is missing; moves *used along.  wall_us is NULL
+ * for the quick kind, here and below.
+ */
+static inline ALWAYS enum conversation_state answer_all(struct conversation *c, struct bytes *in, uint32_t *used,
+                                                        struct bytes *out, uint64_t now_us, const uint64_t *wall_us)
 {
 	const struct service *service = c->service;
 	const struct protocol *protocol = service->protocol;
-	size_t most = protocol->limited ? service->max_question_length : least(out->size, CONVERSATION_PIECE);
-	/* without a limit the count of questions may wrap, to 0 too */
-	bool counted = service->max_questions > 0;
 
 	while (*used < in->len) {
 		const char *at = in->at + *used;
-		struct frame frame = protocol->frame(at, in->len - *used, most);
-		struct span request, answer;
+		struct frame frame = wall_us && c->skips
+			? (struct frame){ .end = in->searched }
+			: protocol->frame(at, in->len - *used, service->greatest);
+		enum conversation_state state;
+		struct span request;
 
-		*used += (uint32_t)frame.begin;
-		if (frame.end == 0) {
-			if (in->len - *used < most)
-				break;
-			return dismiss(c, protocol->too_long, out);
-		}
-		if (service->costly && !c->paid)
-			return CONVERSATION_PAY;
+		*used += frame.begin;
+		/* most of those of whose end nothing is known are to go on */
+		if (frame.end == 0 && frame.verdict == FRAME_MORE && in->len - *used < service->greatest)
+			return CONVERSATION_READ;
+		if (wall_us ? frame.verdict != FRAME_WHOLE : frame.end == 0)
+			return unframed(c, in, *used, frame, out);
+		if (wall_us && frame.skip > 0 && !begin_to_skip(c, in, *used, frame))
+			return CONVERSATION_READ;
 		request = (struct span){ at + frame.begin, frame.end - frame.begin };
-		answer = protocol->answer(service->data, request);
-		if (!append(out, answer))
-			return CONVERSATION_FLUSH;
+		if (service->costly && !c->paid) {
+			c->at = protocol->cost_us ? protocol->cost_us(request) : 0;
+			return CONVERSATION_PAY;
+		}
+		state = wall_us ? compute(c, request, out, *wall_us) : say(c, service, request, out);
+		if (state != CONVERSATION_READ)
+			return state;
 		*used += (uint32_t)request.len;
 		c->asking = c->paid = false;
+		if (wall_us && c->skips) {
+			c->skips = false;
+			in->searched = 0;
+		}
 		c->since_us = now_us;
 		c->questions++;
-		if (answer.at == protocol->unknown.at)
-			c->unknown++;
-		if (counted && c->questions >= service->max_questions) {
+		/* without a limit the count may wrap, to 0 too */
+		if (c->questions == service->max_questions && c->questions > 0) {
 			*used = in->len;
 			return finish(c, CONVERSATION_LINGER);
 		}
@@ -89,7 +178,7 @@ static void drop(struct conversation *c, struct bytes *in, uint32_t used, bool m
 	if (may_lie) {
 		in->at += used;
 		in->size -= used;
-		in->skipped += used;
+		in->before += used;
 		c->resumes = true;
 	} else {
 		memmove(in->at, in->at + used, in->len);
@@ -97,19 +186,31 @@ static void drop(struct conversation *c, struct bytes *in, uint32_t used, bool m
 }
 
 /* More of a question that has begun, and not its end: what came before was looked at already. */
-static bool goes_on(const struct service *service, struct bytes *in)
+static bool goes_on(const struct conversation *c, struct bytes *in)
 {
+	const struct service *service = c->service;
 	uint32_t searched = in->searched;
 
+	if (c->skips)
+		return !skip(in, searched);
+	if (in->len <= searched)
+		return true;
 	in->searched = in->len;
-	return in->len < service->max_question_length && service->protocol->may_end &&
+	return in->len < service->greatest && service->protocol->may_end &&
 	       !service->protocol->may_end(in->at + searched, in->len - searched);
+}
+
+static enum conversation_state over(const struct conversation *c, struct bytes *in)
+{
+	in->len = 0;
+	return c->over;
 }
 
 void conversation_init(struct conversation *c, const struct service *service, uint64_t now_us)
 {
 	*c = (struct conversation){
 		.service = service, .since_us = now_us, .unmet = service->proxied, .asking = service->proxied,
+		.greets = service->protocol->greets,
 	};
 }
 
@@ -133,10 +234,11 @@ void conversation_meet(struct conversation *c, struct bytes *in, struct proxy_he
 	c->since_us = now_us;
 }
 
-static enum conversation_state answer(struct conversation *c, struct bytes *in, struct bytes *out, uint64_t now_us)
+static inline ALWAYS enum conversation_state answer(struct conversation *c, struct bytes *in, struct bytes *out,
+                                                    uint64_t now_us, const uint64_t *wall_us)
 {
 	uint32_t used = 0;
-	enum conversation_state state = answer_all(c, in, &used, out, now_us);
+	enum conversation_state state = answer_all(c, in, &used, out, now_us, wall_us);
 
 	if (used == in->len)
 		in->len = 0;
@@ -148,7 +250,7 @@ static enum conversation_state answer(struct conversation *c, struct bytes *in, 
 		return finish(c, CONVERSATION_CLOSE);
 	if (in->len == 0)
 		return CONVERSATION_READ;
-	if (in->len > SHORT) {
+	if (in->len > SHORT && in->searched == 0) {
 		in->searched = in->len;
 		c->resumes = true;
 	}
@@ -159,41 +261,77 @@ static enum conversation_state answer(struct conversation *c, struct bytes *in, 
 	return CONVERSATION_READ;
 }
 
-/* Goes on as if the room behind what was skipped were all; before more comes what stays is moved to the beginning. */
-static enum conversation_state SELDOM answer_more(struct conversation *c, struct bytes *in, struct bytes *out,
-                                                  uint64_t now_us)
+/* Goes on as if the room behind what is done were all; before more comes what stays is moved to the beginning. */
+static inline ALWAYS enum conversation_state answer_more(struct conversation *c, struct bytes *in, struct bytes *out,
+                                                         uint64_t now_us, const uint64_t *wall_us)
 {
-	uint32_t skipped = in->skipped;
+	uint32_t before = in->before;
 	enum conversation_state state;
 
-	if (in->searched > 0 && goes_on(c->service, in))
+	if (in->searched > 0 && goes_on(c, in))
 		return c->ended ? finish(c, CONVERSATION_CLOSE) : CONVERSATION_READ;
-	in->skipped = in->searched = 0;
-	c->resumes = false;
-	state = answer(c, in, out, now_us);
-	if (skipped == 0)
+	in->before = 0;
+	if (!c->skips)
+		in->searched = 0;
+	c->resumes = c->skips;
+	state = answer(c, in, out, now_us, wall_us);
+	if (before == 0)
 		return state;
 	if (state == CONVERSATION_FLUSH || state == CONVERSATION_PAY) {
-		in->skipped += skipped;
+		in->before += before;
 		c->resumes = true;
 		return state;
 	}
-	memmove(in->at - skipped, in->at, in->len);
-	in->at -= skipped;
-	in->size += skipped;
+	memmove(in->at - before, in->at, in->len);
+	in->at -= before;
+	in->size += before;
 	return state;
+}
+
+static enum conversation_state SELDOM say_all(struct conversation *c, struct bytes *in, struct bytes *out,
+                                                    uint64_t now_us)
+{
+	return answer(c, in, out, now_us, NULL);
+}
+
+static enum conversation_state SELDOM say_otherwise(struct conversation *c, struct bytes *in, struct bytes *out,
+                                                    uint64_t now_us)
+{
+	if (c->over)
+		return over(c, in);
+	if (c->unmet)
+		return look_for_header(c, in);
+	return answer_more(c, in, out, now_us, NULL);
 }
 
 enum conversation_state conversation_answer(struct conversation *c, struct bytes *in, struct bytes *out,
                                             uint64_t now_us)
 {
-	if (c->over) {
-		in->len = 0;
-		return c->over;
-	}
+	if (c->over || c->unmet || c->resumes)
+		return say_otherwise(c, in, out, now_us);
+	return say_all(c, in, out, now_us);
+}
+
+static enum conversation_state greet(struct conversation *c, struct bytes *out, uint64_t wall_us)
+{
+	enum conversation_state state = compute(c, SPAN(""), out, wall_us);
+
+	c->greets = state == CONVERSATION_FLUSH;
+	return state;
+}
+
+enum conversation_state conversation_compute(struct conversation *c, struct bytes *in, struct bytes *out,
+                                             uint64_t now_us, uint64_t wall_us)
+{
+	enum conversation_state state;
+
+	if (c->over)
+		return over(c, in);
 	if (c->unmet)
 		return look_for_header(c, in);
-	return c->resumes ? answer_more(c, in, out, now_us) : answer(c, in, out, now_us);
+	if (c->greets && (state = greet(c, out, wall_us)) != CONVERSATION_READ)
+		return state;
+	return answer_more(c, in, out, now_us, &wall_us);
 }
 
 void conversation_end(struct conversation *c)
@@ -201,9 +339,15 @@ void conversation_end(struct conversation *c)
 	c->ended = true;
 }
 
+uint64_t conversation_price_us(const struct conversation *c)
+{
+	return c->at;
+}
+
 void conversation_paid(struct conversation *c)
 {
 	c->paid = true;
+	c->at = 0;
 }
 
 void conversation_resume(struct conversation *c, uint64_t now_us)

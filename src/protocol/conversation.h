@@ -14,22 +14,11 @@
 #include "protocol/protocol.h"
 #include "protocol/proxy.h"
 
-/*
- * A buffer that a pump lends: len bytes at `at` are filled, there is room for size.  The rest is the conversation's and
- * begins with 0: what stays in an input buffer is not moved for each answer, nor searched anew for each byte.
- */
-struct bytes {
-	char *at;
-	uint32_t len, size;
-	uint32_t skipped;                 /* so much room in front of `at` is the buffer's, too */
-	uint32_t searched;                /* in so many of these bytes the request that has begun does not end */
-};
-
 /* What all conversations of one listener share; const while any of them lives. */
 struct service {
 	const struct protocol *protocol;
 	const void *data;                 /* the protocol's: its table */
-	uint32_t max_question_length;     /* bytes, the '?' counted */
+	uint32_t greatest;                /* bytes of the greatest request */
 	uint32_t max_questions;           /* per conversation; 0: no limit; of any protocol */
 	uint64_t question_us, idle_us;    /* the two deadlines */
 	bool costly;                      /* each answer must be paid for first: see CONVERSATION_PAY */
@@ -37,9 +26,8 @@ struct service {
 };
 
 enum {
-	CONVERSATION_IN = 16384,          /* a pump's input buffer: at least this and max_question_length */
+	CONVERSATION_IN = 16384,          /* a pump's input buffer: at least this and the greatest request */
 	CONVERSATION_OUT = 16384,         /* its output buffer: this and the longest answer: any fits; less at first */
-	CONVERSATION_PIECE = 2048,        /* where any bytes are at once a request: how many are one, whoever reads */
 };
 _Static_assert((int)PROXY_MOST < (int)CONVERSATION_IN, "a header fits, with room to read on");
 
@@ -56,6 +44,7 @@ enum conversation_state {
 struct conversation {
 	const struct service *service;
 	uint64_t since_us;                /* when the present wait began: for a question's end or for any */
+	uint64_t at;                      /* how far its protocol is with the present answer; at PAY the price, in us */
 	uint32_t questions;               /* answered so far, wrapping */
 	uint16_t unknown;                 /* of these the protocol had no answer to so many, wrapping */
 	bool asking : 1;                  /* a question has begun */
@@ -63,6 +52,9 @@ struct conversation {
 	bool ended : 1;                   /* the client has ended its input */
 	bool unmet : 1;                   /* the PROXY header is still to come */
 	bool resumes : 1;                 /* what the input holds was looked at before: see struct bytes */
+	bool skips : 1;                   /* the request in front of it is whole but for what is skipped */
+	bool greets : 1;                  /* the greeting is not all said */
+	bool malformed : 1;               /* what came is no request: why it is over */
 	uint8_t over;                     /* CONVERSATION_LINGER or _CLOSE once that was said, else 0 */
 };
 
@@ -72,15 +64,22 @@ void conversation_init(struct conversation *, const struct service *, uint64_t n
  * Answers what is complete in `in` and removes it, appends the answers to `out`, and says what comes next.
  * The bytes that stay in `in` are an unfinished question, moved to the buffer's beginning; or, at FLUSH and PAY, also
  * complete ones, which lie where they are; at READ there is always room in `in` for more.  What stays at CLOSE is the
- * unfinished question that the client's end cut off, at LINGER the one that was too long: good for a log line.
+ * unfinished question that the client's end cut off, at LINGER the one that was too long, or malformed: good for a log line.
  * Called again after that it drops `in` and repeats itself.  While `unmet`, nothing but the PROXY header is looked at;
  * what stays at CLOSE is then a part of one, or something else.  Never blocks.
  */
 enum conversation_state conversation_answer(struct conversation *, struct bytes *in, struct bytes *out,
                                             uint64_t now_us);
 
+/* The same for protocols that compute their answers; wall_us is the time of day, for those with a clock. */
+enum conversation_state conversation_compute(struct conversation *, struct bytes *in, struct bytes *out,
+                                             uint64_t now_us, uint64_t wall_us);
+
 /* The client's input has ended: later calls still answer complete requests, but not an unfinished one. */
 void conversation_end(struct conversation *);
+
+/* At PAY: what this question costs of itself, in us; what every answer costs is the caller's to know. */
+uint64_t conversation_price_us(const struct conversation *);
 
 /* The cost that PAY asked for has passed. */
 void conversation_paid(struct conversation *);

@@ -6,7 +6,7 @@
 static struct frame frame_bytes(const char *at, size_t len, size_t most)
 {
 	(void)at;
-	return (struct frame){ 0, len < most ? len : most };
+	return (struct frame){ .end = (uint32_t)(len < most ? len : most) };
 }
 
 static struct span answer_bytes(const void *data, struct span request)
@@ -18,7 +18,7 @@ static struct span answer_bytes(const void *data, struct span request)
 const struct protocol protocol_echo = {
 	.name = "echo",
 	.summary = "sends every byte back",
-	.limited = false,
+	.greatest = PROTOCOL_PIECE,
 	.frame = frame_bytes,
 	.answer = answer_bytes,
 };

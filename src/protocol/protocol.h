@@ -1,14 +1,15 @@
 /*
  * protocol.h - what the daemon can speak: a table with a row per protocol.
  *
- * A protocol says where a request ends and what answers it.  It knows no socket, no clock and no
- * configuration, keeps no state between requests and allocates nothing.
+ * A protocol says where a request ends and what answers it: bytes that exist already (the quick kind), or what it
+ * computes.  It knows no socket, no clock and no configuration, and keeps nothing between requests.
  */
 #ifndef PROTOCOL_PROTOCOL_H
 #define PROTOCOL_PROTOCOL_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Bytes that belong to somebody else; not terminated by a NUL. */
 struct span {
@@ -17,24 +18,74 @@ struct span {
 };
 #define SPAN(literal) ((struct span){ (literal), sizeof(literal) - 1 })
 
-/* Where a request lies in the bytes at hand: those before begin are not of it; end is 0 if unfinished. */
-struct frame {
-	size_t begin, end;
+/*
+ * A buffer that a pump lends: len bytes at `at` are filled, there is room for size.  The rest is the conversation's and
+ * begins with 0: what stays in an input buffer is not moved for each answer, nor searched anew for each byte.
+ */
+struct bytes {
+	char *at;
+	uint32_t len, size;
+	uint32_t before;                  /* so much room in front of `at` is the buffer's, too */
+	uint32_t searched;                /* in so many bytes, some still to come, the request that has begun does not end */
+	uint32_t skip;                    /* of those behind them so many are to be dropped as they come */
 };
+
+/*
+ * Where the first request lies in the bytes at hand; those before begin are not of it.  Two registers, on purpose.
+ *   WHOLE      it ends at `end`; the next `skip` bytes are still of it, but nobody needs them: the answer waits for them,
+ *              and they are dropped as they come
+ *   MORE       it does not end in them, nor, if `end` is not 0, before there are so many
+ *   MALFORMED  that is no request, and nothing behind it can be one
+ */
+struct frame {
+	uint32_t begin;
+	enum { FRAME_WHOLE, FRAME_MORE, FRAME_MALFORMED } verdict;
+	uint32_t end, skip;
+};
+
+/* A request whose answer is to be computed. */
+struct exchange {
+	struct span request;              /* empty for a greeting */
+	const void *data;                 /* the service's */
+	uint64_t wall_us;                 /* since 1970, when it came; for who asks for a clock, else 0 */
+	uint64_t *at;                     /* how far the answer is: 0 at first, then whatever was left here */
+	bool unknown;                     /* to be set where there is no answer to it but to say so */
+};
+
+enum computed {
+	COMPUTED_PART,                    /* there is no room for more of it: to be called again with more */
+	COMPUTED_ALL,
+	COMPUTED_MALFORMED,               /* it is no request after all; nothing was appended */
+};
+
+enum { PROTOCOL_PIECE = 2048 };           /* where any bytes are a request: the most that are one, whoever reads */
 
 struct protocol {
 	const char *name, *summary;
-	/* requests have a greatest length and a deadline; else any bytes are at once a request */
-	bool limited;
+	uint32_t greatest;                /* bytes of a request that must be held whole; 0: max_question_length says it */
+	bool counted;                     /* max_questions_per_connection holds for its requests */
+	bool clock;                       /* its answers say what time it is */
+	bool greets;                      /* begins with output, unasked: what it computes from an empty request */
+
+	/* before the first request, in each process that serves: whatever the sandbox will deny.  NULL: nothing */
+	void (*prepare)(void);
 	/* frames the first request of len > 0 bytes; looks at `most` bytes of it at the most */
 	struct frame (*frame)(const char *at, size_t len, size_t most);
-	/* may a request that began before these bytes end in them?  NULL for one that never has to wait for its end */
+	/* may a request that began before these bytes end in them?  NULL where `frame` is to be asked each time */
 	bool (*may_end)(const char *at, size_t len);
-	/* what answers one whole request; points into `data` or into the request */
+	/* bytes of the longest answer that must be sent in one piece, when `greatest` is not it.  NULL: it is */
+	size_t (*longest)(const void *data);
+
+	/* the quick kind: what answers one whole request; points into `data` or into the request */
 	struct span (*answer)(const void *data, struct span request);
+	/* or: appends the answer from *exchange->at on, as far as there is room */
+	enum computed (*compute)(struct exchange *, struct bytes *out);
+	/* what has to pass before the answer is computed, in us; NULL: nothing */
+	uint64_t (*cost_us)(struct span request);
+
 	/* the protocol's own last words before a connection is closed; empty: it is closed without a word */
 	struct span too_long, too_slow, too_busy;
-	/* what answers a request that it has no answer to: `answer` returns this very span then; empty: none */
+	/* the quick kind answers a request that it has no answer to with this very span; empty: none */
 	struct span unknown;
 };
 
@@ -50,7 +101,7 @@ extern const struct protocol *const protocols[];
 /* The row of that name, or NULL. */
 const struct protocol *protocol_find(const char *name);
 
-extern const struct protocol protocol_aphorism; /* data: a struct table */
-extern const struct protocol protocol_echo;     /* data: unused */
+/* The data of all of them is a struct table. */
+extern const struct protocol protocol_aphorism, protocol_echo;
 
 #endif

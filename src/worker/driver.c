@@ -21,13 +21,22 @@ int driver_unsent(int fd)
 	return ioctl(fd, SIOCOUTQ, &unsent) < 0 ? 0 : unsent;
 }
 
-void driver_compute(const struct config *config)
+uint64_t driver_work(const struct driver *driver)
 {
+	const struct config *config = driver->worker->config;
 	uint64_t end_us = clock_read_us(CLOCK_THREAD_CPUTIME_ID) + (uint64_t)config->cpu_us;
 
 	if (config->cpu_us > 0)
 		while (clock_read_us(CLOCK_THREAD_CPUTIME_ID) < end_us)
 			;
+	return (uint64_t)config->delay_us + conversation_price_us(driver->conversation);
+}
+
+enum conversation_state driver_compute(struct conversation *c, struct bytes *in, struct bytes *out, uint64_t now_us)
+{
+	uint64_t wall_us = c->service->protocol->clock ? clock_read_us(CLOCK_REALTIME) : 0;
+
+	return conversation_compute(c, in, out, now_us, wall_us);
 }
 
 bool driver_meet(const struct driver *driver, struct bytes *in, uint64_t now_us)
@@ -78,7 +87,9 @@ static void note_last_word(const struct driver *driver, const struct bytes *in, 
 	const struct conversation *c = driver->conversation;
 	uint32_t most = c->service->max_questions;
 
-	if (too_slow)
+	if (c->malformed)
+		note(driver, COUNT_MALFORMED, "malformed request", in);
+	else if (too_slow)
 		note(driver, COUNT_TIMEOUT_QUESTION, "question too slow", in);
 	else if (most == 0 || c->questions < most)
 		note(driver, COUNT_TOO_LONG, "question too long", in);

@@ -32,6 +32,9 @@ bool driver_meet(const struct driver *, struct bytes *in, uint64_t now_us);
  */
 void driver_note_end(const struct driver *, enum conversation_state, const struct bytes *in, bool too_slow);
 
+/* As conversation_compute(), which see. */
+enum conversation_state driver_compute(struct conversation *, struct bytes *in, struct bytes *out, uint64_t now_us);
+
 /*
  * As conversation_answer(), with all that follows from it but waits and bytes; *answered is how many questions were.
  * MEET is left only for who is turned away: to be closed without a word.  Not to be called when the conversation is
@@ -48,7 +51,8 @@ static inline enum conversation_state driver_answer(const struct driver *driver,
 		uint32_t questions = c->questions;
 		uint16_t unknown = c->unknown;
 
-		state = conversation_answer(c, in, out, now_us);
+		state = c->service->protocol->compute ? driver_compute(c, in, out, now_us)
+		                                      : conversation_answer(c, in, out, now_us);
 		*answered = c->questions - questions;
 		if (*answered > 0)
 			meter_questions(driver->meter, seat, *answered, (uint16_t)(c->unknown - unknown), now_us);
@@ -62,8 +66,11 @@ static inline enum conversation_state driver_answer(const struct driver *driver,
 enum conversation_state driver_expire(const struct driver *, const struct bytes *in, struct bytes *out,
                                       uint64_t now_us);
 
-/* Lets the simulated computation of one answer (work.cpu) pass: burns that much of this thread's CPU time. */
-void driver_compute(const struct config *);
+/*
+ * For PAY: lets the simulated computation of one answer (work.cpu) pass, which burns that much of this thread's CPU
+ * time; returns how long to wait before the answer besides, in us (work.delay, and the question's own price).
+ */
+uint64_t driver_work(const struct driver *);
 
 /* Bytes that the client's side has not taken yet; 0 when it never will. */
 int driver_unsent(int fd);

@@ -19,7 +19,7 @@
 #include "worker/driver.h"
 
 enum { FIRST_OUT = 2048 };                /* bytes of the first output buffer: with a short question it fits a page */
-_Static_assert((int)FIRST_OUT >= (int)CONVERSATION_PIECE, "which goes on to be one in there");
+_Static_assert((int)FIRST_OUT >= (int)PROTOCOL_PIECE, "which goes on to be one in there");
 
 struct pump {
 	struct worker *worker;
@@ -61,11 +61,12 @@ static void note_sent(struct pump *pump)
 	struct meter meter = pump->driver.meter;
 	uint64_t now_ns = clock_now_ns();
 
-	if (pump->unsent > 0)
+	if (pump->unsent > 0) {
 		meter_service(meter, pump->begun_ns, now_ns, pump->unsent);
+		pump->begun_ns = now_ns;
+	}
 	meter_count(meter, COUNT_BYTES_OUT, pump->out.len);
 	pump->unsent = 0;
-	pump->begun_ns = now_ns;
 	pump->now_us = now_ns / 1000;
 }
 
@@ -154,11 +155,9 @@ static bool fill(struct pump *pump, enum conversation_state *state)
 
 static void pay(struct pump *pump)
 {
-	int64_t delay_us = pump->worker->config->delay_us;
-	uint64_t due_us = clock_now_us() + (uint64_t)delay_us;
+	uint64_t begun_us = clock_now_us(), delay_us = driver_work(&pump->driver), due_us = begun_us + delay_us;
 	struct timespec due = { (time_t)(due_us / CLOCK_S), (long)(due_us % CLOCK_S) * 1000 };
 
-	driver_compute(pump->worker->config);
 	while (delay_us > 0 && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL) == EINTR)
 		;         /* a stop: what was received is still answered, at its price */
 	conversation_paid(&pump->conversation);

@@ -34,6 +34,11 @@ static const char *open_descriptors(struct worker *worker)
 	return sem_init(&worker->vacancy, 0, 0) < 0 ? "sem_init" : NULL;
 }
 
+static size_t larger(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
 static uint32_t whole_pages(size_t size)
 {
 	return (uint32_t)((size + 4095) / 4096 * 4096);
@@ -54,13 +59,36 @@ void *worker_reserve(size_t count, size_t size)
 	return at;
 }
 
-int worker_open(struct worker *worker, uint32_t conversations, int acceptors, size_t longest_answer)
+/* Buffers that fit whatever any of the listeners' protocols may need. */
+static void size_buffers(struct worker *worker)
+{
+	size_t greatest = 0, longest = CONVERSATION_IN;
+
+	for (int i = 0; i < worker->listener_count; i++) {
+		const struct service *service = &worker->listeners[i].service;
+		const struct protocol *protocol = service->protocol;
+
+		greatest = larger(greatest, service->greatest);
+		longest = larger(longest, protocol->longest ? protocol->longest(service->data) : service->greatest);
+	}
+	worker->in_size = whole_pages(CONVERSATION_IN + greatest);
+	worker->out_size = whole_pages(CONVERSATION_OUT + longest);
+}
+
+static void prepare_protocols(const struct worker *worker)
+{
+	for (int i = 0; i < worker->listener_count; i++)
+		if (worker->listeners[i].service.protocol->prepare)
+			worker->listeners[i].service.protocol->prepare();
+}
+
+int worker_open(struct worker *worker, uint32_t conversations, int acceptors)
 {
 	uint32_t seats = worker->board->seats;
 	const char *failed;
 
-	worker->in_size = whole_pages(CONVERSATION_IN + (size_t)worker->config->max_question_length);
-	worker->out_size = whole_pages(CONVERSATION_OUT + longest_answer);
+	size_buffers(worker);
+	prepare_protocols(worker);
 	worker->buffers = worker_reserve(conversations, (size_t)worker->in_size + worker->out_size);
 	worker->fds = worker_reserve(seats, sizeof *worker->fds);
 	worker->acceptors = worker_reserve((size_t)acceptors, sizeof *worker->acceptors);

@@ -90,7 +90,7 @@ struct connection {
  * The caller has filled in the members down to says_ready, and the listeners; acceptors is the number of threads
  * that will call worker_accept(), the caller's among them.  Returns 0, or a sysexits code after logging the reason.
  */
-int worker_open(struct worker *, uint32_t conversations, int acceptors, size_t longest_answer);
+int worker_open(struct worker *, uint32_t conversations, int acceptors);
 
 /*
  * Sees, when all is open, that one descriptor more can be had: with less no connection could ever be taken.  Returns 0,

@@ -98,10 +98,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t len;
 
 	service.costly = flags & FLAG_COSTLY;
-	service.max_question_length = 2 + feed_byte(&feed) % (LIMIT - 1);
+	service.greatest = 2 + feed_byte(&feed) % (LIMIT - 1);
 	service.max_questions = feed_byte(&feed);
-	in_size = service.max_question_length + feed_byte(&feed);
-	out_size = LONGEST_ANSWER + feed_byte(&feed);
+	in_size = service.greatest + feed_byte(&feed);
+	out_size = LIMIT + feed_byte(&feed);
 	cuts = feed_byte(&feed);
 	text = (const char *)feed.at;
 	len = feed_left(&feed) < MOST_TEXT ? feed_left(&feed) : MOST_TEXT;

@@ -75,7 +75,7 @@ static struct table *table_of(int lines)
 /* Gives the pieces in turn, which are questions or parts of them, and drops what is said. */
 static void converse(const char *name, const struct table *table, const char *const *pieces, int kinds, int count)
 {
-	struct service service = { .protocol = &protocol_aphorism, .data = table, .max_question_length = LONGEST,
+	struct service service = { .protocol = &protocol_aphorism, .data = table, .greatest = LONGEST,
 		                   .question_us = 1000000, .idle_us = 1000000 };
 	struct bytes input = { .at = in, .size = sizeof in }, output = { .at = out, .size = sizeof out };
 	struct conversation c;

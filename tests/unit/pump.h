@@ -52,7 +52,7 @@ static void build_table(void)
 static struct service service_of(const struct protocol *protocol)
 {
 	return (struct service){
-		.protocol = protocol, .data = block, .max_question_length = LIMIT,
+		.protocol = protocol, .data = block, .greatest = LIMIT,
 		.question_us = QUESTION_US, .idle_us = IDLE_US,
 	};
 }
@@ -94,7 +94,7 @@ static void model(struct outcome *o, const struct service *service, const char *
 			o->unfinished = 0;
 			if (++questions == service->max_questions)
 				o->state = CONVERSATION_LINGER;
-		} else if (o->unfinished == service->max_question_length) {
+		} else if (o->unfinished == service->greatest) {
 			model_say(o, "Error: question too long.");
 			o->state = CONVERSATION_LINGER;
 		}

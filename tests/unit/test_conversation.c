@@ -296,7 +296,7 @@ START_TEST(test_long_byte_by_byte)
 
 	counting.frame = frame_and_count;
 	counting.may_end = may_end_and_count;
-	service.max_question_length = MANY;
+	service.greatest = MANY;
 	pump_start(&p, &service, MANY, CONVERSATION_OUT);
 	looked_at = 0;
 	for (int i = 0; i < MANY - 1; i++)
@@ -319,7 +319,7 @@ START_TEST(test_long_ones)
 	struct service service = service_of(&protocol_aphorism);
 	char text[8192];
 
-	service.max_question_length = MOST;
+	service.greatest = MOST;
 	for (size_t last = 0; last <= MOST; last += MOST / 2) {
 		size_t len = 0;
 
@@ -553,10 +553,10 @@ START_TEST(test_echo)
 	struct service service = service_of(&protocol_echo);
 	struct pump p;
 
-	service.max_question_length = 3;
 	for (size_t cut = 0; cut <= LEN; cut++) {
 		service.costly = cut & 1;
 		for (uint32_t size = 1; size < 40; size += 13) {
+			service.greatest = size < 3 ? size : 3;
 			pump_start(&p, &service, LIMIT, size);
 			pump_give(&p, transcript, cut);
 			ck_assert_uint_eq(p.sent_len, cut);
@@ -587,16 +587,17 @@ START_TEST(test_once)
 	struct pump p;
 
 	echo.max_questions = service.max_questions = 1;
+	echo.greatest = PROTOCOL_PIECE;
 	pump_start(&p, &echo, LIMIT, LIMIT);
 	pump_give(&p, "abc", 3);
 	ck_assert_int_eq(p.state, CONVERSATION_LINGER);
 	ck_assert(p.sent_len == 3 && memcmp(p.sent, "abc", 3) == 0);
 	pump_stop(&p);
-	for (uint32_t room = CONVERSATION_PIECE; room <= CONVERSATION_OUT; room *= 2) {
+	for (uint32_t room = PROTOCOL_PIECE; room <= CONVERSATION_OUT; room *= 2) {
 		pump_start(&p, &echo, sizeof much, room);
 		pump_give(&p, much, sizeof much);
 		ck_assert_int_eq(p.state, CONVERSATION_LINGER);
-		ck_assert_uint_eq(p.sent_len, CONVERSATION_PIECE);
+		ck_assert_uint_eq(p.sent_len, PROTOCOL_PIECE);
 		pump_stop(&p);
 	}
 	pump_start(&p, &service, CONVERSATION_IN, CONVERSATION_OUT);
@@ -645,10 +646,10 @@ START_TEST(test_random)
 
 		for (int pieces = rand() % 20; pieces > 0; pieces--)
 			len += random_piece(text + len);
-		service.max_question_length = (uint32_t)(rand() % 4 ? LIMIT : 1 + rand() % LIMIT);
+		service.greatest = (uint32_t)(rand() % 4 ? LIMIT : 1 + rand() % LIMIT);
 		service.max_questions = rand() % 4 ? 0 : (uint32_t)rand() % 5;
 		service.costly = rand() % 2;
-		pump_start(&p, &service, service.max_question_length + (uint32_t)rand() % 9,
+		pump_start(&p, &service, service.greatest + (uint32_t)rand() % 9,
 		           LONGEST_ANSWER + (uint32_t)(rand() % 50));
 		while (given < len) {
 			size_t take = 1 + (size_t)rand() % (rand() % 2 ? 3 : len - given);

@@ -29,8 +29,8 @@ static void expect_input(uint32_t from, uint32_t len)
 {
 	ck_assert_uint_eq(parked->in.len, len);
 	ck_assert_int_eq(memcmp(parked->in.at, text + from, len), 0);
-	ck_assert_ptr_eq(parked->in.at, parked->block + parked->in.skipped);
-	ck_assert_uint_eq(parked->in.skipped + parked->in.size, parked->size);
+	ck_assert_ptr_eq(parked->in.at, parked->block + parked->in.before);
+	ck_assert_uint_eq(parked->in.before + parked->in.size, parked->size);
 }
 
 /* As a conversation that has answered so many bytes, and not yet those behind them. */
@@ -39,7 +39,7 @@ static void skip(uint32_t len)
 	parked->in.at += len;
 	parked->in.len -= len;
 	parked->in.size -= len;
-	parked->in.skipped += len;
+	parked->in.before += len;
 }
 
 START_TEST(more_comes_behind_it)

@@ -20,7 +20,7 @@ enum {
 	BUFFERS = 512, BUFFER = 2048 + 64,        /* beginnings on different lines of the cache */
 	PAUSE_MS = 10,                    /* after a shortage */
 };
-_Static_assert((int)BUFFER >= (int)CONVERSATION_PIECE, "what came as one comes as one");
+_Static_assert((int)BUFFER >= (int)PROTOCOL_PIECE, "what came as one comes as one");
 
 /* ---- orders ---- */
 
