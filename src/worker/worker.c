@@ -59,27 +59,23 @@ void *worker_reserve(size_t count, size_t size)
 	return at;
 }
 
-/* Buffers that fit whatever any of the listeners' protocols may need. */
-static void size_buffers(struct worker *worker)
+/* Makes ready for what is served, with buffers that fit whatever any of it may need. */
+static void prepare_services(struct worker *worker)
 {
 	size_t greatest = 0, longest = CONVERSATION_IN;
 
-	for (int i = 0; i < worker->listener_count; i++) {
+	/* without a listener there is a connection, which belongs to the first */
+	for (int i = 0; i == 0 || i < worker->listener_count; i++) {
 		const struct service *service = &worker->listeners[i].service;
 		const struct protocol *protocol = service->protocol;
 
 		greatest = larger(greatest, service->greatest);
 		longest = larger(longest, protocol->longest ? protocol->longest(service->data) : service->greatest);
+		if (protocol->prepare)
+			protocol->prepare();
 	}
 	worker->in_size = whole_pages(CONVERSATION_IN + greatest);
 	worker->out_size = whole_pages(CONVERSATION_OUT + longest);
-}
-
-static void prepare_protocols(const struct worker *worker)
-{
-	for (int i = 0; i < worker->listener_count; i++)
-		if (worker->listeners[i].service.protocol->prepare)
-			worker->listeners[i].service.protocol->prepare();
 }
 
 int worker_open(struct worker *worker, uint32_t conversations, int acceptors)
@@ -87,8 +83,7 @@ int worker_open(struct worker *worker, uint32_t conversations, int acceptors)
 	uint32_t seats = worker->board->seats;
 	const char *failed;
 
-	size_buffers(worker);
-	prepare_protocols(worker);
+	prepare_services(worker);
 	worker->buffers = worker_reserve(conversations, (size_t)worker->in_size + worker->out_size);
 	worker->fds = worker_reserve(seats, sizeof *worker->fds);
 	worker->acceptors = worker_reserve((size_t)acceptors, sizeof *worker->acceptors);
