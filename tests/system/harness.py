@@ -81,6 +81,13 @@ def models():
     return [name for name in names if name in os.environ.get("TEST_MODELS", listed.stdout).split()]
 
 
+@functools.cache
+def engines():
+    """Those of the event model but "auto", as the program names them."""
+    told = run(APHORISMD, "--test", "-m", "event", "-o", "event.engine=?").stderr
+    return re.search(r"event\.engine: .*\(auto, (.*)\)", told).group(1).split(", ")
+
+
 # How many clients a model can hold at once, where that is less than a test would ask for.
 HOLDS = {"iterative": 1}
 
