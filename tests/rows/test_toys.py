@@ -38,7 +38,8 @@ def test_the_protocol(daemon, place):
     assert 'did you mean "toy"?' in dumped('listen={ address = "*:1"; protocol = "tory"; }', status=78)
 
 
-@pytest.mark.parametrize("key, good, bad", [("toys", "7", "70000"), ("toy.threads", "8", "0"), ("threadpool.toy", "9", "x")])
+@pytest.mark.parametrize("key, good, bad", [("toys", "7", "70000"), ("toy.threads", "8", "0"),
+                                            ("threadpool.toy", "9", "x")])
 def test_a_key(daemon, key, good, bad):
     name = key.split(".")[-1]
     assert f"{name} = {good};  # option" in dumped(f"{key}={good}")

@@ -88,8 +88,12 @@ def engines():
     return re.search(r"event\.engine: .*\(auto, (.*)\)", told).group(1).split(", ")
 
 
-# How many clients a model can hold at once, where that is less than a test would ask for.
+# What the tests have to know of a model.  How many clients it can hold at once, where that is less than a test would ask
+# for; whether it holds what it has workers or threads for, whatever max_connections says, and accepts no more; whether it
+# hears of input before it turns to it, and so knows how long a question waited.
 HOLDS = {"iterative": 1}
+POOLS = ("iterative", "prefork", "threadpool")
+SEES_WAITS = ("event",)
 
 
 def holds(model, wanted):
