@@ -29,7 +29,7 @@ static void say_figures(const struct supervisor *s, unsigned client, void (*prin
 	size_t len;
 	FILE *to = open_memstream(&text, &len);
 
-	supervisor_look_up(s, &figures);
+	supervisor_figures(s, &figures);
 	if (to)
 		print(&figures, to);
 	if (to && fclose(to) == 0)
@@ -266,7 +266,7 @@ static void say_findings(struct supervisor *s, unsigned client)
 	if (!s->current)
 		return;
 	doctor_learn(&facts);
-	supervisor_look_up(s, &figures);
+	supervisor_figures(s, &figures);
 	doctor_check(s->current->image.config, s->current->image.size, s->options, &facts, say_finding, &client);
 	doctor_check_load(s->current->image.config, &figures, say_finding, &client);
 }

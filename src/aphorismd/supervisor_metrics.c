@@ -68,7 +68,7 @@ static char *render(const struct supervisor *s, size_t *len)
 
 	if (!to)
 		return NULL;
-	supervisor_look_up(s, &figures);
+	supervisor_figures(s, &figures);
 	figures_print_metrics(&figures, to);
 	if (fclose(to) == 0)
 		return text;

@@ -325,7 +325,7 @@ uint64_t supervisor_metrics_due_us(const struct supervisor *);
 void supervisor_sum_up(const struct supervisor *, struct scoreboard_totals *);
 
 /* All that there is to show, at this moment. */
-void supervisor_look_up(const struct supervisor *, struct figures *);
+void supervisor_figures(const struct supervisor *, struct figures *);
 
 void supervisor_log_statistics(struct supervisor *);
 

@@ -133,6 +133,16 @@ static int open_control(struct supervisor *s, const struct config *config)
 	return status;
 }
 
+/* What a worker will be allowed must not be denied to whom it is forked from. */
+static unsigned workers_make(void)
+{
+	unsigned makes = 0;
+
+	for (size_t i = 0; event_engines[i]; i++)
+		makes |= event_engines[i]->makes;
+	return makes;
+}
+
 /* Under "auto" what is lacking is said once, here.  After user names were looked up, which may take any system call. */
 static int confine(struct supervisor *s, const struct config *config)
 {
@@ -140,8 +150,7 @@ static int confine(struct supervisor *s, const struct config *config)
 
 	if (config->sandbox == SANDBOX_OFF)
 		return 0;
-	s->surroundings.confined = sandbox_enter(SANDBOX_SUPERVISOR, event_uring_is_built ? SANDBOX_ORDERS : 0, NULL,
-	                                         reason);
+	s->surroundings.confined = sandbox_enter(SANDBOX_SUPERVISOR, workers_make(), NULL, reason);
 	if (s->surroundings.confined) {
 		log_debug("process.sandbox: Landlock and seccomp filters are in force");
 		return 0;

@@ -31,7 +31,7 @@ static void count_queued(const struct generation *current, struct figures *figur
 	}
 }
 
-void supervisor_look_up(const struct supervisor *s, struct figures *figures)
+void supervisor_figures(const struct supervisor *s, struct figures *figures)
 {
 	const struct generation *current = s->current;
 	int all = 0, idle = 0;
@@ -61,7 +61,7 @@ void supervisor_log_statistics(struct supervisor *s)
 	struct figures figures;
 	char line[1024];
 
-	supervisor_look_up(s, &figures);
+	supervisor_figures(s, &figures);
 	figures_format_line(&figures, line, sizeof line);
 	log_message(LOG_ALWAYS | LOG_NOTICE, "statistics: %s", line);
 }

@@ -3,7 +3,7 @@ libserver_a_SOURCES += \
 	%D%/event_due.c %D%/event_due.h \
 	%D%/event_parked.c %D%/event_parked.h \
 	%D%/event_pump.c %D%/event_pump.h \
-	%D%/engine/event_engine.h \
+	%D%/engine/event_engine.c %D%/engine/event_engine.h \
 	%D%/engine/event_epoll.c \
 	%D%/engine/event_ring.c %D%/engine/event_ring.h \
 	%D%/engine/event_uring.c \

@@ -26,8 +26,6 @@ enum {
 	WAKE = EVENT_WATCHED_AT + CONFIG_LISTENERS, LOOK,
 };
 
-enum { ENGINE_AUTO, ENGINE_EPOLL, ENGINE_URING };
-
 struct event_keys {
 	int64_t workers, engine, busy_poll_us;
 };
@@ -36,7 +34,7 @@ static const struct key keys[] = {
 	{ .name = "event.workers", .type = KEY_NUMBER, .offset = offsetof(struct event_keys, workers), .value = "0",
 	  .least = 0, .most = 1024, .help = "Processes, each with an event loop; 0 is one per usable CPU." },
 	{ .name = "event.engine", .type = KEY_CHOICE, .offset = offsetof(struct event_keys, engine), .value = "auto",
-	  .choices = "auto|epoll|io_uring", .help = "What tells of events and moves bytes; auto is epoll." },
+	  .choices = EVENT_ENGINE_CHOICES, .help = "What tells of events and moves bytes; auto is epoll." },
 	{ .name = "event.busy_poll", .type = KEY_DURATION, .offset = offsetof(struct event_keys, busy_poll_us),
 	  .value = "0us", .least = 0, .most = CLOCK_S,
 	  .help = "Ask for events this long before sleeping; burns a CPU." },
@@ -48,7 +46,7 @@ static const char *check(const void *section, const char **key)
 	const struct event_keys *own = section;
 
 	*key = "event.engine";
-	return own->engine == ENGINE_URING && !event_uring_is_built ? "io_uring is not built in" : NULL;
+	return event_engines[own->engine]->absent;
 }
 
 static const struct section section = { "event", keys, sizeof(struct event_keys), check };
@@ -57,7 +55,7 @@ static const struct event_engine *engine(const struct config *config)
 {
 	const struct event_keys *own = model_keys(config, &section);
 
-	return own->engine == ENGINE_URING ? &event_uring : &event_epoll;
+	return event_engines[own->engine];
 }
 
 static const char *lacks(const struct config *config, const char **key)
@@ -73,7 +71,7 @@ static struct plan plan(const struct config *config)
 
 	return (struct plan){ .workers = workers, .most_workers = workers, .conversations = 1, .acceptors = 1,
 		              .tallies = 1, .capacity = (uint32_t)config->max_connections,
-		              .makes = own->engine == ENGINE_URING ? SANDBOX_ORDERS : 0 };
+		              .makes = engine(config)->makes };
 }
 
 struct loop {

@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-const struct model *const models[] = {
-	&model_iterative, &model_fork, &model_thread, &model_prefork, &model_threadpool, &model_event, NULL,
-};
+#define ROW(name) &model_##name,
+
+const struct model *const models[] = { MODELS(ROW) NULL };
 
 enum { ROWS = 32 };
 

@@ -42,6 +42,18 @@ struct model {
 	void (*serve)(struct worker *);
 };
 
+/* A row per model, in the order in which they are shown. */
+#define MODELS(row) \
+	row(iterative) \
+	row(fork) \
+	row(thread) \
+	row(prefork) \
+	row(threadpool) \
+	row(event)
+
+#define MODEL_DECLARED(name) extern const struct model model_##name;
+MODELS(MODEL_DECLARED)
+
 /* The rows, ended by NULL. */
 extern const struct model *const models[];
 
@@ -56,7 +68,5 @@ const struct config_schema *model_schema(void);
 
 /* A model's own keys, as the struct that its section describes. */
 const void *model_keys(const struct config *, const struct section *);
-
-extern const struct model model_iterative, model_fork, model_thread, model_prefork, model_threadpool, model_event;
 
 #endif

@@ -5,11 +5,9 @@
 
 #include "protocol/protocol.h"
 
-const struct protocol *const protocols[] = {
-	&protocol_aphorism,
-	&protocol_echo,
-	NULL,
-};
+#define ROW(name) &protocol_##name,
+
+const struct protocol *const protocols[] = { PROTOCOLS(ROW) NULL };
 
 const struct protocol *protocol_find(const char *name)
 {

@@ -95,13 +95,18 @@ static inline bool protocol_is_space(char byte)
 	return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
 }
 
-/* The rows, ended by NULL; the first is the default. */
+/* A row per protocol; the first is the default.  The data of all of them is a struct table. */
+#define PROTOCOLS(row) \
+	row(aphorism) \
+	row(echo)
+
+#define PROTOCOL_DECLARED(name) extern const struct protocol protocol_##name;
+PROTOCOLS(PROTOCOL_DECLARED)
+
+/* The rows, ended by NULL. */
 extern const struct protocol *const protocols[];
 
 /* The row of that name, or NULL. */
 const struct protocol *protocol_find(const char *name);
-
-/* The data of all of them is a struct table. */
-extern const struct protocol protocol_aphorism, protocol_echo;
 
 #endif

@@ -21,4 +21,4 @@ for program in harness.APHORISMD, os.environ.get("TEST_OLD", ""):
 def pytest_generate_tests(metafunc):
     if "model" in metafunc.fixturenames:
         metafunc.parametrize("model, engine", [(m, e) for m in harness.models()
-                                               for e in (("epoll", "io_uring") if m == "event" else (None,))])
+                                               for e in (harness.engines() if m == "event" else (None,))])

@@ -81,8 +81,19 @@ def models():
     return [name for name in names if name in os.environ.get("TEST_MODELS", listed.stdout).split()]
 
 
-# How many clients a model can hold at once, where that is less than a test would ask for.
+@functools.cache
+def engines():
+    """Those of the event model but "auto", as the program names them."""
+    told = run(APHORISMD, "--test", "-m", "event", "-o", "event.engine=?").stderr
+    return re.search(r"event\.engine: .*\(auto, (.*)\)", told).group(1).split(", ")
+
+
+# What the tests have to know of a model.  How many clients it can hold at once, where that is less than a test would ask
+# for; whether it holds what it has workers or threads for, whatever max_connections says, and accepts no more; whether it
+# hears of input before it turns to it, and so knows how long a question waited.
 HOLDS = {"iterative": 1}
+POOLS = ("iterative", "prefork", "threadpool")
+SEES_WAITS = ("event",)
 
 
 def holds(model, wanted):

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from harness import APHORISMD, ETC, ROOT, run, talk, until
+from harness import APHORISMD, ETC, POOLS, ROOT, run, talk, until
 
 QUESTION, ANSWER = b"Simple is better than?", b"Complex."
 WELL = {"max_connections": 100, "event__workers": 1}      # nothing is wrong with this
@@ -52,8 +52,7 @@ def test_a_limit_that_nobody_has_written(daemon, model):
     assert findings(d).keys() <= MACHINE
     assert "max_connections: " not in tried(d)
     d.reloaded(max_connections=1024)
-    pool = model in ("iterative", "prefork", "threadpool")
-    assert ("max_connections" in findings(d), "max_connections: " in tried(d)) == (pool, pool)
+    assert ("max_connections" in findings(d), "max_connections: " in tried(d)) == (model in POOLS,) * 2
 
 
 def test_the_backlog(daemon):

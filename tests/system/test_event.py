@@ -1,4 +1,4 @@
-"""The event model's own promises, each under both of its engines; all others hold under TEST_ENGINE=io_uring, too."""
+"""The event model's own promises, each under each of its engines; all others hold under TEST_ENGINE=io_uring, too."""
 
 import os
 import re
@@ -10,7 +10,7 @@ import time
 import pytest
 
 from fixtures import TRACED, check_uring
-from harness import LIMIT, ROOT, open_files, parse, process, queued, unread, until
+from harness import LIMIT, ROOT, engines, open_files, parse, process, queued, unread, until
 from test_limits import come_rudely
 from test_protocol import check_cost_of_a_byte
 from tracing import straced, under_strace
@@ -18,7 +18,7 @@ from tracing import straced, under_strace
 QUESTION, ANSWER = b"Simple is better than?", b"Complex."
 
 
-@pytest.fixture(params=["epoll", "io_uring"])
+@pytest.fixture(params=engines())
 def engine(request):
     if request.param == "io_uring":
         request.getfixturevalue("uring")

@@ -9,12 +9,8 @@ import stat
 
 import pytest
 
-from harness import LIMIT, ROOT, holds, process, run, strike, until
+from harness import LIMIT, POOLS, ROOT, SEES_WAITS, holds, process, run, strike, until
 from tracing import straced
-
-WAITS = ("fork", "thread", "event")     # with one seat; the others make no worker that would have to wait for another
-
-SEES_WAITS = ("event",)                 # hears of input before it turns to it, and so knows how long a question waited
 
 QUESTION, ANSWER = b"Simple is better than?", b"Complex."
 UNKNOWN = b"What is your quest?"
@@ -98,7 +94,7 @@ def test_refusals_and_waits(daemon, model):
         assert first.ask(QUESTION) == ANSWER
         with d.connect() as second:
             second.send(QUESTION)
-            if model in WAITS:
+            if model not in POOLS:       # which have no worker that would have to wait for another
                 until("a wait", lambda: asked(d, "stats")["accept_waits"] >= 1)
             until("the queue", lambda: asked(d, "status")["queued"] == 1)
             first.close()

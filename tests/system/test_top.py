@@ -18,8 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import APHORISMCTL, LIMIT, environment, holds, run, until
-from test_operate import SEES_WAITS
+from harness import APHORISMCTL, LIMIT, SEES_WAITS, environment, holds, run, until
 
 HAS_TOP = b"this build has no ncurses" not in Path(APHORISMCTL).read_bytes()
 needs_ncurses = pytest.mark.skipif(not HAS_TOP, reason="this build has no ncurses: it draws nothing")

@@ -43,15 +43,26 @@ static void has(const char *line)
 	ck_assert_msg(strstr(text, wanted) != NULL, "no line \"%s\" in:\n%s", line, text);
 }
 
+/* A count that is some()'s. */
+static void has_count(const char *name, enum scoreboard_count what)
+{
+	char line[128];
+
+	snprintf(line, sizeof line, "%s %d", name, 100 + what);
+	has(line);
+}
+
 START_TEST(the_line_of_statistics)
 {
 	struct figures figures = some();
-	char line[1024];
+	char line[1024], expected[1024];
 
+	snprintf(expected, sizeof expected,
+	         "model event, generation 3, 5 workers, 4 idle, 2 connections open, %d served, %d questions, "
+	         "10 time-outs, 11 refused, %d denied, %d bad headers, 12 reloads, 13 failed",
+	         100 + COUNT_CONNECTIONS, 100 + COUNT_ANSWERED, 100 + COUNT_DENIED, 100 + COUNT_BAD_HEADERS);
 	figures_format_line(&figures, line, sizeof line);
-	ck_assert_str_eq(line, "model event, generation 3, 5 workers, 4 idle, 2 connections open, "
-	                 "112 served, 100 questions, 10 time-outs, 11 refused, 115 denied, 111 bad headers, "
-	                 "12 reloads, 13 failed");
+	ck_assert_str_eq(line, expected);
 	for (size_t size = 1; size < sizeof line; size++) {
 		char cut[sizeof line];
 
@@ -68,14 +79,14 @@ START_TEST(status_and_statistics)
 
 	shown(figures_print_status, &figures);
 	has("generation 3");
-	has("questions 100");
-	has("accept_waits 116");
+	has_count("questions", COUNT_ANSWERED);
+	has_count("accept_waits", COUNT_ACCEPT_WAITS);
 	has("queued 6");
 	ck_assert_ptr_null(strstr(text, "questions_unknown"));
 	shown(figures_print_all, &figures);
-	has("questions 100");
-	has("questions_unknown 101");
-	has("timeouts_write 109");
+	has_count("questions", COUNT_ANSWERED);
+	has_count("questions_unknown", COUNT_UNKNOWN);
+	has_count("timeouts_write", COUNT_TIMEOUT_WRITE);
 	has("service_p99_us 0.0");
 	has("wait_p99_us 0.0");
 }
@@ -93,7 +104,7 @@ START_TEST(metrics_show_the_same_numbers)
 	has("# HELP aphorismd_questions_total Questions that were answered, unknown ones too.\n"
 	    "# TYPE aphorismd_questions_total counter\n"
 	    "aphorismd_questions_total 100");
-	has("aphorismd_questions_failed_total{reason=\"unknown\"} 101");
+	has_count("aphorismd_questions_failed_total{reason=\"unknown\"}", COUNT_UNKNOWN);
 	has("aphorismd_workers{state=\"busy\"} 1");
 	has("aphorismd_reloads_total{result=\"failed\"} 13");
 	has("aphorismd_question_service_seconds_bucket{le=\"0.000001024\"} 3");

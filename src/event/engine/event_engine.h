@@ -39,6 +39,9 @@ struct event {
 struct event_pump;
 
 struct event_engine {
+	const char *absent;               /* why it is not in this build, or NULL; then it has nothing else */
+	unsigned makes;                   /* what its workers need beside serving: see sandbox/sandbox.h */
+
 	/* Why it can't be had on this system, or NULL; NULL itself for an engine that is always there. */
 	const char *(*lacks)(void);
 
@@ -81,8 +84,17 @@ struct event_engine {
 	bool (*next)(struct event *);
 };
 
-extern const struct event_engine event_epoll, event_uring;
+/* A row per engine, and the word for it in event.engine. */
+#define EVENT_ENGINES(row) \
+	row(epoll, "epoll") \
+	row(uring, "io_uring")
 
-extern const bool event_uring_is_built;
+#define EVENT_ENGINE_DECLARED(name, word) extern const struct event_engine event_##name;
+EVENT_ENGINES(EVENT_ENGINE_DECLARED)
+
+/* The choices of event.engine and their rows, ended by NULL. */
+#define EVENT_ENGINE_CHOICE(name, word) "|" word
+#define EVENT_ENGINE_CHOICES "auto" EVENT_ENGINES(EVENT_ENGINE_CHOICE)
+extern const struct event_engine *const event_engines[];
 
 #endif

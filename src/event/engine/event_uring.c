@@ -18,6 +18,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "sandbox/sandbox.h"
+
 enum { BATCH = 262144 };                  /* bytes */
 
 struct watched {
@@ -296,8 +298,8 @@ static void close_all(void)
 	event_ring_close(&own->ring);
 }
 
-const bool event_uring_is_built = true;
 const struct event_engine event_uring = {
+	.makes = SANDBOX_ORDERS,
 	.lacks = event_ring_lacks,
 	.open = open_all,
 	.close = close_all,
@@ -313,7 +315,6 @@ const struct event_engine event_uring = {
 
 #else
 
-const bool event_uring_is_built = false;
-const struct event_engine event_uring = { .lacks = NULL };
+const struct event_engine event_uring = { .absent = "io_uring is not built in" };
 
 #endif
