@@ -132,12 +132,14 @@ static inline ALWAYS enum conversation_state answer_all(struct conversation *c, 
 
 	while (*used < in->len) {
 		const char *at = in->at + *used;
-		struct frame frame = wall_us && c->skips
-			? (struct frame){ .end = in->searched }
-			: protocol->frame(at, in->len - *used, service->greatest);
 		enum conversation_state state;
+		struct frame frame;
 		struct span request;
 
+		if (wall_us && c->skips)
+			frame = (struct frame){ .end = in->searched };
+		else
+			frame = protocol->frame(at, in->len - *used, service->greatest);
 		*used += frame.begin;
 		/* most of those of whose end nothing is known are to go on */
 		if (frame.end == 0 && frame.verdict == FRAME_MORE && in->len - *used < service->greatest)
@@ -289,7 +291,7 @@ static inline ALWAYS enum conversation_state answer_more(struct conversation *c,
 }
 
 static enum conversation_state SELDOM say_all(struct conversation *c, struct bytes *in, struct bytes *out,
-                                                    uint64_t now_us)
+                                              uint64_t now_us)
 {
 	return answer(c, in, out, now_us, NULL);
 }
