@@ -86,6 +86,8 @@ static void take_up(struct event_pump *pump, struct event_connection *c)
 	if (!c->parked)
 		return;
 	pump->came_ns = c->parked->came_ns;
+	if (conversation_is_amid(&c->conversation))
+		pump->begun_ns = c->parked->begun_ns;
 	event_parked_return_few(&c->parked, &pump->in);
 }
 
@@ -114,6 +116,8 @@ static bool park(struct event_pump *pump, uint32_t seat)
 		event_parked_trim(&c->parked);
 	else if (pump->in.len > 0 && !event_parked_put_input(&c->parked, &pump->in, pump->came_ns))
 		return give_up(pump, seat);
+	if (c->parked)
+		c->parked->begun_ns = pump->begun_ns;
 	return true;
 }
 
@@ -168,8 +172,8 @@ static bool send_out(struct event_pump *pump, uint32_t seat, bool awaited, uint3
 	struct span output = { pump->out.at, pump->out.len };
 	ssize_t n = pump->engine->send(seat, awaited);
 
+	pump->mark_ns = answered > 0 ? clock_now_ns() : 0;
 	if (answered > 0) {
-		pump->mark_ns = clock_now_ns();
 		meter_time(pump->meter, pump->came_ns, pump->begun_ns, pump->mark_ns, answered);
 		pump->begun_ns = pump->mark_ns;
 	}
