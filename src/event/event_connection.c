@@ -138,6 +138,16 @@ static bool keep_unsent(struct event_pump *pump, uint32_t seat, struct span outp
 	return event_parked_put_output(&c->parked, output) || give_up(pump, seat);
 }
 
+/* From now on the client has to take something within timeouts.write. */
+static void give_time(struct event_pump *pump, uint32_t seat)
+{
+	struct event_connection *c = &pump->at[seat];
+
+	c->unsent = driver_unsent(pump->worker->fds[seat]);
+	c->until_us = pump->now_us + (uint64_t)pump->worker->config->write_us;
+	event_pump_look_by(pump, c->until_us);
+}
+
 /* That output was sent, n as send(2) says.  False when that is not all: it is parked, or the connection closed. */
 static bool is_all_sent(struct event_pump *pump, uint32_t seat, struct span output, ssize_t n)
 {
@@ -157,11 +167,8 @@ static bool is_all_sent(struct event_pump *pump, uint32_t seat, struct span outp
 	}
 	if (!keep_unsent(pump, seat, output, n > 0 ? (size_t)n : 0))
 		return false;
-	if (n > 0 || c->state != EVENT_WRITES) {
-		c->unsent = driver_unsent(pump->worker->fds[seat]);
-		c->until_us = pump->now_us + (uint64_t)pump->worker->config->write_us;
-		event_pump_look_by(pump, c->until_us);
-	}
+	if (n > 0 || c->state != EVENT_WRITES)
+		give_time(pump, seat);
 	become(pump, seat, EVENT_WRITES);
 	return false;
 }
@@ -236,13 +243,9 @@ static void linger(struct event_pump *pump, uint32_t seat)
 /* It has had its turn, and others wait for theirs: goes on with the next event. */
 static void give_way(struct event_pump *pump, uint32_t seat)
 {
-	struct event_connection *c = &pump->at[seat];
-
 	if (!park(pump, seat))
 		return;
-	c->unsent = driver_unsent(pump->worker->fds[seat]);
-	c->until_us = pump->now_us + (uint64_t)pump->worker->config->write_us;
-	event_pump_look_by(pump, c->until_us);
+	give_time(pump, seat);
 	become(pump, seat, EVENT_WRITES);
 }
 
