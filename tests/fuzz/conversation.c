@@ -123,7 +123,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct feed feed = { data, data + size };
 	uint8_t flags = feed_byte(&feed);
 	bool computes = flags & FLAG_ORDERS;
-	struct service service = service_of(computes ? &ordered : flags & FLAG_ECHO ? &protocol_echo : &protocol_aphorism);
+	const struct protocol *quick = flags & FLAG_ECHO ? &protocol_echo : &protocol_aphorism;
+	struct service service = service_of(computes ? &ordered : quick);
 	size_t len, most = computes ? MOST_ORDERS : MOST_TEXT;
 	uint32_t in_size, out_size, cuts;
 	const char *text;
