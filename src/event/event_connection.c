@@ -86,6 +86,8 @@ static void take_up(struct event_pump *pump, struct event_connection *c)
 	if (!c->parked)
 		return;
 	pump->came_ns = c->parked->came_ns;
+	if (conversation_is_amid(&c->conversation))
+		pump->begun_ns = c->parked->begun_ns;
 	event_parked_return_few(&c->parked, &pump->in);
 }
 
@@ -114,6 +116,8 @@ static bool park(struct event_pump *pump, uint32_t seat)
 		event_parked_trim(&c->parked);
 	else if (pump->in.len > 0 && !event_parked_put_input(&c->parked, &pump->in, pump->came_ns))
 		return give_up(pump, seat);
+	if (c->parked)
+		c->parked->begun_ns = pump->begun_ns;
 	return true;
 }
 
@@ -132,6 +136,16 @@ static bool keep_unsent(struct event_pump *pump, uint32_t seat, struct span outp
 		return false;
 	output = (struct span){ output.at + sent, output.len - sent };
 	return event_parked_put_output(&c->parked, output) || give_up(pump, seat);
+}
+
+/* From now on the client has to take something within timeouts.write. */
+static void give_time(struct event_pump *pump, uint32_t seat)
+{
+	struct event_connection *c = &pump->at[seat];
+
+	c->unsent = driver_unsent(pump->worker->fds[seat]);
+	c->until_us = pump->now_us + (uint64_t)pump->worker->config->write_us;
+	event_pump_look_by(pump, c->until_us);
 }
 
 /* That output was sent, n as send(2) says.  False when that is not all: it is parked, or the connection closed. */
@@ -153,11 +167,8 @@ static bool is_all_sent(struct event_pump *pump, uint32_t seat, struct span outp
 	}
 	if (!keep_unsent(pump, seat, output, n > 0 ? (size_t)n : 0))
 		return false;
-	if (n > 0 || c->state != EVENT_WRITES) {
-		c->unsent = driver_unsent(pump->worker->fds[seat]);
-		c->until_us = pump->now_us + (uint64_t)pump->worker->config->write_us;
-		event_pump_look_by(pump, c->until_us);
-	}
+	if (n > 0 || c->state != EVENT_WRITES)
+		give_time(pump, seat);
 	become(pump, seat, EVENT_WRITES);
 	return false;
 }
@@ -168,8 +179,8 @@ static bool send_out(struct event_pump *pump, uint32_t seat, bool awaited, uint3
 	struct span output = { pump->out.at, pump->out.len };
 	ssize_t n = pump->engine->send(seat, awaited);
 
+	pump->mark_ns = answered > 0 ? clock_now_ns() : 0;
 	if (answered > 0) {
-		pump->mark_ns = clock_now_ns();
 		meter_time(pump->meter, pump->came_ns, pump->begun_ns, pump->mark_ns, answered);
 		pump->begun_ns = pump->mark_ns;
 	}
@@ -232,13 +243,9 @@ static void linger(struct event_pump *pump, uint32_t seat)
 /* It has had its turn, and others wait for theirs: goes on with the next event. */
 static void give_way(struct event_pump *pump, uint32_t seat)
 {
-	struct event_connection *c = &pump->at[seat];
-
 	if (!park(pump, seat))
 		return;
-	c->unsent = driver_unsent(pump->worker->fds[seat]);
-	c->until_us = pump->now_us + (uint64_t)pump->worker->config->write_us;
-	event_pump_look_by(pump, c->until_us);
+	give_time(pump, seat);
 	become(pump, seat, EVENT_WRITES);
 }
 

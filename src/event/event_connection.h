@@ -22,7 +22,7 @@ enum event_state {
 struct event_connection {
 	struct conversation conversation;
 	struct event_parked *parked;      /* what is left of input and output; NULL for nothing */
-	uint64_t until_us;                /* PAYS: since when; LINGERS: end; WRITES, LEAVES: cut unless a byte is taken */
+	uint64_t until_us;                /* PAYS: since; LINGERS: end; WRITES, LEAVES: cut unless a byte is taken */
 	int unsent;                       /* WRITES, LEAVES: what the client had not taken; LINGERS: bytes dropped */
 	uint8_t state, family;
 };

@@ -11,6 +11,7 @@
 
 struct event_parked {
 	uint64_t came_ns;                 /* the input */
+	uint64_t begun_ns;                /* the work on it: the pump's to set */
 	struct bytes in;
 	uint32_t out_at, out_len;         /* the output, in the block */
 	uint32_t size;                    /* of the block */

@@ -40,12 +40,10 @@ static enum conversation_state reject(struct conversation *c)
 	return finish(c, CONVERSATION_LINGER);
 }
 
-/* Ends with the protocol's last words, or without a word where it has none. */
+/* Ends with the protocol's last words, or without a word where it has none, behind what is owed. */
 static enum conversation_state SELDOM dismiss(struct conversation *c, struct span words, struct bytes *out)
 {
-	if (words.len == 0)
-		return finish(c, CONVERSATION_CLOSE);
-	return append(out, words) ? finish(c, CONVERSATION_LINGER) : CONVERSATION_FLUSH;
+	return words.len == 0 || append(out, words) ? finish(c, CONVERSATION_LINGER) : CONVERSATION_FLUSH;
 }
 
 /* The answer that exists already. */
@@ -90,7 +88,8 @@ static bool skip(struct bytes *in, uint32_t end)
 {
 	uint32_t come = in->len - end, now = come < in->skip ? come : in->skip;
 
-	memmove(in->at + end, in->at + end + now, come - now);
+	if (now > 0)
+		memmove(in->at + end, in->at + end + now, come - now);
 	in->len -= now;
 	in->skip -= now;
 	return in->skip == 0;
@@ -99,7 +98,7 @@ static bool skip(struct bytes *in, uint32_t end)
 static bool SELDOM begin_to_skip(struct conversation *c, struct bytes *in, uint32_t at, struct frame frame)
 {
 	assert(frame.end > frame.begin);
-	c->skips = c->resumes = true;
+	c->skips = true;
 	in->searched = frame.end - frame.begin;
 	in->skip = frame.skip;
 	return skip(in, at + in->searched);
@@ -110,13 +109,14 @@ static enum conversation_state SELDOM unframed(struct conversation *c, struct by
                                                struct frame frame, struct bytes *out)
 {
 	const struct service *service = c->service;
+	uint32_t come = in->len - at, whole = frame.end - frame.begin;
 
 	if (frame.verdict == FRAME_MALFORMED)
 		return reject(c);
-	if (in->len - at >= service->greatest)
+	if (come >= service->greatest || whole > service->greatest)
 		return dismiss(c, service->protocol->too_long, out);
-	in->searched = frame.end - frame.begin - 1;
-	c->resumes = true;
+	if (come > 0)
+		in->searched = whole - 1;
 	return CONVERSATION_READ;
 }
 
@@ -132,13 +132,11 @@ static inline ALWAYS enum conversation_state answer_all(struct conversation *c, 
 
 	while (*used < in->len) {
 		const char *at = in->at + *used;
+		struct frame frame = { .end = in->searched };
 		enum conversation_state state;
-		struct frame frame;
 		struct span request;
 
-		if (wall_us && c->skips)
-			frame = (struct frame){ .end = in->searched };
-		else
+		if (!wall_us || !c->skips)
 			frame = protocol->frame(at, in->len - *used, service->greatest);
 		*used += frame.begin;
 		/* most of those of whose end nothing is known are to go on */
@@ -275,7 +273,7 @@ static inline ALWAYS enum conversation_state answer_more(struct conversation *c,
 	in->before = 0;
 	if (!c->skips)
 		in->searched = 0;
-	c->resumes = c->skips;
+	c->resumes = false;
 	state = answer(c, in, out, now_us, wall_us);
 	if (before == 0)
 		return state;

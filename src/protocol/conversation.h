@@ -51,7 +51,7 @@ struct conversation {
 	bool paid : 1;                    /* the next answer's cost has passed */
 	bool ended : 1;                   /* the client has ended its input */
 	bool unmet : 1;                   /* the PROXY header is still to come */
-	bool resumes : 1;                 /* what the input holds was looked at before: see struct bytes */
+	bool resumes : 1;                 /* the quick kind: what the input holds was looked at before */
 	bool skips : 1;                   /* the request in front of it is whole but for what is skipped */
 	bool greets : 1;                  /* the greeting is not all said */
 	bool malformed : 1;               /* what came is no request: why it is over */
@@ -64,9 +64,9 @@ void conversation_init(struct conversation *, const struct service *, uint64_t n
  * Answers what is complete in `in` and removes it, appends the answers to `out`, and says what comes next.
  * The bytes that stay in `in` are an unfinished question, moved to the buffer's beginning; or, at FLUSH and PAY, also
  * complete ones, which lie where they are; at READ there is always room in `in` for more.  What stays at CLOSE is the
- * unfinished question that the client's end cut off, at LINGER the one that was too long, or malformed: good for a log line.
- * Called again after that it drops `in` and repeats itself.  While `unmet`, nothing but the PROXY header is looked at;
- * what stays at CLOSE is then a part of one, or something else.  Never blocks.
+ * unfinished question that the client's end cut off, at LINGER the one that was too long, or malformed: good for a
+ * line in the log.  Called again after that it drops `in` and repeats itself.  While `unmet`, nothing but the PROXY
+ * header is looked at; what stays at CLOSE is then a part of one, or something else.  Never blocks.
  */
 enum conversation_state conversation_answer(struct conversation *, struct bytes *in, struct bytes *out,
                                             uint64_t now_us);
@@ -77,6 +77,12 @@ enum conversation_state conversation_compute(struct conversation *, struct bytes
 
 /* The client's input has ended: later calls still answer complete requests, but not an unfinished one. */
 void conversation_end(struct conversation *);
+
+/* A part of an answer was said, and not all. */
+static inline bool conversation_is_amid(const struct conversation *c)
+{
+	return c->at > 0;
+}
 
 /* At PAY: what this question costs of itself, in us; what every answer costs is the caller's to know. */
 uint64_t conversation_price_us(const struct conversation *);
@@ -99,8 +105,9 @@ uint64_t conversation_deadline_us(const struct conversation *);
 
 /*
  * Judges the wait at READ, after the pump has read what was already received: READ while there is time left;
- * LINGER with the protocol's last word in out when a question took too long (FLUSH when it finds no room
- * there: send and judge again); CLOSE when the connection was idle for too long, or the PROXY header took too long.
+ * LINGER with the protocol's last word, if it has one, in out when a question took too long (FLUSH when it finds no
+ * room there: send and judge again); CLOSE when the connection was idle for too long, or the PROXY header took too
+ * long.
  */
 enum conversation_state conversation_expire(struct conversation *, struct bytes *out, uint64_t now_us);
 

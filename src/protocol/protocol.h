@@ -26,16 +26,17 @@ struct bytes {
 	char *at;
 	uint32_t len, size;
 	uint32_t before;                  /* so much room in front of `at` is the buffer's, too */
-	uint32_t searched;                /* in so many bytes, some still to come, the request that has begun does not end */
+	uint32_t searched;                /* in so many bytes, some still to come, the request at hand has no end */
 	uint32_t skip;                    /* of those behind them so many are to be dropped as they come */
 };
 
 /*
  * Where the first request lies in the bytes at hand; those before begin are not of it.  Two registers, on purpose.
- *   WHOLE      it ends at `end`; the next `skip` bytes are still of it, but nobody needs them: the answer waits for them,
- *              and they are dropped as they come
+ *   WHOLE      it ends at `end`, behind one byte at least; the next `skip` bytes are still of it, but nobody needs
+ *              them: the answer waits for them, and they are dropped as they come
  *   MORE       it does not end in them, nor, if `end` is not 0, before there are so many
  *   MALFORMED  that is no request, and nothing behind it can be one
+ * The quick kind skips nothing, and leaves `end` 0 but in what is whole.
  */
 struct frame {
 	uint32_t begin;
@@ -47,7 +48,7 @@ struct frame {
 struct exchange {
 	struct span request;              /* empty for a greeting */
 	const void *data;                 /* the service's */
-	uint64_t wall_us;                 /* since 1970, when it came; for who asks for a clock, else 0 */
+	uint64_t wall_us;                 /* since 1970, at this call; for who asks for a clock, else 0 */
 	uint64_t *at;                     /* how far the answer is: 0 at first, then whatever was left here */
 	bool unknown;                     /* to be set where there is no answer to it but to say so */
 };
@@ -62,7 +63,7 @@ enum { PROTOCOL_PIECE = 2048 };           /* where any bytes are a request: the 
 
 struct protocol {
 	const char *name, *summary;
-	uint32_t greatest;                /* bytes of a request that must be held whole; 0: max_question_length says it */
+	uint32_t greatest;                /* bytes of a request that must be held whole; 0: max_question_length */
 	bool counted;                     /* max_questions_per_connection holds for its requests */
 	bool clock;                       /* its answers say what time it is */
 	bool greets;                      /* begins with output, unasked: what it computes from an empty request */
@@ -83,7 +84,7 @@ struct protocol {
 	/* what has to pass before the answer is computed, in us; NULL: nothing */
 	uint64_t (*cost_us)(struct span request);
 
-	/* the protocol's own last words before a connection is closed; empty: it is closed without a word */
+	/* the protocol's own last words before the end; empty: it ends without a word */
 	struct span too_long, too_slow, too_busy;
 	/* the quick kind answers a request that it has no answer to with this very span; empty: none */
 	struct span unknown;

@@ -8,6 +8,7 @@
 
 #define ck_abort_msg(...) (fprintf(stderr, __VA_ARGS__), abort())
 #define ck_assert_int_eq(a, b) REQUIRE((a) == (b))
+#define ck_assert_ptr_eq(a, b) REQUIRE((a) == (b))
 #define ck_assert_uint_eq(a, b) REQUIRE((a) == (b))
 #define ck_assert_uint_le(a, b) REQUIRE((a) <= (b))
 #define ck_assert_uint_lt(a, b) REQUIRE((a) < (b))

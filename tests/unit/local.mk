@@ -8,6 +8,7 @@ unit_tests = \
 	%D%/test_folder \
 	%D%/test_histogram \
 	%D%/test_identity \
+	%D%/test_kinds \
 	%D%/test_log \
 	%D%/test_manual \
 	%D%/test_nearest \
@@ -40,4 +41,4 @@ tests_unit_test_verdict_SOURCES = \
 	src/aphorism-bench/view.c
 tests_unit_test_verdict_LDADD = $(LDADD) -lm
 
-EXTRA_DIST += %D%/pump.h
+EXTRA_DIST += %D%/orders.h %D%/pump.h

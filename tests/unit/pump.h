@@ -18,7 +18,7 @@
 #ifndef PUMP_ROOM
 #define PUMP_ROOM 8192
 #endif
-enum { ROOM = PUMP_ROOM, LIMIT = 32, LONGEST_ANSWER = 29, QUESTION_US = 100, IDLE_US = 1000 };
+enum { ROOM = PUMP_ROOM, LIMIT = 32, LONGEST_ANSWER = 29, QUESTION_US = 100, IDLE_US = 1000, PUMP_WALL_US = 1060 };
 
 static const char *const known[][2] = {
 	{ "Beautiful is better than?", "Ugly." },
@@ -62,6 +62,9 @@ struct outcome {
 	char said[ROOM];
 	size_t len, unfinished;
 	enum conversation_state state;
+	uint32_t questions, unknown;
+	uint64_t price_us;                /* of all together */
+	bool malformed;
 };
 
 static void model_say(struct outcome *o, const char *words)
@@ -78,10 +81,9 @@ static const char *model_answer(const char *question, size_t len)
 	return "Error: unknown aphorism.";
 }
 
-static void model(struct outcome *o, const struct service *service, const char *at, size_t len)
+static inline void model(struct outcome *o, const struct service *service, const char *at, size_t len)
 {
 	size_t begun = 0;
-	uint32_t questions = 0;
 
 	*o = (struct outcome){ .state = CONVERSATION_READ };
 	for (size_t i = 0; i < len && o->state == CONVERSATION_READ; i++) {
@@ -92,7 +94,7 @@ static void model(struct outcome *o, const struct service *service, const char *
 		if (at[i] == '?') {
 			model_say(o, model_answer(at + begun, o->unfinished));
 			o->unfinished = 0;
-			if (++questions == service->max_questions)
+			if (++o->questions == service->max_questions)
 				o->state = CONVERSATION_LINGER;
 		} else if (o->unfinished == service->greatest) {
 			model_say(o, "Error: question too long.");
@@ -107,7 +109,7 @@ struct pump {
 	char sent[ROOM];
 	size_t sent_len;
 	struct proxy_header header;
-	uint64_t now_us;
+	uint64_t now_us, price_us;        /* what was paid so far, beside what every answer costs */
 	enum conversation_state state;
 };
 
@@ -135,19 +137,34 @@ static void pump_send(struct pump *p)
 	p->out.len = 0;
 }
 
+/* Either kind. */
+static enum conversation_state pump_answer(struct pump *p)
+{
+	if (p->c.service->protocol->compute)
+		return conversation_compute(&p->c, &p->in, &p->out, p->now_us, PUMP_WALL_US);
+	return conversation_answer(&p->c, &p->in, &p->out, p->now_us);
+}
+
+static void pump_pay(struct pump *p)
+{
+	p->price_us += conversation_price_us(&p->c);
+	conversation_paid(&p->c);
+	ck_assert_uint_eq(conversation_price_us(&p->c), 0);
+}
+
 static void pump_run(struct pump *p)
 {
 	for (;;) {
 		uint32_t before = p->c.questions;
 		bool paid = p->c.paid;
 
-		p->state = conversation_answer(&p->c, &p->in, &p->out, p->now_us);
+		p->state = pump_answer(p);
 		if (p->c.service->costly)
 			ck_assert_uint_le(p->c.questions - before, paid);
 		if (p->state == CONVERSATION_FLUSH)
 			ck_assert_uint_gt(p->out.len, 0);
 		else if (p->state == CONVERSATION_PAY)
-			conversation_paid(&p->c);
+			pump_pay(p);
 		else if (p->state == CONVERSATION_MEET)
 			conversation_meet(&p->c, &p->in, &p->header, p->now_us);
 		else

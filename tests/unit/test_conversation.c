@@ -194,11 +194,6 @@ START_TEST(test_questions_wrap)
 }
 END_TEST
 
-static enum conversation_state answer(struct pump *p)
-{
-	return conversation_answer(&p->c, &p->in, &p->out, p->now_us);
-}
-
 static void fill(struct bytes *in, const char *text)
 {
 	in->len = (uint32_t)strlen(text);
@@ -219,15 +214,15 @@ START_TEST(test_out_of_room)
 	for (uint32_t size = LONGEST_ANSWER; size < LONGEST_ANSWER + 5; size++) {
 		pump_start(&p, &service, LIMIT, size);
 		fill(&p.in, "Long?Long? Long?Simple is b");
-		ck_assert_int_eq(answer(&p), CONVERSATION_FLUSH);
+		ck_assert_int_eq(pump_answer(&p), CONVERSATION_FLUSH);
 		ck_assert(reads(&p.out, known[4][1]) && reads(&p.in, "Long? Long?Simple is b"));
-		ck_assert_int_eq(answer(&p), CONVERSATION_FLUSH);
+		ck_assert_int_eq(pump_answer(&p), CONVERSATION_FLUSH);
 		ck_assert(reads(&p.out, known[4][1]));
 		pump_send(&p);
-		ck_assert_int_eq(answer(&p), CONVERSATION_FLUSH);
+		ck_assert_int_eq(pump_answer(&p), CONVERSATION_FLUSH);
 		ck_assert(reads(&p.out, known[4][1]) && reads(&p.in, "Long?Simple is b"));
 		pump_send(&p);
-		ck_assert_int_eq(answer(&p), CONVERSATION_READ);
+		ck_assert_int_eq(pump_answer(&p), CONVERSATION_READ);
 		ck_assert(reads(&p.out, known[4][1]) && reads(&p.in, "Simple is b"));
 		pump_stop(&p);
 	}
@@ -242,29 +237,29 @@ START_TEST(test_pay)
 	service.costly = true;
 	pump_start(&p, &service, 2 * LIMIT, LONGEST_ANSWER + 6);
 	fill(&p.in, " \nSimple is");
-	ck_assert_int_eq(answer(&p), CONVERSATION_READ);
+	ck_assert_int_eq(pump_answer(&p), CONVERSATION_READ);
 	fill(&p.in, "Simple is better than?Long?Long?xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
-	ck_assert_int_eq(answer(&p), CONVERSATION_PAY);
-	ck_assert_int_eq(answer(&p), CONVERSATION_PAY);
+	ck_assert_int_eq(pump_answer(&p), CONVERSATION_PAY);
+	ck_assert_int_eq(pump_answer(&p), CONVERSATION_PAY);
 	ck_assert_uint_eq(p.out.len, 0);
 	conversation_paid(&p.c);
-	ck_assert_int_eq(answer(&p), CONVERSATION_PAY);
+	ck_assert_int_eq(pump_answer(&p), CONVERSATION_PAY);
 	ck_assert(reads(&p.out, "Complex."));
 	/* what was paid for is not paid for again after the want of room */
 	conversation_paid(&p.c);
-	ck_assert_int_eq(answer(&p), CONVERSATION_FLUSH);
+	ck_assert_int_eq(pump_answer(&p), CONVERSATION_FLUSH);
 	pump_send(&p);
-	ck_assert_int_eq(answer(&p), CONVERSATION_PAY);
+	ck_assert_int_eq(pump_answer(&p), CONVERSATION_PAY);
 	ck_assert(reads(&p.out, known[4][1]));
 	/* the end does not make the last one free, an error costs nothing */
 	conversation_end(&p.c);
 	pump_send(&p);
-	ck_assert_int_eq(answer(&p), CONVERSATION_PAY);
+	ck_assert_int_eq(pump_answer(&p), CONVERSATION_PAY);
 	conversation_paid(&p.c);
-	ck_assert_int_eq(answer(&p), CONVERSATION_FLUSH);
+	ck_assert_int_eq(pump_answer(&p), CONVERSATION_FLUSH);
 	ck_assert(reads(&p.out, known[4][1]));
 	pump_send(&p);
-	ck_assert_int_eq(answer(&p), CONVERSATION_LINGER);
+	ck_assert_int_eq(pump_answer(&p), CONVERSATION_LINGER);
 	ck_assert(reads(&p.out, "Error: question too long."));
 	pump_stop(&p);
 }
@@ -366,12 +361,12 @@ START_TEST(test_what_is_held_back_lies_still)
 	p.in.len += (uint32_t)sprintf(begin + p.in.len, "Simple is");
 	end = begin + p.in.len;
 	for (int i = 0; i < 100; i++) {
-		ck_assert_int_eq(answer(&p), CONVERSATION_PAY);
+		ck_assert_int_eq(pump_answer(&p), CONVERSATION_PAY);
 		ck_assert_ptr_eq(p.in.at, begin + 5 * i);
 		ck_assert_ptr_eq(p.in.at + p.in.len, end);
 		conversation_paid(&p.c);
 	}
-	ck_assert_int_eq(answer(&p), CONVERSATION_READ);
+	ck_assert_int_eq(pump_answer(&p), CONVERSATION_READ);
 	ck_assert_ptr_eq(p.in.at, begin);
 	ck_assert_uint_eq(p.in.size, CONVERSATION_IN);
 	ck_assert(reads(&p.in, "Simple is"));
@@ -413,7 +408,7 @@ START_TEST(test_deadlines)
 	ck_assert_int_eq(conversation_expire(&p.c, &p.out, 500 + IDLE_US), CONVERSATION_CLOSE);
 	ck_assert_uint_eq(p.out.len, 0);
 	fill(&p.in, "Long?");
-	ck_assert_int_eq(answer(&p), CONVERSATION_CLOSE);
+	ck_assert_int_eq(pump_answer(&p), CONVERSATION_CLOSE);
 	ck_assert_uint_eq(p.in.len + p.out.len, 0);
 	pump_stop(&p);
 }

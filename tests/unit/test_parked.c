@@ -12,11 +12,16 @@ enum { MANY = 100000 };
 static char text[MANY];
 static struct event_parked *parked;
 
-static void put(uint32_t len, uint32_t searched)
+static void put_skipping(uint32_t len, uint32_t searched, uint32_t skip)
 {
-	const struct bytes in = { .at = text, .len = len, .size = MANY, .searched = searched };
+	const struct bytes in = { .at = text, .len = len, .size = MANY, .searched = searched, .skip = skip };
 
 	ck_assert(event_parked_put_input(&parked, &in, 7));
+}
+
+static void put(uint32_t len, uint32_t searched)
+{
+	put_skipping(len, searched, 0);
 }
 
 static void add(uint32_t from, uint32_t len)
@@ -111,6 +116,35 @@ START_TEST(few_bytes_go_back)
 }
 END_TEST
 
+/* What is known of the end of a request, and how much of it is still to be skipped, goes with its bytes. */
+START_TEST(what_is_known_of_it_is_kept)
+{
+	char buffer[MANY];
+
+	for (uint32_t len = 10; len < 3000; len += 1500) {
+		struct bytes in = { .at = buffer, .size = sizeof buffer };
+
+		put_skipping(len, len - 3, 1 << 20);
+		ck_assert_uint_eq(parked->in.searched, len - 3);
+		ck_assert_uint_eq(parked->in.skip, 1 << 20);
+		if (len > 1024) {
+			add(len, 20000);
+			parked->in.len = len;
+			event_parked_trim(&parked);
+			ck_assert_uint_eq(parked->in.searched, len - 3);
+			ck_assert_uint_eq(parked->in.skip, 1 << 20);
+			event_parked_drop(&parked);
+			continue;
+		}
+		event_parked_return_few(&parked, &in);
+		ck_assert_ptr_null(parked);
+		ck_assert_uint_eq(in.searched, len - 3);
+		ck_assert_uint_eq(in.skip, 1 << 20);
+		ck_assert(in.len == len && in.before == 0);
+	}
+}
+END_TEST
+
 START_TEST(what_is_not_used_is_given_back)
 {
 	put(50000, 0);
@@ -143,6 +177,7 @@ int main(void)
 	tcase_add_test(tcase, more_comes_behind_it);
 	tcase_add_test(tcase, output_lies_behind_the_input);
 	tcase_add_test(tcase, few_bytes_go_back);
+	tcase_add_test(tcase, what_is_known_of_it_is_kept);
 	tcase_add_test(tcase, what_is_not_used_is_given_back);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
