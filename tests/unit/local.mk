@@ -5,6 +5,7 @@ unit_tests = \
 	%D%/test_compat \
 	%D%/test_config \
 	%D%/test_conversation \
+	%D%/test_due \
 	%D%/test_figures \
 	%D%/test_folder \
 	%D%/test_histogram \
