@@ -256,7 +256,9 @@ static void go_on(struct event_pump *pump, uint32_t seat)
 		if (!state)
 			state = driver_answer(&driver, input_of(pump, c), &pump->out, pump->now_us, &answered);
 		sent += pump->out.len;
-		if (pump->out.len > 0 && !send_out(pump, seat, state != CONVERSATION_READ, answered))
+		/* awaited is what comes of it by who has something to do then, and be it to keep a deadline */
+		if (pump->out.len > 0 &&
+		    !send_out(pump, seat, state != CONVERSATION_READ || c->conversation.asking, answered))
 			return;
 		switch (state) {
 		case CONVERSATION_FLUSH:
