@@ -153,7 +153,7 @@ static bool is_all_sent(struct event_pump *pump, uint32_t seat, struct span outp
 	}
 	if (!keep_unsent(pump, seat, output, n > 0 ? (size_t)n : 0))
 		return false;
-	if (n > 0 || c->state != EVENT_WRITES) {
+	if (n > 0 || c->state != EVENT_WRITES || c->unsent < 0) {
 		c->unsent = driver_unsent(pump->worker->fds[seat]);
 		c->until_us = pump->now_us + (uint64_t)pump->worker->config->write_us;
 		event_pump_look_by(pump, c->until_us);
@@ -338,6 +338,7 @@ static void write_once(struct event_pump *pump, uint32_t seat)
 	take_up(pump, c);
 	if (output.len > 0 && !is_all_sent(pump, seat, output, n))
 		return;
+	c->unsent = -1;           /* it was taken: whatever finds no room now begins to wait anew */
 	if (n > 0) {
 		event_parked_sent(c->parked, (uint32_t)n);
 		event_parked_trim(&c->parked);

@@ -180,6 +180,30 @@ def test_random_requests(counting):
         sender.join(LIMIT)
 
 
+def test_a_slow_reader_of_a_long_answer(counting, way):
+    """1 MiB a second: right to the byte, for little memory; meanwhile another is answered, wherever two are served."""
+    d = counting(timeouts__write="2s")
+    other = greeted(d) if way not in HOLDS else None
+    with greeted(d, receive_buffer=65536) as client:
+        ask(client, 100000)
+        before, grown, count, step = d.memory(), [], 5 * MB, 65536
+        client.send(b"%d\n" % count)
+        begin = time.monotonic()
+        for place in range(0, count, step):
+            left = min(step, count - place)
+            assert client.take(left) == answer(left, place)
+            if other:
+                ask(other, 1000)
+            if place // step % 16 == 8:
+                grown.append(d.memory() - before)
+            time.sleep(max(0, begin + place / (1 << 20) - time.monotonic()))
+        ask(client, 5)
+    if other:
+        other.close()
+    without_sanitizers("a sanitizer's own memory would be counted; all else was right")
+    assert max(grown) < 1 << 20
+
+
 # Turns
 
 def drain(client, count):
