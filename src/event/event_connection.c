@@ -262,12 +262,10 @@ static void go_on(struct event_pump *pump, uint32_t seat)
 			return;
 		switch (state) {
 		case CONVERSATION_FLUSH:
-			if (sent < TURN)
-				continue;
-			give_way(pump, seat);
-			return;
 		case CONVERSATION_PAY:
-			if (pay_at_once(pump, seat))
+			if (sent >= TURN)
+				give_way(pump, seat);
+			else if (state == CONVERSATION_FLUSH || pay_at_once(pump, seat))
 				continue;
 			return;
 		case CONVERSATION_MEET:

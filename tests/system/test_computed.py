@@ -239,7 +239,7 @@ def most_sent_between_waits(trace):
     return most
 
 
-@pytest.mark.parametrize("request_line", [b"%d\n" % ENDLESS], ids=["long"])
+@pytest.mark.parametrize("request_line", [b"%d\n" % ENDLESS, b"32000\n" * 3000], ids=["long", "far ahead"])
 def test_an_event_worker_looks_after_all_in_turn(counting, place, way, request_line):
     """However much one client takes; what comes next of one that asks far ahead fits the room that there is."""
     if not way.startswith("event"):
