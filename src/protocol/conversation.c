@@ -40,12 +40,12 @@ static enum conversation_state reject(struct conversation *c)
 	return finish(c, CONVERSATION_LINGER);
 }
 
-/* Ends with the protocol's last words, or without a word where it has none. */
+/* Ends with the protocol's last words, which may be none. */
 static enum conversation_state SELDOM dismiss(struct conversation *c, struct span words, struct bytes *out)
 {
-	if (words.len == 0)
-		return finish(c, CONVERSATION_CLOSE);
-	return append(out, words) ? finish(c, CONVERSATION_LINGER) : CONVERSATION_FLUSH;
+	if (words.len > 0 && !append(out, words))
+		return CONVERSATION_FLUSH;
+	return finish(c, CONVERSATION_LINGER);
 }
 
 /* The answer that exists already. */

@@ -347,6 +347,26 @@ def test_what_is_no_request_is_the_end(counting):
     stats(d, questions=len(lines), questions_malformed=len(lines), questions_unfinished=0, timeouts_idle=0)
 
 
+def test_a_request_that_is_too_long(counting):
+    d = counting()
+    with greeted(d) as client:
+        client.send(b"100000\n" + b"1" * 5000)
+        assert client.everything() == answer(100000)
+    d.wait_for('question too long: "1')
+    stats(d, questions=1, questions_too_long=1, timeouts_idle=0)
+
+
+def test_a_request_that_is_too_slow(counting):
+    d = counting(timeouts__question="1s")
+    with greeted(d) as client:
+        client.send(b"100000\n1")
+        begin = time.monotonic()
+        assert client.everything() == answer(100000)
+        within(begin, 0)
+    d.wait_for("question too slow")
+    stats(d, questions=1, questions_too_slow=1, timeouts_idle=0)
+
+
 # Ends in the middle of an answer
 
 def begun(d, count, **more):
