@@ -132,12 +132,12 @@ static inline ALWAYS enum conversation_state answer_all(struct conversation *c, 
 
 	while (*used < in->len) {
 		const char *at = in->at + *used;
-		struct frame frame = wall_us && c->skips
-			? (struct frame){ .end = in->searched }
-			: protocol->frame(at, in->len - *used, service->greatest);
+		struct frame frame = { .end = in->searched };
 		enum conversation_state state;
 		struct span request;
 
+		if (!wall_us || !c->skips)
+			frame = protocol->frame(at, in->len - *used, service->greatest);
 		*used += frame.begin;
 		/* most of those of whose end nothing is known are to go on */
 		if (frame.end == 0 && frame.verdict == FRAME_MORE && in->len - *used < service->greatest)
