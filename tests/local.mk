@@ -10,6 +10,11 @@ AM_TESTS_ENVIRONMENT = \
 	TEST_SRCDIR='$(abs_top_srcdir)'; export TEST_SRCDIR; \
 	TEST_CC='$(CC)'; export TEST_CC; \
 	TEST_PYTHON='$(PYTHON)'; export TEST_PYTHON;
+# a daemon with a protocol of the tests' own: its table of protocols takes the place of src/protocol/protocol.c
+check_PROGRAMS += %D%/count/aphorismd
+tests_count_aphorismd_SOURCES = $(aphorismd_SOURCES) %D%/count/count.c
+tests_count_aphorismd_LDADD = $(aphorismd_LDADD)
+
 # where the system tests show their progress
 AM_TESTS_FD_REDIRECT = 9>&2
 

@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libcommon.a
 libcommon_a_SOURCES = \
 	%D%/address.c %D%/address.h \
+	%D%/calendar.c %D%/calendar.h \
 	%D%/capability.c %D%/capability.h \
 	%D%/cgroup.c %D%/cgroup.h \
 	%D%/clock.h \

@@ -167,7 +167,7 @@ static bool is_all_sent(struct event_pump *pump, uint32_t seat, struct span outp
 	}
 	if (!keep_unsent(pump, seat, output, n > 0 ? (size_t)n : 0))
 		return false;
-	if (n > 0 || c->state != EVENT_WRITES)
+	if (n > 0 || c->state != EVENT_WRITES || c->unsent < 0)
 		give_time(pump, seat);
 	become(pump, seat, EVENT_WRITES);
 	return false;
@@ -263,16 +263,16 @@ static void go_on(struct event_pump *pump, uint32_t seat)
 		if (!state)
 			state = driver_answer(&driver, input_of(pump, c), &pump->out, pump->now_us, &answered);
 		sent += pump->out.len;
-		if (pump->out.len > 0 && !send_out(pump, seat, state != CONVERSATION_READ, answered))
+		/* awaited is what comes of it by who has something to do then, and be it to keep a deadline */
+		if (pump->out.len > 0 &&
+		    !send_out(pump, seat, state != CONVERSATION_READ || c->conversation.asking, answered))
 			return;
 		switch (state) {
 		case CONVERSATION_FLUSH:
-			if (sent < TURN)
-				continue;
-			give_way(pump, seat);
-			return;
 		case CONVERSATION_PAY:
-			if (pay_at_once(pump, seat))
+			if (sent >= TURN)
+				give_way(pump, seat);
+			else if (state == CONVERSATION_FLUSH || pay_at_once(pump, seat))
 				continue;
 			return;
 		case CONVERSATION_MEET:
@@ -343,6 +343,7 @@ static void write_once(struct event_pump *pump, uint32_t seat)
 	take_up(pump, c);
 	if (output.len > 0 && !is_all_sent(pump, seat, output, n))
 		return;
+	c->unsent = -1;           /* it was taken: whatever finds no room now begins to wait anew */
 	if (n > 0) {
 		event_parked_sent(c->parked, (uint32_t)n);
 		event_parked_trim(&c->parked);

@@ -5,4 +5,5 @@ libprotocol_a_SOURCES = \
 	%D%/echo.c \
 	%D%/protocol.c %D%/protocol.h \
 	%D%/proxy.c %D%/proxy.h \
-	%D%/table.c %D%/table.h
+	%D%/table.c %D%/table.h \
+	%D%/timestamp.c

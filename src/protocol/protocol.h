@@ -99,7 +99,8 @@ static inline bool protocol_is_space(char byte)
 /* A row per protocol; the first is the default.  The data of all of them is a struct table. */
 #define PROTOCOLS(row) \
 	row(aphorism) \
-	row(echo)
+	row(echo) \
+	row(timestamp)
 
 #define PROTOCOL_DECLARED(name) extern const struct protocol protocol_##name;
 PROTOCOLS(PROTOCOL_DECLARED)

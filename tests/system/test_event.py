@@ -10,7 +10,8 @@ import time
 import pytest
 
 from fixtures import TRACED, check_uring
-from harness import LIMIT, ROOT, engines, open_files, parse, process, queued, unread, until
+from harness import LIMIT, ROOT, SLACK, engines, open_files, parse, process, queued, unread, until
+from protocol_model import TOO_SLOW
 from test_limits import come_rudely
 from test_protocol import check_cost_of_a_byte
 from tracing import straced, under_strace
@@ -207,6 +208,19 @@ def test_the_longest_answers_to_all_at_once(daemon, place, engine):
             assert client.ask(answer[:1] + b"?") == answer
     for client in clients:
         client.close()
+
+
+# Deadlines
+
+def test_half_a_question_behind_a_whole_one_has_its_deadline(daemon, engine):
+    """Though nothing else comes that would wake the worker."""
+    d = daemon("event", event__engine=engine, event__workers=1, timeouts__question="1s", timeouts__idle="50s")
+    with d.connect() as client:
+        client.send(QUESTION + b"Simple is")
+        assert client.answer() == ANSWER
+        begin = time.monotonic()
+        assert client.everything() == TOO_SLOW
+        assert time.monotonic() - begin < 1 + SLACK
 
 
 # Stopping

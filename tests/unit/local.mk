@@ -1,9 +1,11 @@
 unit_tests = \
 	%D%/test_access \
 	%D%/test_address \
+	%D%/test_calendar \
 	%D%/test_compat \
 	%D%/test_config \
 	%D%/test_conversation \
+	%D%/test_due \
 	%D%/test_figures \
 	%D%/test_folder \
 	%D%/test_histogram \
