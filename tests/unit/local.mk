@@ -27,7 +27,8 @@ TESTS += $(unit_tests)
 endif
 
 # for all of them: they have no list of their own
-LDADD = libmodels.a libserver.a libprotocol.a libcommon.a $(LIBCONFIG_LIBS) $(SECCOMP_LIBS) $(LIBURING_LIBS) $(CHECK_LIBS)
+LDADD = libmodels.a libserver.a libprotocol.a libcommon.a $(LIBCONFIG_LIBS) $(SECCOMP_LIBS) $(LIBURING_LIBS) \
+	$(JANSSON_LIBS) $(CHECK_LIBS)
 
 tests_unit_test_verdict_SOURCES = \
 	%D%/test_verdict.c \
