@@ -166,7 +166,8 @@ static bool is_all_sent(struct event_pump *pump, uint32_t seat, struct span outp
 static bool send_out(struct event_pump *pump, uint32_t seat, bool awaited, uint32_t answered)
 {
 	struct span output = { pump->out.at, pump->out.len };
-	ssize_t n = pump->engine->send(seat, awaited);
+	/* the deadline of a question that has begun waits for what became of it, too */
+	ssize_t n = pump->engine->send(seat, awaited || pump->at[seat].conversation.asking);
 
 	if (answered > 0) {
 		pump->mark_ns = clock_now_ns();

@@ -11,6 +11,7 @@ import pytest
 
 from fixtures import TRACED, check_uring
 from harness import LIMIT, ROOT, open_files, parse, process, queued, unread, until
+from protocol_model import TOO_SLOW
 from test_limits import come_rudely
 from test_protocol import check_cost_of_a_byte
 from tracing import straced, under_strace
@@ -302,6 +303,16 @@ def test_a_busy_worker_leaves_at_once(daemon, engine):
 
     assert is_ever_quick(d, reload)
     assert is_ever_quick(d, stop)
+
+
+# Deadlines
+
+def test_half_a_question_behind_an_answer_has_a_deadline(daemon, engine):
+    """Though nothing happens any more by which a worker could be woken."""
+    d = daemon("event", event__engine=engine, timeouts__question="300ms")
+    with d.connect() as client:
+        client.send(QUESTION + b"Half a")
+        assert client.everything() == ANSWER + TOO_SLOW
 
 
 # Where io_uring can't be had
