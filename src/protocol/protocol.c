@@ -8,6 +8,7 @@
 const struct protocol *const protocols[] = {
 	&protocol_aphorism,
 	&protocol_echo,
+	&protocol_message,
 	NULL,
 };
 

@@ -102,6 +102,6 @@ extern const struct protocol *const protocols[];
 const struct protocol *protocol_find(const char *name);
 
 /* The data of all of them is a struct table. */
-extern const struct protocol protocol_aphorism, protocol_echo;
+extern const struct protocol protocol_aphorism, protocol_echo, protocol_message;
 
 #endif

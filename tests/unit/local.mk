@@ -9,6 +9,7 @@ unit_tests = \
 	%D%/test_histogram \
 	%D%/test_identity \
 	%D%/test_log \
+	%D%/test_message \
 	%D%/test_nearest \
 	%D%/test_parked \
 	%D%/test_plain \
@@ -40,4 +41,4 @@ tests_unit_test_verdict_SOURCES = \
 	src/aphorism-bench/view.c
 tests_unit_test_verdict_LDADD = $(LDADD) -lm
 
-EXTRA_DIST += %D%/pump.h
+EXTRA_DIST += %D%/dialogue.h %D%/pump.h
