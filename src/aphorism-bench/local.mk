@@ -40,5 +40,4 @@ aphorism_bench_SOURCES = \
 	%D%/trial.c %D%/trial.h \
 	%D%/verdict.c %D%/verdict.h \
 	%D%/view.c %D%/view.h
-aphorism_bench_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 aphorism_bench_LDADD = libprotocol.a libcommon.a $(JANSSON_LIBS) -lm

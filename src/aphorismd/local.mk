@@ -34,4 +34,5 @@ aphorismd_SOURCES = \
 	%D%/supervisor_told.c \
 	%D%/supervisor_upgrade.c \
 	%D%/unit.c %D%/unit.h
-aphorismd_LDADD = libmodels.a libserver.a libprotocol.a libcommon.a $(LIBCONFIG_LIBS) $(SECCOMP_LIBS) $(LIBURING_LIBS)
+aphorismd_LDADD = libmodels.a libserver.a libprotocol.a libcommon.a $(LIBCONFIG_LIBS) $(SECCOMP_LIBS) $(LIBURING_LIBS) \
+	$(JANSSON_LIBS)

@@ -100,6 +100,7 @@ static inline bool protocol_is_space(char byte)
 #define PROTOCOLS(row) \
 	row(aphorism) \
 	row(echo) \
+	row(message) \
 	row(timestamp)
 
 #define PROTOCOL_DECLARED(name) extern const struct protocol protocol_##name;

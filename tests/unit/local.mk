@@ -13,6 +13,7 @@ unit_tests = \
 	%D%/test_kinds \
 	%D%/test_log \
 	%D%/test_manual \
+	%D%/test_message \
 	%D%/test_nearest \
 	%D%/test_parked \
 	%D%/test_plain \
@@ -31,7 +32,8 @@ TESTS += $(unit_tests)
 endif
 
 # for all of them: they have no list of their own
-LDADD = libmodels.a libserver.a libprotocol.a libcommon.a $(LIBCONFIG_LIBS) $(SECCOMP_LIBS) $(LIBURING_LIBS) $(CHECK_LIBS)
+LDADD = libmodels.a libserver.a libprotocol.a libcommon.a $(LIBCONFIG_LIBS) $(SECCOMP_LIBS) $(LIBURING_LIBS) \
+	$(JANSSON_LIBS) $(CHECK_LIBS)
 
 tests_unit_test_verdict_SOURCES = \
 	%D%/test_verdict.c \
@@ -43,4 +45,4 @@ tests_unit_test_verdict_SOURCES = \
 	src/aphorism-bench/view.c
 tests_unit_test_verdict_LDADD = $(LDADD) -lm
 
-EXTRA_DIST += %D%/orders.h %D%/pump.h
+EXTRA_DIST += %D%/dialogue.h %D%/orders.h %D%/pump.h
