@@ -318,16 +318,6 @@ def test_a_busy_worker_leaves_at_once(daemon, engine):
     assert is_ever_quick(d, stop)
 
 
-# Deadlines
-
-def test_half_a_question_behind_an_answer_has_a_deadline(daemon, engine):
-    """Though nothing happens any more by which a worker could be woken."""
-    d = daemon("event", event__engine=engine, timeouts__question="300ms")
-    with d.connect() as client:
-        client.send(QUESTION + b"Half a")
-        assert client.everything() == ANSWER + TOO_SLOW
-
-
 # Where io_uring can't be had
 
 def failing(error):
