@@ -14,7 +14,7 @@ enum { CALENDAR_TEXT = 24 };              /* bytes: "Sun Sep  6 14:10:08 2026" *
  */
 void calendar_open(void);
 
-/* Writes a time in us since 1970, in the form of ctime(3) without its newline; no NUL.  Opens no file, blocks for none. */
+/* Writes a time in us since 1970, in the form of ctime(3) without its newline; no NUL.  Opens no file, never blocks. */
 void calendar_write(char text[CALENDAR_TEXT], uint64_t wall_us);
 
 #endif

@@ -395,7 +395,8 @@ END_TEST
 START_TEST(wrong_part_of_a_listener)
 {
 	char expected[512];
-	size_t len = (size_t)snprintf(expected, sizeof expected, "a.conf:1: listen: \"adress\" is no part of a listener, "
+	size_t len = (size_t)snprintf(expected, sizeof expected,
+	                              "a.conf:1: listen: \"adress\" is no part of a listener, "
 	                              "did you mean \"address\"? (");
 
 	for (const struct key *key = config_listen_keys; key->name; key++)
@@ -873,7 +874,8 @@ START_TEST(soundness_of_listeners)
 	static const int64_t counts[] = { -1, 0, CONFIG_LISTENERS + 1 };
 	static struct config odd;
 
-	ck_assert_int_eq(load_option("listen={ address = \"*:1\"; once = true; }, { address = \"unix:/a\"; user = 7; }"), 0);
+	ck_assert_int_eq(load_option("listen={ address = \"*:1\"; once = true; }, "
+	                             "{ address = \"unix:/a\"; user = 7; }"), 0);
 	ck_assert(config_is_sound(&config, &schema));
 	for (const struct key *key = config_listen_keys; key->name; key++) {
 		odd = config;

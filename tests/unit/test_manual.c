@@ -69,8 +69,8 @@ static void item_has_word(const char *key, const char *word)
 {
 	const char *from = find(text, ".It Ic", key), *end = from ? strstr(from + 1, "\n.It Ic") : NULL;
 
-	ck_assert_msg(from && has_word(from, end ? end : text + strlen(text), word), "%s says nothing of \"%s\" at %s", page,
-	              word, key);
+	ck_assert_msg(from && has_word(from, end ? end : text + strlen(text), word), "%s says nothing of \"%s\" at %s",
+	              page, word, key);
 }
 
 static void key_has_words(void *arg, const struct key *key)
