@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -18,7 +18,6 @@
 #include "common/clock.h"
 #include "common/dial.h"
 #include "common/json.h"
-#include "common/nearest.h"
 #include "common/options.h"
 #include "common/plain.h"
 #include "common/standard.h"
@@ -61,40 +60,45 @@ struct wishes {
 	bool json, now;
 };
 
-static const struct option long_options[] = {
-	{ "socket", required_argument, NULL, 's' },
-	{ "json", no_argument, NULL, 'j' },
-	{ "timeout", required_argument, NULL, 'w' },
-	{ "now", no_argument, NULL, 'n' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
+#define AT(member) .at = offsetof(struct wishes, member)
+
+enum { STOP = 12 };
+
+static const struct options_command described[] = {
+	{ "status", NULL, "say how it is" },
+	{ "workers", NULL, "list its workers" },
+	{ "connections", NULL, "list its connections" },
+	{ "stats", NULL, "say what it has done" },
+	{ "histogram", NULL, "show how long questions take" },
+	{ "metrics", NULL, "say the same in the text format of Prometheus" },
+	{ "doctor", NULL, "say what will hurt, and what mends it" },
+	{ "top", NULL, "show all that live, at a terminal" },
+	{ "reload", NULL, "read its configuration and table again, and wait for the outcome" },
+	{ "upgrade", NULL, "let the program as it is now on disk take over, and wait for the outcome" },
+	{ "drain", "WORKER", "have a worker finish and replace it" },
+	{ "log", "LEVEL", "write what is as urgent as that, until the next reload" },
+	[STOP] = { "stop", NULL, "finish (at once with --now), and wait until it is gone" },
+	{ "ping", NULL, "say that it is there" },
+	{ "version", NULL, "say its version" },
+	{ "help", "[COMMAND]", "print this text, or how to use a command" },
 	{ 0 }
 };
 
-static const char help[] =
-	"usage: aphorismctl [--json] [-s SOCKET] [-w TIMEOUT] COMMAND\n"
-	"Asks a running aphorismd, over its control socket, to\n"
-	"  status         say how it is\n"
-	"  workers        list its workers\n"
-	"  connections    list its connections\n"
-	"  stats          say what it has done\n"
-	"  histogram      show how long questions take\n"
-	"  metrics        say the same in the text format of Prometheus\n"
-	"  doctor         say what will hurt, and what mends it\n"
-	"  top            show all that live, at a terminal\n"
-	"  reload         read its configuration and table again, and wait for the outcome\n"
-	"  upgrade        let the program as it is now on disk take over, and wait for the outcome\n"
-	"  drain WORKER   have a worker finish and replace it\n"
-	"  log LEVEL      write what is as urgent as that, until the next reload\n"
-	"  stop [--now]   finish (at once with --now), and wait until it is gone\n"
-	"  ping           say that it is there\n"
-	"  version        say its version\n"
-	"Options:\n"
-	"  -s, --socket SOCKET    the control socket's path\n"
-	"  -w, --timeout TIMEOUT  by default 10s, for reload, upgrade and stop 5m\n"
-	"      --json             answer with one JSON object; top: with one a second, a line each\n"
-	"  -h, --help\n"
-	"  -V, --version\n";
+static const struct options_row rows[] = {
+	{ 's', "socket", "SOCKET", "the control socket's path", AT(socket) },
+	{ 'w', "timeout", "TIMEOUT", "by default 10s, for reload, upgrade and stop 5m", options_take_time,
+	  AT(timeout_us) },
+	{ 0, "json", NULL, "answer with one JSON object; top: with one a second, a line each", AT(json) },
+	{ 0, "now", NULL, "at once: what was received is not answered", AT(now), .commands = 1u << STOP },
+	OPTIONS_LAST
+};
+
+static const struct options_program program = {
+	.name = "aphorismctl",
+	.about = "Asks a running aphorismd, over its control socket.",
+	.rows = rows,
+	.commands = described,
+};
 
 static int __attribute__((format(printf, 1, 2))) wrong(const char *format, ...)
 {
@@ -124,73 +128,18 @@ fail(const struct wishes *wishes, int status, const char *format, ...)
 	return status;
 }
 
-/* Returns EX_OK to go on, EX_USAGE; --help and --version end the program. */
-static int parse_options(int argc, char **argv, struct wishes *wishes)
+static int parse_command(const struct options_found *found, struct wishes *wishes)
 {
-	const char *reason;
-	int option;
-
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":s:w:hV", long_options, NULL)) != -1) {
-		switch (option) {
-		case 's':
-			wishes->socket = optarg;
-			break;
-		case 'j':
-			wishes->json = true;
-			break;
-		case 'w':
-			reason = units_duration(optarg, &wishes->timeout_us);
-			if (!reason && wishes->timeout_us == 0)
-				reason = "a time-out of 0 leaves no time";
-			if (reason)
-				return wrong("%s: %s", optarg, reason);
-			break;
-		case 'n':
-			wishes->now = true;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			exit(EX_OK);
-		case 'V':
-			puts("aphorismctl " PACKAGE_VERSION);
-			exit(EX_OK);
-		default:
-			return options_complain("aphorismctl", argv, long_options, option);
-		}
-	}
-	return EX_OK;
-}
-
-static int parse_command(char *const *operands, struct wishes *wishes)
-{
-	struct nearest nearest = { .name = operands[0] };
 	const struct command *command = commands;
 
-	if (!operands[0])
-		return wrong("no command, see aphorismctl --help");
-	for (; command->name && strcmp(command->name, operands[0]) != 0; command++)
-		if (command->line)
-			nearest_offer(&nearest, command->name);
-	if (!command->name && nearest.best)
-		return wrong("unknown command %s, did you mean %s?", operands[0], nearest.best);
-	if (!command->name)
-		return wrong("unknown command %s, see aphorismctl --help", operands[0]);
-	if (!command->line)
-		return wrong("%s: not in this version", command->name);
-	if (command->argument && !operands[1])
-		return wrong("%s: what %s?", command->name, command->argument);
-	wishes->argument = command->argument ? operands[1] : NULL;
-	operands += command->argument ? 2 : 1;
-	if (operands[0])
-		return wrong("%s: one word too many after %s", operands[0], command->name);
+	while (strcmp(command->name, described[found->command].name) != 0)
+		command++;
+	wishes->command = command;
+	wishes->argument = found->count > 0 ? found->operands[0] : NULL;
 	if (wishes->argument && (strlen(wishes->argument) > ARGUMENT || strpbrk(wishes->argument, "\r\n")))
 		return wrong("%s: not a %s", command->name, command->argument);
-	if (wishes->now && strcmp(command->name, "stop") != 0)
-		return wrong("--now goes with stop only");
 	if (strcmp(command->name, "top") == 0 && !wishes->json && top_lacks())
 		return wrong("top: %s", top_lacks());
-	wishes->command = command;
 	return EX_OK;
 }
 
@@ -322,10 +271,14 @@ static int watch(const struct wishes *wishes)
 int main(int argc, char **argv)
 {
 	struct wishes wishes = { 0 };
+	struct options_found found;
+	const char *reason;
 	char path[CONTROL_PATH];
 
 	standard_open("aphorismctl");
-	if (parse_options(argc, argv, &wishes) != EX_OK || parse_command(argv + optind, &wishes) != EX_OK)
+	if ((reason = options_read(&program, &wishes, argc, argv, &found)))
+		return wrong("%s", reason);
+	if (parse_command(&found, &wishes) != EX_OK)
 		return EX_USAGE;
 	if (!wishes.socket)
 		wishes.socket = control_default_path(path);

@@ -9,6 +9,7 @@ unit_tests = \
 	%D%/test_histogram \
 	%D%/test_identity \
 	%D%/test_log \
+	%D%/test_options \
 	%D%/test_nearest \
 	%D%/test_parked \
 	%D%/test_plain \
