@@ -69,8 +69,9 @@ def test_files(place):
 
 def test_commands():
     commands = set(re.findall(r"^  ([a-z]+) ", run(APHORISMCTL, "--help").stdout, re.MULTILINE))
-    assert {"status", "reload"} < commands == offered(APHORISMCTL, "")
+    assert {"status", "reload"} < commands == offered(APHORISMCTL, "") == offered(APHORISMCTL, "help", "")
     assert offered(APHORISMCTL, "stop", "") == {"--now"}
+    assert offered(APHORISMCTL, "log", "") == {"error", "warning", "notice", "info", "debug"}
     assert offered(APHORISM, "--port", "=") == set()
     assert {"run", "compare", "report", "explain"} < offered(APHORISM_BENCH, "")
 
