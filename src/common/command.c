@@ -3,7 +3,7 @@
  */
 #include "common/command.h"
 
-#include <stdio.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -14,24 +14,26 @@
 
 const struct command commands[] = { COMMANDS(ROW) };
 
-const struct command *command_of(const char *name)
+static const struct command *find(const char *name, size_t len)
 {
-	for (size_t i = 0; name && i < COMMAND_COUNT; i++)
-		if (strcmp(commands[i].name, name) == 0)
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (strlen(commands[i].name) == len && memcmp(commands[i].name, name, len) == 0)
 			return &commands[i];
 	return NULL;
 }
 
+const struct command *command_of(const char *name)
+{
+	return name ? find(name, strlen(name)) : NULL;
+}
+
 const struct command *command_parse(const char *line, const char **argument)
 {
-	char name[16];
 	size_t len = strcspn(line, " ");
-	const struct command *command;
+	const struct command *command = find(line, len);
 
-	snprintf(name, sizeof name, "%.*s", (int)len, line);
 	*argument = line[len] ? line + len + 1 : NULL;
-	command = command_of(name);
-	if (!command || command->own || strlen(name) != len)
+	if (!command || command->own)
 		return NULL;
 	if (!*argument)
 		return command->argument ? NULL : command;
