@@ -23,7 +23,7 @@ function __aphorism_argument
         case HOW
             printf '%s\n' uniform poisson
         case LEVEL
-            printf '%s\n' error warning notice info debug
+            __aphorism_run aphorismctl log --help | string replace -rf '^LEVEL: ' '' | string split '|'
         case WORKER
             __aphorism_run aphorismctl workers | awk 'NR > 1 { print $1 }'
         case MODEL

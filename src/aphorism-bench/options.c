@@ -16,11 +16,11 @@
 #include "common/plain.h"
 
 static const struct options_command commands[] = {
-	{ "run", "[HOST:PORT]", "load a server that is up, by default localhost:1060" },
-	{ "compare", NULL, "start aphorismd under each model in turn, and measure all of them" },
-	{ "report", "FILE.json", "show the figures of an earlier run or comparison again" },
-	{ "explain", "MODEL", "print what is to be known of a model, and what was measured of it" },
-	{ "help", "[COMMAND]", "print this text, or how to use a command" },
+	{ "run", "[HOST:PORT]", "load a server that is up, by default localhost:1060", NULL },
+	{ "compare", NULL, "start aphorismd under each model in turn, and measure all of them", NULL },
+	{ "report", "FILE.json", "show the figures of an earlier run or comparison again", NULL },
+	{ "explain", "MODEL", "print what is to be known of a model, and what was measured of it", NULL },
+	{ "help", "[COMMAND]", "print this text, or how to use a command", NULL },
 	{ 0 }
 };
 enum { OF_RUN = 1 << RUN, OF_COMPARE = 1 << COMPARE, OF_REPORT = 1 << REPORT, OF_EXPLAIN = 1 << EXPLAIN };

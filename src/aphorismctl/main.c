@@ -16,6 +16,7 @@
 #include "aphorismctl/show.h"
 #include "aphorismctl/top.h"
 #include "common/clock.h"
+#include "common/command.h"
 #include "common/dial.h"
 #include "common/json.h"
 #include "common/options.h"
@@ -23,34 +24,7 @@
 #include "common/standard.h"
 #include "common/units.h"
 
-struct command {
-	const char *name, *line;          /* what is sent, and the argument if there is one; NULL: a later version's */
-	const char *argument;             /* what has to follow it, or NULL */
-	const char *done;                 /* what to say after a success */
-	const char *rows;                 /* the key of the lines that are its answer, where that is a list */
-	int64_t timeout_us;
-};
-
 enum { ARGUMENT = 64, ANSWER_US = 10 * CLOCK_S, CHANGE_US = 300 * CLOCK_S };
-
-static const struct command commands[] = {
-	{ "status", "status", .timeout_us = ANSWER_US },
-	{ "workers", "workers", .rows = "worker", .timeout_us = ANSWER_US },
-	{ "connections", "connections", .rows = "connection", .timeout_us = ANSWER_US },
-	{ "stats", "stats", .timeout_us = ANSWER_US },
-	{ "histogram", "histogram", .rows = "bucket", .timeout_us = ANSWER_US },
-	{ "metrics", "metrics", .timeout_us = ANSWER_US },
-	{ "top", "", .timeout_us = ANSWER_US },
-	{ "reload", "reload", .done = "reloaded", .rows = "changed", .timeout_us = CHANGE_US },
-	{ "upgrade", "upgrade", .done = "upgraded", .timeout_us = CHANGE_US },
-	{ "drain", "drain", "WORKER", .timeout_us = ANSWER_US },
-	{ "log", "log", "LEVEL", .timeout_us = ANSWER_US },
-	{ "stop", "stop", .done = "stopped", .timeout_us = CHANGE_US },
-	{ "ping", "ping", .timeout_us = ANSWER_US },
-	{ "version", "version", .timeout_us = ANSWER_US },
-	{ "doctor", "doctor", .rows = "finding", .timeout_us = ANSWER_US },
-	{ 0 }
-};
 
 struct wishes {
 	const char *socket;
@@ -62,34 +36,14 @@ struct wishes {
 
 #define AT(member) .at = offsetof(struct wishes, member)
 
-enum { STOP = 12 };
-
-static const struct options_command described[] = {
-	{ "status", NULL, "say how it is" },
-	{ "workers", NULL, "list its workers" },
-	{ "connections", NULL, "list its connections" },
-	{ "stats", NULL, "say what it has done" },
-	{ "histogram", NULL, "show how long questions take" },
-	{ "metrics", NULL, "say the same in the text format of Prometheus" },
-	{ "doctor", NULL, "say what will hurt, and what mends it" },
-	{ "top", NULL, "show all that live, at a terminal" },
-	{ "reload", NULL, "read its configuration and table again, and wait for the outcome" },
-	{ "upgrade", NULL, "let the program as it is now on disk take over, and wait for the outcome" },
-	{ "drain", "WORKER", "have a worker finish and replace it" },
-	{ "log", "LEVEL", "write what is as urgent as that, until the next reload" },
-	[STOP] = { "stop", NULL, "finish (at once with --now), and wait until it is gone" },
-	{ "ping", NULL, "say that it is there" },
-	{ "version", NULL, "say its version" },
-	{ "help", "[COMMAND]", "print this text, or how to use a command" },
-	{ 0 }
-};
+static struct options_command described[COMMAND_COUNT + 1];      /* as options_read has it */
 
 static const struct options_row rows[] = {
 	{ 's', "socket", "SOCKET", "the control socket's path", AT(socket) },
-	{ 'w', "timeout", "TIMEOUT", "by default 10s, for reload, upgrade and stop 5m", options_take_time,
+	{ 'w', "timeout", "TIMEOUT", "by default 10s, and 5m to wait for an outcome", options_take_time,
 	  AT(timeout_us) },
 	{ 0, "json", NULL, "answer with one JSON object; top: with one a second, a line each", AT(json) },
-	{ 0, "now", NULL, "at once: what was received is not answered", AT(now), .commands = 1u << STOP },
+	{ 0, "now", NULL, "at once: what was received is not answered", AT(now), .commands = 1u << COMMAND_STOP },
 	OPTIONS_LAST
 };
 
@@ -130,15 +84,12 @@ fail(const struct wishes *wishes, int status, const char *format, ...)
 
 static int parse_command(const struct options_found *found, struct wishes *wishes)
 {
-	const struct command *command = commands;
+	const struct command *command = wishes->command = &commands[found->command];
 
-	while (strcmp(command->name, described[found->command].name) != 0)
-		command++;
-	wishes->command = command;
-	wishes->argument = found->count > 0 ? found->operands[0] : NULL;
+	wishes->argument = found->count > 0 ? found->operands[0] : wishes->now ? command->word : NULL;
 	if (wishes->argument && (strlen(wishes->argument) > ARGUMENT || strpbrk(wishes->argument, "\r\n")))
 		return wrong("%s: not a %s", command->name, command->argument);
-	if (strcmp(command->name, "top") == 0 && !wishes->json && top_lacks())
+	if (command == &commands[COMMAND_TOP] && !wishes->json && top_lacks())
 		return wrong("top: %s", top_lacks());
 	return EX_OK;
 }
@@ -184,7 +135,7 @@ static int explain_answer(const struct wishes *wishes, int error)
 /* Errors of a configuration begin with the place in a file; others are the daemon's refusal. */
 static void print_line(const struct wishes *wishes, const struct line *line)
 {
-	if (strcmp(line->key, "error") == 0 && strcmp(wishes->command->name, "reload") == 0)
+	if (strcmp(line->key, "error") == 0 && wishes->command == &commands[COMMAND_RELOAD])
 		plain_say(stderr, "%s", line->value);
 	else if (strcmp(line->key, "error") == 0)
 		wrong("%s: %s", wishes->command->name, line->value);
@@ -197,7 +148,7 @@ static void print_line(const struct wishes *wishes, const struct line *line)
 /* Returns how many lines that were. */
 static size_t print_lines(const struct wishes *wishes, const struct line *line, size_t count)
 {
-	if (strcmp(wishes->command->name, "histogram") == 0 && strcmp(line->key, "bucket") == 0)
+	if (strcmp(line->key, "bucket") == 0)
 		return show_histogram(line, count);
 	if (strcmp(line->key, "finding") == 0)
 		return show_finding(line);
@@ -224,26 +175,26 @@ static int show(const struct wishes *wishes, const struct reply *reply)
 		wrong("%s: %s (status %d)", wishes->command->name,
 		      reply->status == EX_NOPERM ? "no permission" : "aphorismd refused", reply->status);
 	if (wishes->json)
-		json_reply(reply, reply->status == 0 ? wishes->command->rows : NULL);
+		json_reply(reply, reply->status == 0 ? wishes->command->list : NULL);
 	else if (reply->status == 0 && wishes->command->done)
 		puts(wishes->command->done);
-	else if (reply->count == 0 && strcmp(wishes->command->name, "doctor") == 0)
-		puts("nothing to mend");
+	else if (reply->count == 0 && wishes->command->none)
+		puts(wishes->command->none);
 	return reply->status;
 }
 
 static int ask(const struct wishes *wishes)
 {
 	static struct reply reply;
-	bool stop = strcmp(wishes->command->name, "stop") == 0;
+	bool stop = wishes->command == &commands[COMMAND_STOP];
 	uint64_t deadline_us = clock_now_us() + (uint64_t)wishes->timeout_us;
 	int error, fd = dial_unix(wishes->socket, deadline_us, -1);
 	char limit[UNITS_TEXT], line[ARGUMENT + 64];
 
 	if (fd < 0)
 		return explain_connect(wishes, errno);
-	snprintf(line, sizeof line, "%s%s%s%s\n", wishes->command->line, stop && wishes->now ? " now" : "",
-	         wishes->argument ? " " : "", wishes->argument ? wishes->argument : "");
+	snprintf(line, sizeof line, "%s%s%s\n", wishes->command->name, wishes->argument ? " " : "",
+	         wishes->argument ? wishes->argument : "");
 	error = control_ask(fd, line, &reply, deadline_us);
 	if (error != 0)
 		return explain_answer(wishes, error);
@@ -276,6 +227,10 @@ int main(int argc, char **argv)
 	char path[CONTROL_PATH];
 
 	standard_open("aphorismctl");
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		described[i] = (struct options_command){
+			commands[i].name, commands[i].argument, commands[i].help, commands[i].choices,
+		};
 	if ((reason = options_read(&program, &wishes, argc, argv, &found)))
 		return wrong("%s", reason);
 	if (parse_command(&found, &wishes) != EX_OK)
@@ -283,6 +238,6 @@ int main(int argc, char **argv)
 	if (!wishes.socket)
 		wishes.socket = control_default_path(path);
 	if (wishes.timeout_us == 0)
-		wishes.timeout_us = wishes.command->timeout_us;
-	return strcmp(wishes.command->name, "top") == 0 ? watch(&wishes) : ask(&wishes);
+		wishes.timeout_us = wishes.command->waits ? CHANGE_US : ANSWER_US;
+	return wishes.command == &commands[COMMAND_TOP] ? watch(&wishes) : ask(&wishes);
 }

@@ -4,6 +4,7 @@ libcommon_a_SOURCES = \
 	%D%/capability.c %D%/capability.h \
 	%D%/cgroup.c %D%/cgroup.h \
 	%D%/clock.h \
+	%D%/command.c %D%/command.h \
 	%D%/compat.c %D%/compat.h \
 	%D%/cpus.c %D%/cpus.h \
 	%D%/dial.c %D%/dial.h \

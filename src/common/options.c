@@ -144,6 +144,8 @@ void options_help(const struct options_program *program, const struct options_co
 	if (command)
 		snprintf(about, sizeof about, "%c%s.", toupper((unsigned char)command->help[0]), command->help + 1);
 	wrap(command ? about : program->about, 0);
+	if (command && command->choices)
+		printf("%s: %s\n", argument, command->choices);
 	if (program->commands && !command)
 		puts("\nCommands:");
 	for (const struct options_command *each = program->commands; each && !command && each->name; each++)

@@ -32,6 +32,7 @@ struct options_command {
 	const char *name;
 	const char *argument;             /* what has to follow; what may follow is in []; NULL: nothing */
 	const char *help;                 /* what it does, as the list says it: no capital, no full stop */
+	const char *choices;              /* all that the argument may be ("wait|refuse"), or NULL */
 };
 
 struct options_program {

@@ -1,6 +1,7 @@
 unit_tests = \
 	%D%/test_access \
 	%D%/test_address \
+	%D%/test_command \
 	%D%/test_compat \
 	%D%/test_config \
 	%D%/test_conversation \

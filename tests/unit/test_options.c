@@ -37,7 +37,8 @@ static const struct options_row rows[] = {
 };
 
 static const struct options_command commands[] = {
-	{ "fetch", "[FROM]", "fetch things" }, { "drop", "WHAT", "drop things" }, { "help", "[COMMAND]", "tell" },
+	{ "fetch", "[FROM]", "fetch things", NULL }, { "drop", "WHAT", "drop things", "this|that" },
+	{ "help", "[COMMAND]", "tell", NULL },
 	{ 0 }
 };
 
@@ -213,7 +214,7 @@ START_TEST(help_of_each)
 	ck_assert_ptr_nonnull(strstr(text, "\n  -V, --version           print the version\n"));
 	ck_assert_ptr_null(strstr(text, "--file"));
 	printed(text, sizeof text, &commands[DROP]);
-	ck_assert_ptr_nonnull(strstr(text, "usage: some drop [OPTION...] WHAT\nDrop things.\n\nOptions:\n"));
+	ck_assert_ptr_nonnull(strstr(text, "usage: some drop [OPTION...] WHAT\nDrop things.\nWHAT: this|that\n\nOptions:\n"));
 	ck_assert_ptr_null(strstr(text, "--file"));
 	ck_assert_ptr_nonnull(strstr(text, "\n      --a-name-that-leaves-no-room FOR-ITS-HELP\n"
 	                                   "                          as long as a name can be, and beyond it a help goes on\n"
