@@ -8,12 +8,30 @@ dist_sysusers_DATA = %D%/sysusers.d/aphorismd.conf
 tmpfilesdir = $(prefix)/lib/tmpfiles.d
 dist_tmpfiles_DATA = %D%/tmpfiles.d/aphorismd.conf
 
-completionsdir = $(datadir)/bash-completion/completions
-dist_completions_DATA = \
-	%D%/completion/aphorism \
-	%D%/completion/aphorism-bench \
-	%D%/completion/aphorismctl \
-	%D%/completion/aphorismd
+# A shell looks for a file of the program's name: one for each shell serves under all of them.
+bashcompletionsdir = $(datadir)/bash-completion/completions
+bashcompletions_DATA = \
+	%D%/completion/bash/aphorism \
+	%D%/completion/bash/aphorism-bench \
+	%D%/completion/bash/aphorismctl \
+	%D%/completion/bash/aphorismd
+fishcompletionsdir = $(datadir)/fish/vendor_completions.d
+fishcompletions_DATA = \
+	%D%/completion/fish/aphorism.fish \
+	%D%/completion/fish/aphorism-bench.fish \
+	%D%/completion/fish/aphorismctl.fish \
+	%D%/completion/fish/aphorismd.fish
+zshcompletionsdir = $(datadir)/zsh/site-functions
+zshcompletions_DATA = \
+	%D%/completion/zsh/_aphorism \
+	%D%/completion/zsh/_aphorism-bench \
+	%D%/completion/zsh/_aphorismctl \
+	%D%/completion/zsh/_aphorismd
+completions = $(bashcompletions_DATA) $(fishcompletions_DATA) $(zshcompletions_DATA)
+CLEANFILES += $(completions)
+$(completions): Makefile %D%/completion/aphorism.bash %D%/completion/aphorism.fish %D%/completion/aphorism.zsh
+	@$(MKDIR_P) $(@D)
+	$(AM_V_GEN)from='$(@D)'; cp "$(top_srcdir)/%D%/completion/aphorism.$${from##*/}" $@
 
 examplesdir = $(docdir)/examples
 examples_DATA = %D%/systemd/aphorismd-inetd@.service
@@ -37,6 +55,9 @@ $(units): Makefile %D%/systemd/hardening
 		-e '/^@hardening@/{ r $(top_srcdir)/%D%/systemd/hardening' -e 'd; }' "$(top_srcdir)/$@.in" >$@
 
 EXTRA_DIST += \
+	%D%/completion/aphorism.bash \
+	%D%/completion/aphorism.fish \
+	%D%/completion/aphorism.zsh \
 	%D%/container \
 	%D%/debian \
 	%D%/demo \

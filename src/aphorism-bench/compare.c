@@ -55,15 +55,6 @@ struct comparison {
 
 /* ---- what is to be compared ---- */
 
-static int unknown(const char *what, const char *name, const char *nearest, const char *see)
-{
-	if (nearest)
-		plain_say(stderr, "aphorism-bench: unknown %s %s, did you mean %s?", what, name, nearest);
-	else
-		plain_say(stderr, "aphorism-bench: unknown %s %s, see %s", what, name, see);
-	return EX_USAGE;
-}
-
 static bool is_wanted(const struct options_names *wanted, const char *name)
 {
 	for (size_t i = 0; i < wanted->count; i++)
@@ -80,7 +71,7 @@ static int check_scenarios(const struct options_names *wanted)
 		for (const struct scenario *s = scenarios; s->name; s++)
 			nearest_offer(&near, s->name);
 		if (!scenario_find(wanted->at[i]))
-			return unknown("scenario", wanted->at[i], near.best, "aphorism-bench compare --list-scenarios");
+			return options_unknown("scenario", &near, "aphorism-bench compare --list-scenarios");
 	}
 	return EX_OK;
 }
@@ -99,7 +90,7 @@ static int choose_models(struct comparison *c)
 			known = known || strcmp(wanted->at[i], c->program.models[j]) == 0;
 		}
 		if (!known)
-			return unknown("model", wanted->at[i], near.best, "aphorismd --list-models");
+			return options_unknown("model", &near, "aphorismd --list-models");
 	}
 	for (size_t i = 0; i < c->program.model_count; i++)
 		if (is_wanted(wanted, c->program.models[i]))

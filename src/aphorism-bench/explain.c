@@ -174,15 +174,6 @@ static int read_figures(struct record *record, const char *from)
 	return EX_OK;
 }
 
-static int complain(const char *model, const char *nearest)
-{
-	if (nearest)
-		plain_say(stderr, "aphorism-bench: unknown model %s, did you mean %s?", model, nearest);
-	else
-		plain_say(stderr, "aphorism-bench: unknown model %s, see aphorismd --list-models", model);
-	return EX_USAGE;
-}
-
 int explain_main(const struct options *options)
 {
 	static char page[PAGE], names[OPTIONS_LIST][CELL_NAME];
@@ -205,7 +196,7 @@ int explain_main(const struct options *options)
 	if (told && !measured)
 		puts("No figures yet: aphorism-bench compare --quick measures them.");
 	else if (!told && !measured)
-		status = complain(model, near.best);
+		status = options_unknown("model", &near, "aphorismd --list-models");
 	record_free(&record);
 	return status;
 }

@@ -1,3 +1,6 @@
+/*
+ * options.c - the command line of all commands.
+ */
 #include "aphorism-bench/options.h"
 
 #include <inttypes.h>
@@ -9,126 +12,18 @@
 
 #include "common/clock.h"
 #include "common/cpus.h"
-#include "common/nearest.h"
 #include "common/options.h"
 #include "common/plain.h"
-#include "common/units.h"
 
-enum command { RUN = 1, COMPARE = 2, REPORT = 4, EXPLAIN = 8, ALL = 15 };
-
-struct command_row {
-	const char *name, *operand;
-	enum command command;
+static const struct options_command commands[] = {
+	{ "run", "[HOST:PORT]", "load a server that is up, by default localhost:1060", NULL },
+	{ "compare", NULL, "start aphorismd under each model in turn, and measure all of them", NULL },
+	{ "report", "FILE.json", "show the figures of an earlier run or comparison again", NULL },
+	{ "explain", "MODEL", "print what is to be known of a model, and what was measured of it", NULL },
+	{ "help", "[COMMAND]", "print this text, or how to use a command", NULL },
+	{ 0 }
 };
-
-static const struct command_row commands[] = {
-	{ "run", "[HOST:PORT]", RUN },
-	{ "compare", NULL, COMPARE },
-	{ "report", "FILE.json", REPORT },
-	{ "explain", "MODEL", EXPLAIN },
-};
-enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
-
-/* How the text of an option becomes a value; a DURATION may be 0, a POSITIVE one not. */
-enum kind { FLAG, TEXT, NAMES, CONNECTIONS, ARRIVALS, NUMBER, DURATION, POSITIVE, HELP, VERSION };
-
-struct row {
-	const char *name, *value;         /* NULL: takes none */
-	char letter;
-	enum kind kind;
-	unsigned commands;
-	size_t at;                        /* in struct options */
-	uint64_t most;                    /* of a number */
-	const char *help;
-};
-
-#define AT(member) offsetof(struct options, member)
-
-static const struct row rows[] = {
-	{ "connections", "N", 'c', CONNECTIONS, RUN, 0, 0, "clients, by default 64" },
-	{ "connections", "LIST", 'c', CONNECTIONS, COMPARE, 0, 0, "numbers of clients, e.g. 1,16,64" },
-	{ "duration", "TIME", 'd', POSITIVE, RUN, AT(duration_us), 0, "measured time, by default 10s" },
-	{ "duration", "TIME", 'd', POSITIVE, COMPARE, AT(duration_us), 0, "measured time of each cell in a round" },
-	{ "count", "COUNT", 'n', NUMBER, RUN, AT(count), UINT64_MAX / 2, "ends after so many questions" },
-	{ "rate", "RATE", 'R', NUMBER, RUN, AT(rate), 10 * 1000 * 1000,
-	  "open loop: questions a second over all connections, answered or not" },
-	{ "arrivals", "HOW", 0, ARRIVALS, RUN, 0, 0, "of the open loop: uniform (even distances) or poisson" },
-	{ "burst", "N", 0, NUMBER, RUN, AT(burst), 1000000, "of the open loop: N questions arrive at once" },
-	{ "pipeline", "N", 0, NUMBER, RUN, AT(pipeline), 65536, "questions in flight on a connection, by default 1" },
-	{ "per-connection", "N", 0, NUMBER, RUN, AT(per_connection), UINT64_MAX / 2,
-	  "questions before a client connects anew" },
-	{ "think", "TIME", 0, DURATION, RUN, AT(think_us), 0, "pause between an answer and the next question" },
-	{ "drip", "N", 0, NUMBER, RUN, AT(drippers), 1000000,
-	  "N clients more that send a byte a second and never end their question" },
-	{ "threads", "THREADS", 't', NUMBER, RUN | COMPARE, AT(threads), 1024,
-	  "of the generator, by default half of the CPUs" },
-	{ "warmup", "TIME", 0, DURATION, RUN | COMPARE, AT(warmup_us), 0, "time before the measuring begins" },
-	{ "timeout", "TIME", 0, POSITIVE, RUN | COMPARE, AT(timeout_us), 0,
-	  "of a connection and of each answer, by default 10s" },
-	{ "seed", "N", 0, NUMBER, RUN | COMPARE, AT(seed), UINT64_MAX / 2, "makes the random choices repeatable" },
-	{ "models", "LIST", 0, NAMES, COMPARE, AT(models), 0, "by default all that aphorismd knows" },
-	{ "scenarios", "LIST", 0, NAMES, COMPARE, AT(scenarios), 0, "by default all" },
-	{ "list-scenarios", NULL, 0, FLAG, COMPARE, AT(list_scenarios), 0, "names and what they show" },
-	{ "rounds", "N", 0, NUMBER, COMPARE, AT(rounds), 1000, "how often each model takes its turn" },
-	{ "quick", NULL, 0, FLAG, COMPARE, AT(quick), 0, "ends within a minute" },
-	{ "aphorismd", "FILE", 0, TEXT, COMPARE, AT(aphorismd), 0, "the server to start" },
-	{ "json", "FILE", 0, TEXT, RUN | COMPARE | REPORT, AT(json), 0, "writes the figures; - is standard output" },
-	{ "csv", "FILE", 0, TEXT, RUN | COMPARE | REPORT, AT(csv), 0, "the same as comma-separated values" },
-	{ "report", "FILE.html", 0, TEXT, RUN | COMPARE | REPORT, AT(report), 0, "the same as a page with pictures" },
-	{ "from", "FILE.json", 0, TEXT, EXPLAIN, AT(from), 0, "figures, by default those of the last comparison" },
-	{ "no-progress", NULL, 0, FLAG, RUN | COMPARE, AT(no_progress), 0, "says nothing until the end" },
-	{ "help", NULL, 'h', HELP, ALL, 0, 0, NULL },
-	{ "version", NULL, 'V', VERSION, ALL, 0, 0, NULL },
-};
-enum { ROWS = sizeof(rows) / sizeof(rows[0]), LONG_ONLY = 256 };
-
-static int wrong(const char *option, const char *text, const char *reason)
-{
-	plain_say(stderr, "aphorism-bench: --%s%s%s: %s", option, *text ? " " : "", text, reason);
-	return EX_USAGE;
-}
-
-static const struct command_row *find_command(const char *name)
-{
-	for (size_t i = 0; i < COMMANDS; i++)
-		if (strcmp(commands[i].name, name) == 0)
-			return &commands[i];
-	return NULL;
-}
-
-bool options_knows(const char *command, const char **nearest)
-{
-	struct nearest near = { .name = command };
-
-	for (size_t i = 0; i < COMMANDS; i++)
-		nearest_offer(&near, commands[i].name);
-	*nearest = near.best;
-	return find_command(command) != NULL;
-}
-
-static void help_command(const struct command_row *command)
-{
-	printf("\naphorism-bench %s [OPTION...]%s%s\n", command->name, command->operand ? " " : "",
-	       command->operand ? command->operand : "");
-	for (const struct row *row = rows; row < rows + ROWS; row++) {
-		char letter[] = { '-', row->letter, ',', '\0' };
-
-		if (!(row->commands & command->command) || !row->help)
-			continue;
-		printf("  %3s --%-14s %-10s %s\n", row->letter ? letter : "", row->name, row->value ? row->value : "",
-		       row->help);
-	}
-}
-
-void options_help(void)
-{
-	puts("usage: aphorism-bench run|compare|report|explain [OPTION...]\n"
-	     "Loads an aphorism server, or compares the concurrency models of aphorismd.\n"
-	     "TIME is e.g. 250us, 10ms, 30s; a LIST goes by commas.");
-	for (size_t i = 0; i < COMMANDS; i++)
-		help_command(&commands[i]);
-	puts("\n  -h, --help\n  -V, --version");
-}
+enum { OF_RUN = 1 << RUN, OF_COMPARE = 1 << COMPARE, OF_REPORT = 1 << REPORT, OF_EXPLAIN = 1 << EXPLAIN };
 
 /* Cuts the next element off a list by commas; NULL after the last one. */
 static char *next_element(char **list)
@@ -142,10 +37,12 @@ static char *next_element(char **list)
 	return element;
 }
 
-static const char *parse_names(struct options_names *names, char *list)
+static const char *take_names(const struct options_row *row, void *to, char *list)
 {
+	struct options_names *names = to;
 	char *name;
 
+	(void)row;
 	names->count = 0;
 	while ((name = next_element(&list))) {
 		if (*name == '\0')
@@ -157,10 +54,12 @@ static const char *parse_names(struct options_names *names, char *list)
 	return NULL;
 }
 
-static const char *parse_connections(struct options *options, char *list)
+static const char *take_connections(const struct options_row *row, void *to, char *list)
 {
+	struct options *options = to;
 	char *text;
 
+	(void)row;
 	options->connection_count = 0;
 	while ((text = next_element(&list))) {
 		uint32_t number = (uint32_t)options_number(text, 1000000);
@@ -177,71 +76,87 @@ static const char *parse_connections(struct options *options, char *list)
 	return NULL;
 }
 
-static int parse_number(const struct row *row, char *text, uint64_t *to)
+static const char *take_arrivals(const struct options_row *row, void *to, char *text)
 {
-	char reason[64];
-
-	*to = options_number(text, row->most);
-	if (*to != 0)
-		return EX_OK;
-	snprintf(reason, sizeof(reason), "not a number from 1 to %" PRIu64, row->most);
-	return wrong(row->name, text, reason);
+	(void)row;
+	*(const char **)to = text;
+	return strcmp(text, "uniform") != 0 && strcmp(text, "poisson") != 0 ? "neither uniform nor poisson" : NULL;
 }
 
-static const char *parse_duration(const char *text, enum kind kind, int64_t *us)
+static const char *take_file(const struct options_row *row, void *to, char *text)
 {
-	const char *reason = units_duration(text, us);
-
-	if (!reason && *us == 0 && kind == POSITIVE)
-		reason = "no time at all";
-	if (!reason && *us > INT64_C(24) * 3600 * CLOCK_S)
-		reason = "longer than a day";
-	return reason;
+	(void)row;
+	*(const char **)to = text;
+	return *text == '\0' ? "a file without a name" : NULL;
 }
 
-static int parse_value(struct options *options, const struct row *row, char *text)
-{
-	void *to = (char *)options + row->at;
-	const char *reason = NULL;
-	char as_typed[64];
+#define AT(member) offsetof(struct options, member)
+#define DAY (INT64_C(24) * 3600 * CLOCK_S)
 
-	snprintf(as_typed, sizeof(as_typed), "%s", text ? text : "");     /* lists are cut up */
-	switch (row->kind) {
-	case FLAG:
-		*(bool *)to = true;
-		break;
-	case TEXT:
-		*(const char **)to = text;
-		reason = *text == '\0' ? "a file without a name" : NULL;
-		break;
-	case NAMES:
-		reason = parse_names(to, text);
-		break;
-	case CONNECTIONS:
-		reason = parse_connections(options, text);
-		break;
-	case ARRIVALS:
-		options->poisson = strcmp(text, "poisson") == 0;
-		reason = !options->poisson && strcmp(text, "uniform") != 0 ? "neither uniform nor poisson" : NULL;
-		break;
-	case NUMBER:
-		return parse_number(row, text, to);
-	case DURATION:
-	case POSITIVE:
-		reason = parse_duration(text, row->kind, to);
-		break;
-	case HELP:
-		options_help();
-		exit(EX_OK);
-	case VERSION:
-		puts("aphorism-bench " PACKAGE_VERSION);
-		exit(EX_OK);
-	}
-	return reason ? wrong(row->name, as_typed, reason) : EX_OK;
+static const struct options_row rows[] = {
+	{ 'c', "connections", "N", "clients, by default 64", take_connections, 0, 0, OF_RUN },
+	{ 'c', "connections", "LIST", "numbers of clients, e.g. 1,16,64", take_connections, 0, 0, OF_COMPARE },
+	{ 'd', "duration", "TIME", "measured time, by default 10s", options_take_time, AT(duration_us), DAY, OF_RUN },
+	{ 'd', "duration", "TIME", "measured time of each cell in a round",
+	  options_take_time, AT(duration_us), DAY, OF_COMPARE },
+	{ 'n', "count", "COUNT", "ends after so many questions",
+	  options_take_number, AT(count), UINT64_MAX / 2, OF_RUN },
+	{ 'R', "rate", "RATE", "open loop: questions a second over all connections, answered or not",
+	  options_take_number, AT(rate), 10 * 1000 * 1000, OF_RUN },
+	{ 0, "arrivals", "HOW", "of the open loop: uniform (even distances) or poisson",
+	  take_arrivals, AT(arrivals), 0, OF_RUN },
+	{ 0, "burst", "N", "of the open loop: N questions arrive at once",
+	  options_take_number, AT(burst), 1000000, OF_RUN },
+	{ 0, "pipeline", "N", "questions in flight on a connection, by default 1",
+	  options_take_number, AT(pipeline), 65536, OF_RUN },
+	{ 0, "per-connection", "N", "questions before a client connects anew",
+	  options_take_number, AT(per_connection), UINT64_MAX / 2, OF_RUN },
+	{ 0, "think", "TIME", "pause between an answer and the next question",
+	  options_take_pause, AT(think_us), DAY, OF_RUN },
+	{ 0, "drip", "N", "N clients more that send a byte a second and never end their question",
+	  options_take_number, AT(drippers), 1000000, OF_RUN },
+	{ 't', "threads", "THREADS", "of the generator, by default half of the CPUs",
+	  options_take_number, AT(threads), 1024, OF_RUN | OF_COMPARE },
+	{ 0, "warmup", "TIME", "time before the measuring begins",
+	  options_take_pause, AT(warmup_us), DAY, OF_RUN | OF_COMPARE },
+	{ 0, "timeout", "TIME", "of a connection and of each answer, by default 10s",
+	  options_take_time, AT(timeout_us), DAY, OF_RUN | OF_COMPARE },
+	{ 0, "seed", "N", "makes the random choices repeatable",
+	  options_take_number, AT(seed), UINT64_MAX / 2, OF_RUN | OF_COMPARE },
+	{ 0, "models", "LIST", "by default all that aphorismd knows", take_names, AT(models), 0, OF_COMPARE },
+	{ 0, "scenarios", "LIST", "by default all", take_names, AT(scenarios), 0, OF_COMPARE },
+	{ 0, "list-scenarios", NULL, "names and what they show", NULL, AT(list_scenarios), 0, OF_COMPARE },
+	{ 0, "rounds", "N", "how often each model takes its turn", options_take_number, AT(rounds), 1000, OF_COMPARE },
+	{ 0, "quick", NULL, "ends within a minute", NULL, AT(quick), 0, OF_COMPARE },
+	{ 0, "aphorismd", "FILE", "the server to start", take_file, AT(aphorismd), 0, OF_COMPARE },
+	{ 0, "json", "FILE", "writes the figures; - is standard output",
+	  take_file, AT(json), 0, OF_RUN | OF_COMPARE | OF_REPORT },
+	{ 0, "csv", "FILE", "the same as comma-separated values",
+	  take_file, AT(csv), 0, OF_RUN | OF_COMPARE | OF_REPORT },
+	{ 0, "report", "FILE.html", "the same as a page with pictures",
+	  take_file, AT(report), 0, OF_RUN | OF_COMPARE | OF_REPORT },
+	{ 0, "from", "FILE.json", "figures, by default those of the last comparison",
+	  take_file, AT(from), 0, OF_EXPLAIN },
+	{ 0, "no-progress", NULL, "says nothing until the end", NULL, AT(no_progress), 0, OF_RUN | OF_COMPARE },
+	OPTIONS_LAST
+};
+
+static const struct options_program program = {
+	.name = "aphorism-bench",
+	.about = "Loads an aphorism server, or compares the concurrency models of aphorismd.",
+	.rows = rows,
+	.commands = commands,
+	.more = "TIME is e.g. 250us, 10ms, 30s; a LIST goes by commas.",
+};
+
+static int wrong(const char *option, const char *reason)
+{
+	plain_say(stderr, "aphorism-bench: --%s: %s", option, reason);
+	return EX_USAGE;
 }
 
 /* Options that contradict each other, and those that say nothing without another one. */
-static int check(const struct options *options, const bool given[ROWS], const struct command_row *command)
+static int check(const struct options *options)
 {
 	const char *files[] = { options->json, options->csv, options->report };
 	unsigned to_stdout = 0;
@@ -252,62 +167,16 @@ static int check(const struct options *options, const bool given[ROWS], const st
 		fputs("aphorism-bench: only one file can go to standard output\n", stderr);
 		return EX_USAGE;
 	}
-	for (const struct row *row = rows; row < rows + ROWS; row++)
-		if (given[row - rows] && options->rate == 0 && (row->kind == ARRIVALS || row->at == AT(burst)))
-			return wrong(row->name, "", "belongs to the open loop, which needs a --rate");
+	if (options->rate == 0 && (options->arrivals || options->burst > 0))
+		return wrong(options->arrivals ? "arrivals" : "burst",
+		             "belongs to the open loop, which needs a --rate");
 	if (options->think_us > 0 && options->rate > 0)
-		return wrong("think", "", "belongs to the closed loop, which has no --rate");
+		return wrong("think", "belongs to the closed loop, which has no --rate");
 	if (options->per_connection != 0 && options->pipeline > options->per_connection)
-		return wrong("pipeline", "", "more questions in flight than --per-connection allows");
-	if (command->command == RUN && options->connection_count > 1)
-		return wrong("connections", "", "one number, lists are for `compare`");
+		return wrong("pipeline", "more questions in flight than --per-connection allows");
+	if (options->asked == RUN && options->connection_count > 1)
+		return wrong("connections", "one number, lists are for `compare`");
 	return EX_OK;
-}
-
-static int parse_operands(struct options *options, const struct command_row *command, int count, char **operands)
-{
-	const char *reason = NULL;
-
-	if (count > (command->operand ? 1 : 0))
-		reason = "one operand too many";
-	else if (count == 0 && command->operand && command->operand[0] != '[')
-		reason = "not given";
-	if (reason) {
-		plain_say(stderr, "aphorism-bench: %s %s: %s", command->name,
-		          count > 0 ? operands[count - 1] : command->operand, reason);
-		return EX_USAGE;
-	}
-	options->operand = count > 0 ? operands[0] : NULL;
-	return EX_OK;
-}
-
-/* What getopt_long needs, from the rows of a subcommand. */
-static void prepare(const struct command_row *command, struct option known[ROWS + 1], char letters[2 * ROWS + 2])
-{
-	*letters++ = ':';
-	for (const struct row *row = rows; row < rows + ROWS; row++) {
-		if (!(row->commands & command->command))
-			continue;
-		*known++ = (struct option){ row->name, row->value ? required_argument : no_argument, NULL,
-		                            row->letter ? row->letter : LONG_ONLY + (int)(row - rows) };
-		if (row->letter)
-			*letters++ = row->letter;
-		if (row->letter && row->value)
-			*letters++ = ':';
-	}
-	*known = (struct option){ 0 };
-	*letters = '\0';
-}
-
-static const struct row *row_of(const struct command_row *command, int option)
-{
-	const struct row *row = rows;
-
-	if (option >= LONG_ONLY)
-		return &rows[option - LONG_ONLY];
-	while (row->letter != option || !(row->commands & command->command))
-		row++;
-	return row;
 }
 
 static void set_defaults(struct options *options, int argc, char **argv)
@@ -320,31 +189,28 @@ static void set_defaults(struct options *options, int argc, char **argv)
 		options->seed = clock_now_us();
 	options->seed = options->seed % 1000000000 + 1;       /* easily typed again */
 	len = (size_t)snprintf(options->command, sizeof(options->command), "aphorism-bench");
-	for (int i = 0; i < argc && len < sizeof(options->command); i++)
+	for (int i = 1; i < argc && len < sizeof(options->command); i++)
 		len += (size_t)snprintf(options->command + len, sizeof(options->command) - len, " %s", argv[i]);
 }
 
 int options_parse(struct options *options, int argc, char **argv)
 {
-	const struct command_row *command = find_command(argv[0]);
-	struct option known[ROWS + 1];
-	char letters[2 * ROWS + 2];
-	bool given[ROWS] = { false };
-	int option, status = EX_OK;
+	struct options_found found;
+	const char *reason;
 
 	set_defaults(options, argc, argv);
-	prepare(command, known, letters);
-	opterr = 0;
-	while (status == EX_OK && (option = getopt_long(argc, argv, letters, known, NULL)) != -1) {
-		const struct row *row;
-
-		if (option == '?' || option == ':')
-			return options_complain("aphorism-bench", argv, known, option);
-		row = row_of(command, option);
-		given[row - rows] = true;
-		status = parse_value(options, row, optarg);
+	if ((reason = options_read(&program, options, argc, argv, &found))) {
+		plain_say(stderr, "aphorism-bench: %s", reason);
+		return EX_USAGE;
 	}
-	if (status == EX_OK)
-		status = check(options, given, command);
-	return status == EX_OK ? parse_operands(options, command, argc - optind, argv + optind) : status;
+	options->asked = (enum command)found.command;
+	options->operand = found.count > 0 ? found.operands[0] : NULL;
+	return check(options);
+}
+
+int options_unknown(const char *what, const struct nearest *name, const char *see)
+{
+	plain_say(stderr, "aphorism-bench: unknown %s %s, %s %s%s", what, name->name,
+	          name->best ? "did you mean" : "see", name->best ? name->best : see, name->best ? "?" : "");
+	return EX_USAGE;
 }

@@ -1,5 +1,5 @@
 /*
- * options.h - the command line of all subcommands.
+ * options.h - the command line of all commands.
  */
 #ifndef BENCH_OPTIONS_H
 #define BENCH_OPTIONS_H
@@ -7,6 +7,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "common/nearest.h"
+
+/* In the order of the list of commands. */
+enum command { RUN, COMPARE, REPORT, EXPLAIN };
 
 enum { OPTIONS_LIST = 32, OPTIONS_COMMAND = 512 };
 
@@ -17,6 +22,7 @@ struct options_names {
 
 /* Times are 0 when they were not given, unless said otherwise: each subcommand has its own defaults. */
 struct options {
+	enum command asked;
 	const char *operand;              /* run: HOST:PORT; report: FILE.json; explain: MODEL; NULL: not given */
 	char command[OPTIONS_COMMAND];    /* the whole command line, for the record */
 
@@ -32,7 +38,7 @@ struct options {
 
 	/* run's alone */
 	uint64_t rate;                    /* 0: closed loop */
-	bool poisson;
+	const char *arrivals;             /* "uniform", "poisson"; NULL: not given, which is uniform */
 	uint64_t burst;
 	uint64_t pipeline;                /* never 0 */
 	uint64_t per_connection;
@@ -52,16 +58,12 @@ struct options {
 };
 
 /*
- * Parses the command line from the subcommand's name on (argv[0] is that name, which must be one that options_knows).
- * Returns EX_OK to go on, EX_USAGE after one line of reason; --help and --version end the program.  The texts are
- * argv's own, lists are cut up in place.
+ * Parses the command line.  Returns EX_OK to go on, EX_USAGE after one line of reason; --help, --version and `help` end
+ * the program.  The texts are argv's own, lists are cut up in place.
  */
 int options_parse(struct options *, int argc, char **argv);
 
-/* Whether that is a subcommand; else *nearest is one that may have been meant, or NULL. */
-bool options_knows(const char *command, const char **nearest);
-
-/* How to use it all, on standard output. */
-void options_help(void);
+/* Says that no `what` has that name, and which was meant, or where all are to be seen.  Returns EX_USAGE. */
+int options_unknown(const char *what, const struct nearest *name, const char *see);
 
 #endif

@@ -30,7 +30,7 @@ static void make_load(struct load *load, const struct options *options)
 		.per_connection = options->per_connection,
 		.think_us = (uint64_t)options->think_us,
 		.rate = (double)options->rate,
-		.poisson = options->poisson,
+		.poisson = options->arrivals && strcmp(options->arrivals, "poisson") == 0,
 		.burst = (uint32_t)options->burst,
 	};
 	struct crowd drippers = {

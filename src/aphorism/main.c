@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,97 +27,41 @@
 enum { DEFAULT_PORT = 1060, DEFAULT_TIMEOUT_US = 10 * CLOCK_S };
 
 struct wishes {
-	unsigned port;
-	uint64_t count;
+	uint64_t port, count;
 	int64_t timeout_us;
 	bool half, interactive, json;
 	const char *host;                 /* NULL: none was named */
 };
 
-static const struct option long_options[] = {
-	{ "port", required_argument, NULL, 'p' },
-	{ "half", no_argument, NULL, 'e' },
-	{ "interactive", no_argument, NULL, 'i' },
-	{ "json", no_argument, NULL, 'j' },
-	{ "count", required_argument, NULL, 'n' },
-	{ "timeout", required_argument, NULL, 'w' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ 0 }
+#define AT(member) .at = offsetof(struct wishes, member)
+
+static const struct options_row rows[] = {
+	{ 'p', "port", "PORT", "the server's port, by default 1060", options_take_number, AT(port), 65535 },
+	{ 'n', "count", "COUNT", "ask all the questions COUNT times on one connection", options_take_number, AT(count),
+	  UINT32_MAX },
+	{ 'w', "timeout", "TIMEOUT", "for the connection and for each answer, by default 10s", options_take_time,
+	  AT(timeout_us) },
+	{ 'i', "interactive", NULL, "ask what is typed, with line editing and a history", AT(interactive) },
+	{ 0, "json", NULL, "print a JSON object for each answer, and for a failure", AT(json) },
+	{ 'e', "half", NULL, "send half a question and leave", AT(half) },
+	OPTIONS_LAST
 };
 
-static const char help[] =
-	"usage: aphorism [-ei] [--json] [-n COUNT] [-p PORT] [-w TIMEOUT] [HOST] [QUESTION...]\n"
-	"Asks an aphorism server each QUESTION (an operand that ends in '?'), by default three.\n"
-	"HOST is a name, an address or unix:/path, by default localhost.\n"
-	"With neither of them it asks what a pipe or a file on standard input holds, if that is anything.\n"
-	"- reads questions from standard input, all that there are; -i a line at a time, with an answer to each.\n"
-	"  -p, --port PORT        the server's port, by default 1060\n"
-	"  -n, --count COUNT      ask all the questions COUNT times on one connection\n"
-	"  -w, --timeout TIMEOUT  for the connection and for each answer, by default 10s\n"
-	"  -i, --interactive      ask what is typed, with line editing and a history\n"
-	"      --json             print a JSON object for each answer, and for a failure\n"
-	"  -e, --half             send half a question and leave\n"
-	"  -h, --help\n"
-	"  -V, --version\n";
+static const struct options_program program = {
+	.name = "aphorism",
+	.argument = "[HOST] [QUESTION...]",
+	.about = "Asks an aphorism server each QUESTION (an operand that ends in '?'), by default three.\n"
+	         "HOST is a name, an address or unix:/path, by default localhost.\n"
+	         "With neither of them it asks what a pipe or a file on standard input holds, if that is anything.\n"
+	         "- reads questions from standard input, all that there are; -i a line at a time, with an answer to "
+	         "each.",
+	.rows = rows,
+};
 
 static int wrong(const char *what, const char *reason)
 {
 	plain_say(stderr, "aphorism: %s: %s", what, reason);
 	return EX_USAGE;
-}
-
-static int parse_timeout(const char *text, int64_t *us)
-{
-	const char *reason = units_duration(text, us);
-
-	if (!reason && *us == 0)
-		reason = "a time-out of 0 leaves no time";
-	return reason ? wrong(text, reason) : EX_OK;
-}
-
-/* Returns EX_OK to go on, EX_USAGE; --help and --version end the program. */
-static int parse_options(int argc, char **argv, struct wishes *wishes)
-{
-	int option;
-
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":p:ein:w:hV", long_options, NULL)) != -1) {
-		switch (option) {
-		case 'p':
-			wishes->port = (unsigned)options_number(optarg, 65535);
-			if (wishes->port == 0)
-				return wrong(optarg, "a port is a number from 1 to 65535");
-			break;
-		case 'n':
-			wishes->count = options_number(optarg, UINT32_MAX);
-			if (wishes->count == 0)
-				return wrong(optarg, "a count is a number from 1 to 4294967295");
-			break;
-		case 'w':
-			if (parse_timeout(optarg, &wishes->timeout_us) != EX_OK)
-				return EX_USAGE;
-			break;
-		case 'e':
-			wishes->half = true;
-			break;
-		case 'i':
-			wishes->interactive = true;
-			break;
-		case 'j':
-			wishes->json = true;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			exit(EX_OK);
-		case 'V':
-			puts("aphorism " PACKAGE_VERSION);
-			exit(EX_OK);
-		default:
-			return options_complain("aphorism", argv, long_options, option);
-		}
-	}
-	return EX_OK;
 }
 
 /* No host is named so: what was meant is a question. */
@@ -126,10 +71,10 @@ static bool is_sentence(const char *operand)
 }
 
 /* Sorts the operands into the host and the questions, which take the place of the operands. */
-static int parse_operands(const char **operands, struct wishes *wishes, struct questions *questions)
+static int parse_operands(const struct options_found *found, struct wishes *wishes, struct questions *questions)
 {
-	questions->list = operands;
-	for (const char **operand = operands; *operand; operand++) {
+	questions->list = (const char **)found->operands;
+	for (char **operand = found->operands; operand < found->operands + found->count; operand++) {
 		size_t len = strlen(*operand);
 
 		if (strcmp(*operand, "-") == 0)
@@ -246,6 +191,7 @@ int main(int argc, char **argv)
 	static struct questions questions;
 	static struct client client;
 	struct wishes wishes = { .port = DEFAULT_PORT, .count = 1, .timeout_us = DEFAULT_TIMEOUT_US };
+	struct options_found found;
 	struct place place;
 	const char *host, *reason;
 	int status;
@@ -253,12 +199,15 @@ int main(int argc, char **argv)
 	standard_open("aphorism");
 	setlocale(LC_CTYPE, "");
 	questions.fd = -1;        /* here, or the program's file would hold the whole buffer */
-	if (parse_options(argc, argv, &wishes) != EX_OK ||
-	    parse_operands((const char **)(argv + optind), &wishes, &questions) != EX_OK)
+	if ((reason = options_read(&program, &wishes, argc, argv, &found))) {
+		plain_say(stderr, "aphorism: %s", reason);
+		return EX_USAGE;
+	}
+	if (parse_operands(&found, &wishes, &questions) != EX_OK)
 		return EX_USAGE;
 	show_init(wishes.json);
 	host = wishes.host ? wishes.host : PLACE_LOCALHOST;
-	reason = place_parse(&place, host, wishes.port);
+	reason = place_parse(&place, host, (unsigned)wishes.port);
 	if (reason)
 		return wrong(host, reason);
 	status = questions.count == 0 && questions.fd < 0 ? choose(&questions, &wishes) : EX_OK;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "aphorismctl/rows.h"
+#include "common/command.h"
 #include "common/json.h"
 
 /* Whole numbers are to be exact as a double, which is what most readers make of them. */
@@ -64,12 +65,12 @@ static void put_value(const char *key, const char *value)
 /* A reader must not meet a string today and an array tomorrow: what can repeat is always an array. */
 static bool can_repeat(const char *key)
 {
-	static const char *const keys[] = { "error", "notice", "listening", "changed" };
+	static const char *const keys[] = { "error", "notice", "listening" };
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (strcmp(key, keys[i]) == 0)
 			return true;
-	return rows_are(key);
+	return command_listing(key) != NULL;
 }
 
 /* How many lines from `from` to before `to` have that key. */

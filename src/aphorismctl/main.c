@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -16,42 +16,15 @@
 #include "aphorismctl/show.h"
 #include "aphorismctl/top.h"
 #include "common/clock.h"
+#include "common/command.h"
 #include "common/dial.h"
 #include "common/json.h"
-#include "common/nearest.h"
 #include "common/options.h"
 #include "common/plain.h"
 #include "common/standard.h"
 #include "common/units.h"
 
-struct command {
-	const char *name, *line;          /* what is sent, and the argument if there is one; NULL: a later version's */
-	const char *argument;             /* what has to follow it, or NULL */
-	const char *done;                 /* what to say after a success */
-	const char *rows;                 /* the key of the lines that are its answer, where that is a list */
-	int64_t timeout_us;
-};
-
 enum { ARGUMENT = 64, ANSWER_US = 10 * CLOCK_S, CHANGE_US = 300 * CLOCK_S };
-
-static const struct command commands[] = {
-	{ "status", "status", .timeout_us = ANSWER_US },
-	{ "workers", "workers", .rows = "worker", .timeout_us = ANSWER_US },
-	{ "connections", "connections", .rows = "connection", .timeout_us = ANSWER_US },
-	{ "stats", "stats", .timeout_us = ANSWER_US },
-	{ "histogram", "histogram", .rows = "bucket", .timeout_us = ANSWER_US },
-	{ "metrics", "metrics", .timeout_us = ANSWER_US },
-	{ "top", "", .timeout_us = ANSWER_US },
-	{ "reload", "reload", .done = "reloaded", .rows = "changed", .timeout_us = CHANGE_US },
-	{ "upgrade", "upgrade", .done = "upgraded", .timeout_us = CHANGE_US },
-	{ "drain", "drain", "WORKER", .timeout_us = ANSWER_US },
-	{ "log", "log", "LEVEL", .timeout_us = ANSWER_US },
-	{ "stop", "stop", .done = "stopped", .timeout_us = CHANGE_US },
-	{ "ping", "ping", .timeout_us = ANSWER_US },
-	{ "version", "version", .timeout_us = ANSWER_US },
-	{ "doctor", "doctor", .rows = "finding", .timeout_us = ANSWER_US },
-	{ 0 }
-};
 
 struct wishes {
 	const char *socket;
@@ -61,40 +34,25 @@ struct wishes {
 	bool json, now;
 };
 
-static const struct option long_options[] = {
-	{ "socket", required_argument, NULL, 's' },
-	{ "json", no_argument, NULL, 'j' },
-	{ "timeout", required_argument, NULL, 'w' },
-	{ "now", no_argument, NULL, 'n' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ 0 }
+#define AT(member) .at = offsetof(struct wishes, member)
+
+static struct options_command described[COMMAND_COUNT + 1];      /* as options_read has it */
+
+static const struct options_row rows[] = {
+	{ 's', "socket", "SOCKET", "the control socket's path", AT(socket) },
+	{ 'w', "timeout", "TIMEOUT", "by default 10s, and 5m to wait for an outcome", options_take_time,
+	  AT(timeout_us) },
+	{ 0, "json", NULL, "answer with one JSON object; top: with one a second, a line each", AT(json) },
+	{ 0, "now", NULL, "at once: what was received is not answered", AT(now), .commands = 1u << COMMAND_STOP },
+	OPTIONS_LAST
 };
 
-static const char help[] =
-	"usage: aphorismctl [--json] [-s SOCKET] [-w TIMEOUT] COMMAND\n"
-	"Asks a running aphorismd, over its control socket, to\n"
-	"  status         say how it is\n"
-	"  workers        list its workers\n"
-	"  connections    list its connections\n"
-	"  stats          say what it has done\n"
-	"  histogram      show how long questions take\n"
-	"  metrics        say the same in the text format of Prometheus\n"
-	"  doctor         say what will hurt, and what mends it\n"
-	"  top            show all that live, at a terminal\n"
-	"  reload         read its configuration and table again, and wait for the outcome\n"
-	"  upgrade        let the program as it is now on disk take over, and wait for the outcome\n"
-	"  drain WORKER   have a worker finish and replace it\n"
-	"  log LEVEL      write what is as urgent as that, until the next reload\n"
-	"  stop [--now]   finish (at once with --now), and wait until it is gone\n"
-	"  ping           say that it is there\n"
-	"  version        say its version\n"
-	"Options:\n"
-	"  -s, --socket SOCKET    the control socket's path\n"
-	"  -w, --timeout TIMEOUT  by default 10s, for reload, upgrade and stop 5m\n"
-	"      --json             answer with one JSON object; top: with one a second, a line each\n"
-	"  -h, --help\n"
-	"  -V, --version\n";
+static const struct options_program program = {
+	.name = "aphorismctl",
+	.about = "Asks a running aphorismd, over its control socket.",
+	.rows = rows,
+	.commands = described,
+};
 
 static int __attribute__((format(printf, 1, 2))) wrong(const char *format, ...)
 {
@@ -124,73 +82,15 @@ fail(const struct wishes *wishes, int status, const char *format, ...)
 	return status;
 }
 
-/* Returns EX_OK to go on, EX_USAGE; --help and --version end the program. */
-static int parse_options(int argc, char **argv, struct wishes *wishes)
+static int parse_command(const struct options_found *found, struct wishes *wishes)
 {
-	const char *reason;
-	int option;
+	const struct command *command = wishes->command = &commands[found->command];
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":s:w:hV", long_options, NULL)) != -1) {
-		switch (option) {
-		case 's':
-			wishes->socket = optarg;
-			break;
-		case 'j':
-			wishes->json = true;
-			break;
-		case 'w':
-			reason = units_duration(optarg, &wishes->timeout_us);
-			if (!reason && wishes->timeout_us == 0)
-				reason = "a time-out of 0 leaves no time";
-			if (reason)
-				return wrong("%s: %s", optarg, reason);
-			break;
-		case 'n':
-			wishes->now = true;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			exit(EX_OK);
-		case 'V':
-			puts("aphorismctl " PACKAGE_VERSION);
-			exit(EX_OK);
-		default:
-			return options_complain("aphorismctl", argv, long_options, option);
-		}
-	}
-	return EX_OK;
-}
-
-static int parse_command(char *const *operands, struct wishes *wishes)
-{
-	struct nearest nearest = { .name = operands[0] };
-	const struct command *command = commands;
-
-	if (!operands[0])
-		return wrong("no command, see aphorismctl --help");
-	for (; command->name && strcmp(command->name, operands[0]) != 0; command++)
-		if (command->line)
-			nearest_offer(&nearest, command->name);
-	if (!command->name && nearest.best)
-		return wrong("unknown command %s, did you mean %s?", operands[0], nearest.best);
-	if (!command->name)
-		return wrong("unknown command %s, see aphorismctl --help", operands[0]);
-	if (!command->line)
-		return wrong("%s: not in this version", command->name);
-	if (command->argument && !operands[1])
-		return wrong("%s: what %s?", command->name, command->argument);
-	wishes->argument = command->argument ? operands[1] : NULL;
-	operands += command->argument ? 2 : 1;
-	if (operands[0])
-		return wrong("%s: one word too many after %s", operands[0], command->name);
+	wishes->argument = found->count > 0 ? found->operands[0] : wishes->now ? command->word : NULL;
 	if (wishes->argument && (strlen(wishes->argument) > ARGUMENT || strpbrk(wishes->argument, "\r\n")))
 		return wrong("%s: not a %s", command->name, command->argument);
-	if (wishes->now && strcmp(command->name, "stop") != 0)
-		return wrong("--now goes with stop only");
-	if (strcmp(command->name, "top") == 0 && !wishes->json && top_lacks())
+	if (command == &commands[COMMAND_TOP] && !wishes->json && top_lacks())
 		return wrong("top: %s", top_lacks());
-	wishes->command = command;
 	return EX_OK;
 }
 
@@ -235,7 +135,7 @@ static int explain_answer(const struct wishes *wishes, int error)
 /* Errors of a configuration begin with the place in a file; others are the daemon's refusal. */
 static void print_line(const struct wishes *wishes, const struct line *line)
 {
-	if (strcmp(line->key, "error") == 0 && strcmp(wishes->command->name, "reload") == 0)
+	if (strcmp(line->key, "error") == 0 && wishes->command == &commands[COMMAND_RELOAD])
 		plain_say(stderr, "%s", line->value);
 	else if (strcmp(line->key, "error") == 0)
 		wrong("%s: %s", wishes->command->name, line->value);
@@ -248,7 +148,7 @@ static void print_line(const struct wishes *wishes, const struct line *line)
 /* Returns how many lines that were. */
 static size_t print_lines(const struct wishes *wishes, const struct line *line, size_t count)
 {
-	if (strcmp(wishes->command->name, "histogram") == 0 && strcmp(line->key, "bucket") == 0)
+	if (strcmp(line->key, "bucket") == 0)
 		return show_histogram(line, count);
 	if (strcmp(line->key, "finding") == 0)
 		return show_finding(line);
@@ -275,26 +175,26 @@ static int show(const struct wishes *wishes, const struct reply *reply)
 		wrong("%s: %s (status %d)", wishes->command->name,
 		      reply->status == EX_NOPERM ? "no permission" : "aphorismd refused", reply->status);
 	if (wishes->json)
-		json_reply(reply, reply->status == 0 ? wishes->command->rows : NULL);
+		json_reply(reply, reply->status == 0 ? wishes->command->list : NULL);
 	else if (reply->status == 0 && wishes->command->done)
 		puts(wishes->command->done);
-	else if (reply->count == 0 && strcmp(wishes->command->name, "doctor") == 0)
-		puts("nothing to mend");
+	else if (reply->count == 0 && wishes->command->none)
+		puts(wishes->command->none);
 	return reply->status;
 }
 
 static int ask(const struct wishes *wishes)
 {
 	static struct reply reply;
-	bool stop = strcmp(wishes->command->name, "stop") == 0;
+	bool stop = wishes->command == &commands[COMMAND_STOP];
 	uint64_t deadline_us = clock_now_us() + (uint64_t)wishes->timeout_us;
 	int error, fd = dial_unix(wishes->socket, deadline_us, -1);
 	char limit[UNITS_TEXT], line[ARGUMENT + 64];
 
 	if (fd < 0)
 		return explain_connect(wishes, errno);
-	snprintf(line, sizeof line, "%s%s%s%s\n", wishes->command->line, stop && wishes->now ? " now" : "",
-	         wishes->argument ? " " : "", wishes->argument ? wishes->argument : "");
+	snprintf(line, sizeof line, "%s%s%s\n", wishes->command->name, wishes->argument ? " " : "",
+	         wishes->argument ? wishes->argument : "");
 	error = control_ask(fd, line, &reply, deadline_us);
 	if (error != 0)
 		return explain_answer(wishes, error);
@@ -322,14 +222,22 @@ static int watch(const struct wishes *wishes)
 int main(int argc, char **argv)
 {
 	struct wishes wishes = { 0 };
+	struct options_found found;
+	const char *reason;
 	char path[CONTROL_PATH];
 
 	standard_open("aphorismctl");
-	if (parse_options(argc, argv, &wishes) != EX_OK || parse_command(argv + optind, &wishes) != EX_OK)
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		described[i] = (struct options_command){
+			commands[i].name, commands[i].argument, commands[i].help, commands[i].choices,
+		};
+	if ((reason = options_read(&program, &wishes, argc, argv, &found)))
+		return wrong("%s", reason);
+	if (parse_command(&found, &wishes) != EX_OK)
 		return EX_USAGE;
 	if (!wishes.socket)
 		wishes.socket = control_default_path(path);
 	if (wishes.timeout_us == 0)
-		wishes.timeout_us = wishes.command->timeout_us;
-	return strcmp(wishes.command->name, "top") == 0 ? watch(&wishes) : ask(&wishes);
+		wishes.timeout_us = wishes.command->waits ? CHANGE_US : ANSWER_US;
+	return wishes.command == &commands[COMMAND_TOP] ? watch(&wishes) : ask(&wishes);
 }

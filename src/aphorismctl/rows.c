@@ -4,18 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/command.h"
 #include "common/plain.h"
 
 enum { COLUMNS = 16 };
 
 bool rows_are(const char *key)
 {
-	static const char *const keys[] = { "worker", "connection", "bucket", "finding" };
+	const struct command *command = command_listing(key);
 
-	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-		if (strcmp(keys[i], key) == 0)
-			return true;
-	return false;
+	return command && command->fields;
 }
 
 bool rows_next(const char **at, struct field *field)

@@ -15,6 +15,7 @@
 #include "aphorismd/doctor.h"
 #include "aphorismd/supervisor_parts.h"
 #include "common/clock.h"
+#include "common/command.h"
 #include "common/log.h"
 
 enum { MOST_ROWS = 2000, LOOK_US = CLOCK_S };
@@ -285,23 +286,6 @@ static void say_version(struct supervisor *s, unsigned client)
 	control_say(client, "version " PACKAGE_VERSION);
 }
 
-static const struct question {
-	const char *name;
-	void (*say)(struct supervisor *, unsigned client);
-} questions[] = {
-	{ "ping", say_pong },           { "version", say_version },     { "status", say_status },
-	{ "stats", say_statistics },    { "workers", say_workers },     { "connections", say_connections },
-	{ "histogram", say_histogram }, { "metrics", say_metrics },     { "doctor", say_findings },
-};
-
-static const struct question *find_question(const char *name)
-{
-	for (size_t i = 0; i < sizeof questions / sizeof *questions; i++)
-		if (strcmp(questions[i].name, name) == 0)
-			return &questions[i];
-	return NULL;
-}
-
 /* ---- orders ---- */
 
 static void refuse(unsigned client, int status, const char *reason)
@@ -382,68 +366,47 @@ static void stop(struct supervisor *s, unsigned client, const char *now)
 	supervisor_stop(s, !now && !s->stopping ? 1 : STOP_AT_ONCE);
 }
 
-static void stop_now(struct supervisor *s, unsigned client, const char *argument)
-{
-	(void)argument;
-	stop(s, client, "now");
-}
+/* ---- dispatch ---- */
 
-/* What the daemon is told to do, and when it is not obeyed. */
-static const struct order {
-	const char *name;
+/* Who says has said all, and who obeys ends the answer itself, now or later. */
+static const struct handler {
+	void (*say)(struct supervisor *, unsigned client);
 	void (*obey)(struct supervisor *, unsigned client, const char *argument);
-	bool has_argument;
-	bool while_stopping;              /* it is obeyed even then */
-	bool while_upgrading;             /* and it would not be lost, where another process is about to serve */
-} orders[] = {
-	{ .name = "reload", .obey = reload },
-	{ .name = "upgrade", .obey = upgrade, .while_stopping = true, .while_upgrading = true },  /* it says more */
-	{ .name = "drain", .obey = drain, .has_argument = true, .while_upgrading = true },
-	{ .name = "log", .obey = set_level, .has_argument = true, .while_stopping = true, .while_upgrading = true },
-	{ .name = "stop", .obey = stop, .while_stopping = true, .while_upgrading = true },
-	{ .name = "stop now", .obey = stop_now, .while_stopping = true, .while_upgrading = true },
+} handlers[COMMAND_COUNT] = {
+	[COMMAND_STATUS] = { .say = say_status },
+	[COMMAND_WORKERS] = { .say = say_workers },
+	[COMMAND_CONNECTIONS] = { .say = say_connections },
+	[COMMAND_STATS] = { .say = say_statistics },
+	[COMMAND_HISTOGRAM] = { .say = say_histogram },
+	[COMMAND_METRICS] = { .say = say_metrics },
+	[COMMAND_DOCTOR] = { .say = say_findings },
+	[COMMAND_RELOAD] = { .obey = reload },
+	[COMMAND_UPGRADE] = { .obey = upgrade },
+	[COMMAND_DRAIN] = { .obey = drain },
+	[COMMAND_LOG] = { .obey = set_level },
+	[COMMAND_STOP] = { .obey = stop },
+	[COMMAND_PING] = { .say = say_pong },
+	[COMMAND_VERSION] = { .say = say_version },
 };
 
-/* argument: what stands behind its name and a space; NULL where nothing does. */
-static const struct order *find_order(const char *command, const char **argument)
-{
-	for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
-		const struct order *order = &orders[i];
-		size_t len = strlen(order->name);
-
-		if (strncmp(command, order->name, len) != 0 || command[len] != (order->has_argument ? ' ' : '\0'))
-			continue;
-		*argument = order->has_argument ? command + len + 1 : NULL;
-		return order;
-	}
-	return NULL;
-}
-
-static void obey(struct supervisor *s, unsigned client, const struct order *order, const char *argument)
-{
-	bool leaves = s->upgrade.step == UPGRADE_DONE && order->obey != upgrade;
-
-	if (leaves || (s->upgrade.step == UPGRADE_STARTS && !order->while_upgrading))
-		refuse(client, EX_TEMPFAIL, "the daemon is being upgraded: ask again");
-	else if (s->stopping && !order->while_stopping)
-		refuse(client, EX_UNAVAILABLE, "the daemon is stopping");
-	else
-		order->obey(s, client, argument);
-}
-
-void supervisor_obey(void *supervisor, unsigned client, const char *command)
+void supervisor_obey(void *supervisor, unsigned client, const char *line)
 {
 	struct supervisor *s = supervisor;
-	const struct question *question = find_question(command);
 	const char *argument;
-	const struct order *order = question ? NULL : find_order(command, &argument);
+	const struct command *command = command_parse(line, &argument);
+	const struct handler *handler = command ? &handlers[command - commands] : NULL;
 
-	if (question) {
-		question->say(s, client);
-		control_end(client, EX_OK);
-	} else if (order) {
-		obey(s, client, order, argument);
-	} else {
+	if (!handler) {
 		refuse(client, EX_USAGE, "unknown command");
+	} else if ((s->upgrade.step == UPGRADE_DONE && command->until < COMMAND_EVER) ||
+	           (s->upgrade.step == UPGRADE_STARTS && command->until < COMMAND_UPGRADING)) {
+		refuse(client, EX_TEMPFAIL, "the daemon is being upgraded: ask again");
+	} else if (s->stopping && command->until < COMMAND_STOPPING) {
+		refuse(client, EX_UNAVAILABLE, "the daemon is stopping");
+	} else if (handler->obey) {
+		handler->obey(s, client, argument);
+	} else {
+		handler->say(s, client);
+		control_end(client, EX_OK);
 	}
 }

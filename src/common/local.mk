@@ -5,6 +5,7 @@ libcommon_a_SOURCES = \
 	%D%/capability.c %D%/capability.h \
 	%D%/cgroup.c %D%/cgroup.h \
 	%D%/clock.h \
+	%D%/command.c %D%/command.h \
 	%D%/compat.c %D%/compat.h \
 	%D%/cpus.c %D%/cpus.h \
 	%D%/dial.c %D%/dial.h \
@@ -16,6 +17,7 @@ libcommon_a_SOURCES = \
 	%D%/log.c %D%/log.h \
 	%D%/nearest.c %D%/nearest.h \
 	%D%/options.c %D%/options.h \
+	%D%/options_take.c \
 	%D%/place.c %D%/place.h \
 	%D%/plain.c %D%/plain.h \
 	%D%/priority.c %D%/priority.h \

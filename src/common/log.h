@@ -14,6 +14,9 @@
 #include <stdint.h>
 #include <syslog.h>
 
+/* Names of the levels that there are, the most urgent first. */
+#define LOG_LEVELS "error|warning|notice|info|debug"
+
 enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG };
 
 /* Room that log_escape() needs for a client's bytes: LOG_ESCAPED bytes of output hold a quoted, capped rendering. */

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
-#include <syslog.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 
 #define FIELD(member) offsetof(struct config, member), sizeof ((struct config *)0)->member
 #define SUN_PATH sizeof ((struct sockaddr_un *)0)->sun_path
@@ -29,7 +29,6 @@ static const int facilities[] = {
 	LOG_DAEMON, LOG_USER, LOG_AUTH, LOG_AUTHPRIV, LOG_MAIL, LOG_NEWS, LOG_LOCAL0, LOG_LOCAL1,
 	LOG_LOCAL2, LOG_LOCAL3, LOG_LOCAL4, LOG_LOCAL5, LOG_LOCAL6, LOG_LOCAL7,
 };
-static const char log_level[] = "error|warning|notice|info|debug";
 static_assert(LOG_ERR + 4 == LOG_DEBUG, "syslog's levels follow one another");
 
 #define MEMBER(member) offsetof(struct config_listen, member), sizeof ((struct config_listen *)0)->member
@@ -106,7 +105,7 @@ const struct key config_keys[] = {
 	  "Where messages go; auto is syslog for a daemon and standard error in the foreground." },
 	{ "log.facility", KEY_CHOICE, FIELD(log_facility), "daemon", 0, 0, log_facility,
 	  "The facility of syslog." },
-	{ "log.level", KEY_CHOICE, FIELD(log_level), "notice", 0, 0, log_level,
+	{ "log.level", KEY_CHOICE, FIELD(log_level), "notice", 0, 0, LOG_LEVELS,
 	  "The least urgent level that is written." },
 
 	{ "control.socket", KEY_PATH, offsetof(struct config, control), SUN_PATH,
@@ -155,7 +154,7 @@ int config_log_level(const char *name)
 	size_t len = strlen(name);
 	int index = 0;
 
-	for (const char *at = log_level; *at; index++) {
+	for (const char *at = LOG_LEVELS; *at; index++) {
 		size_t own = strcspn(at, "|");
 
 		if (own == len && memcmp(at, name, len) == 0)

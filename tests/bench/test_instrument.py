@@ -431,10 +431,12 @@ def test_too_few_descriptors(stub):
 @pytest.mark.parametrize("words, reason", [
     ([], "no command"),
     (["rum"], "did you mean run?"),
-    (["fly"], "run, compare, report or explain"),
+    (["fly"], "unknown command fly, see aphorism-bench --help"),
     (["run", "--pipline"], "did you mean --pipeline?"),
-    (["run", "--rounds", "3"], "unknown option --rounds"),
-    (["run", "-x"], "unknown option -x"),
+    (["run", "--rounds", "3"], "--rounds is no option of run, but of compare"),
+    (["--rounds", "3", "run"], "--rounds is no option of run, but of compare"),
+    (["run", "-x"], "unknown option -x, see aphorism-bench run --help"),
+    (["run", "--r"], "option --r may be --rate or --report"),
     (["run", "-c"], "needs a value"),
     (["run", "-c", "0"], "not a number from 1"),
     (["run", "-c", "1,2"], "lists are for `compare`"),
@@ -462,7 +464,12 @@ def test_usage(words, reason):
 
 
 def test_help_and_version():
-    for words in (["--help"], ["-h"], ["run", "--help"]):
+    for words in (["--help"], ["-h"], ["help"]):
         result = bench(*words)
-        assert result.returncode == 0 and "--per-connection" in result.stdout and result.stderr == ""
+        assert result.returncode == 0 and result.stderr == ""
+        assert "compare" in result.stdout and "--per-connection" not in result.stdout
+    for words in (["run", "--help"], ["help", "run"], ["-c", "1", "run", "-h"]):
+        result = bench(*words)
+        assert result.returncode == 0 and result.stderr == ""
+        assert "--per-connection" in result.stdout and "--rounds" not in result.stdout
     assert bench("--version").stdout == bench("run", "-V").stdout == "aphorism-bench 0.1.0\n"

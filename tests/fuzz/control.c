@@ -15,6 +15,7 @@
 #include "aphorismctl/json.h"
 #include "aphorismctl/rows.h"
 #include "common/clock.h"
+#include "common/command.h"
 #include "common/log.h"
 #include "fuzz.h"
 
@@ -28,7 +29,7 @@ static struct sockaddr_un address = { .sun_family = AF_UNIX };
 static int peers[PEERS];
 static uint64_t now_us;
 static uint32_t reloads;
-static size_t commands;
+static size_t heard;
 
 static void remove_folder(void)
 {
@@ -52,11 +53,16 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 static void command(void *arg, unsigned client, const char *line)
 {
+	const char *argument;
+	const struct command *parsed = command_parse(line, &argument);
+
+	REQUIRE(!parsed || strncmp(parsed->name, line, strlen(parsed->name)) == 0);
+	REQUIRE(!argument || (argument > line && argument[-1] == ' '));
 	REQUIRE(arg == peers && client < CONTROL_CLIENTS);
 	REQUIRE(strlen(line) < LONGEST_COMMAND && !strchr(line, '\n'));
-	commands++;
+	heard++;
 	if (strcmp(line, "reload") == 0) {
-		control_keep(client, CONTROL_RELOAD, reloads + 1 + commands % 2);
+		control_keep(client, CONTROL_RELOAD, reloads + 1 + heard % 2);
 	} else if (strcmp(line, "stop") == 0) {
 		control_say(client, "stopping");
 		control_say(client, "end 0");

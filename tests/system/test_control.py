@@ -4,6 +4,7 @@ import fcntl
 import grp
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -125,9 +126,40 @@ def test_usage(place, words):
     assert run(APHORISMCTL, "-s", place / "control", *words).returncode == 64
 
 
+def listed():
+    """The commands, and what has to follow each."""
+    return dict(re.findall(r"^  ([a-z]+) ([A-Z]*)", run(APHORISMCTL, "help").stdout, re.MULTILINE))
+
+
 def test_help():
-    result = run(APHORISMCTL, "--help")
-    assert result.returncode == 0 and "reload" in result.stdout
+    result = run(APHORISMCTL, "help")
+    assert result.returncode == 0 and run(APHORISMCTL, "--help").stdout == result.stdout
+    assert {"status", "reload", "help"} < set(listed())
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("words", [("help", "log"), ("log", "--help"), ("log", "info", "-h")])
+def test_help_of_a_command(words):
+    result = run(APHORISMCTL, *words)
+    assert result.returncode == 0 and "aphorismctl log [OPTION...] LEVEL\n" in result.stdout
+    assert "\n  drain" not in result.stdout
+    assert "\nLEVEL: error|warning|notice|info|debug\n" in result.stdout
+
+
+@pytest.mark.parametrize("words", [("relaod",), ("help", "relaod")])
+def test_a_command_that_is_none(place, words):
+    result = run(APHORISMCTL, "-s", place / "control", *words)
+    assert (result.returncode, result.stdout) == (64, "")
+    assert result.stderr == "aphorismctl: unknown command relaod, did you mean reload?\n"
+
+
+def test_the_daemon_knows_each_command(daemon):
+    """But for those that are aphorismctl's own."""
+    d = daemon()
+    for name, argument in listed().items():
+        if name not in ("stop", "upgrade"):             # these have tests of their own
+            answer = say(d, f"{name} x\n".encode() if argument else f"{name}\n".encode())
+            assert (answer == b"error unknown command\nend 64\n") == (name in ("top", "help")), name
 
 
 @pytest.mark.skipif(not ROOT, reason="only root can be somebody else")

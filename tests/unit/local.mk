@@ -2,6 +2,7 @@ unit_tests = \
 	%D%/test_access \
 	%D%/test_address \
 	%D%/test_calendar \
+	%D%/test_command \
 	%D%/test_compat \
 	%D%/test_config \
 	%D%/test_conversation \
@@ -14,6 +15,7 @@ unit_tests = \
 	%D%/test_log \
 	%D%/test_manual \
 	%D%/test_message \
+	%D%/test_options \
 	%D%/test_nearest \
 	%D%/test_parked \
 	%D%/test_plain \
