@@ -137,6 +137,8 @@ void supervisor_mend_metrics(const struct supervisor *s, char *mend, size_t size
 
 uint64_t supervisor_metrics_due_us(const struct supervisor *s)
 {
+	if (s->stopping || s->upgrade.step == UPGRADE_DONE)
+		return UINT64_MAX;        /* nobody tends them any more */
 	return s->metrics.pid > 0 || path_of(s) ? s->metrics.due_us : UINT64_MAX;
 }
 
