@@ -377,6 +377,21 @@ def test_metrics_file(daemon, place):
     assert value(parsed((folder / "b.prom").read_text()), "generation") == 2
 
 
+def test_a_drain_is_not_spent_on_metrics_that_are_due(daemon, place):
+    """No more are written then, so nothing is to be waited for."""
+    d = daemon("prefork", metrics__file=str(place / "a.prom"), metrics__interval="1s", work__delay="3s",
+               timeouts__drain="12s")
+    with d.connect() as client:
+        client.send(QUESTION * 2)
+        stats(d, connections_open=1)
+        d.signal(signal.SIGTERM)
+        d.wait_for("stopping")
+        before = process(d.pid).cpu
+        assert client.answer() == ANSWER          # the second one takes as long
+        assert process(d.pid).cpu - before < 0.25
+        assert client.answer() == ANSWER
+
+
 def test_a_metrics_file_that_can_not_be_written(daemon, place):
     d = daemon("event", metrics__file=str(place / "missing/a.prom"), metrics__interval="1s")
     d.wait_for("metrics.file: can't write .*missing/a.prom: No such file")
