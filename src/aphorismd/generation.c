@@ -110,7 +110,7 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 
 	setpgid(0, 0);
 	worker.says_ready = generation_keep_ready(generation, number);
-	generation->surroundings->forget(generation->surroundings->supervisor, generation);
+	generation->surroundings->forget(generation);
 	snprintf(prefix, sizeof prefix, "%s %u: ", generation->model->name, number);
 	log_prefix(prefix);
 	log_follow(&generation->board->shared->log_level);

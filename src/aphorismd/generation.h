@@ -30,10 +30,9 @@ enum generation_state {
 struct generation;
 struct surroundings {
 	const struct privileges *privileges;
-	int devnull, told;                /* the latter a pipe that workers write to: see supervisor_told.c */
+	int devnull, told;                /* the latter a pipe that workers write to: see told.c */
 	/* closes and unmaps, in a worker, what is not its generation's */
-	void (*forget)(void *supervisor, const struct generation *);
-	void *supervisor;
+	void (*forget)(const struct generation *);
 	bool confined;                    /* the supervisor has found nothing lacking in the sandbox */
 };
 

@@ -1,38 +1,44 @@
 sbin_PROGRAMS += aphorismd
 aphorismd_SOURCES = \
 	%D%/answer.c %D%/answer.h \
+	%D%/commands.c %D%/commands.h \
 	%D%/control.c %D%/control.h \
 	%D%/daemonize.c %D%/daemonize.h \
 	%D%/doctor.c %D%/doctor.h \
+	%D%/elder.c %D%/elder.h \
 	%D%/generation.c %D%/generation.h %D%/generation_parts.h \
 	%D%/generation_deaths.c \
 	%D%/generation_ready.c \
+	%D%/generations.c %D%/generations.h \
+	%D%/heir.c %D%/heir.h \
+	%D%/idle.c %D%/idle.h \
 	%D%/image.c %D%/image.h \
 	%D%/inetd.c %D%/inetd.h \
 	%D%/inherited.c %D%/inherited.h \
+	%D%/listeners.c %D%/listeners.h \
 	%D%/loader.c %D%/loader.h \
 	%D%/loader_covered.c \
 	%D%/loader_try.c \
 	%D%/main.c \
+	%D%/metrics_file.c %D%/metrics_file.h \
 	%D%/notify.c %D%/notify.h \
 	%D%/options.c %D%/options.h \
 	%D%/pidfile.c %D%/pidfile.h \
 	%D%/privileges.c %D%/privileges.h \
+	%D%/queues.c %D%/queues.h \
+	%D%/reload.c %D%/reload.h \
+	%D%/report.c %D%/report.h \
 	%D%/servant.c %D%/servant.h \
 	%D%/servant_look.c \
+	%D%/setup.c %D%/setup.h \
+	%D%/shut.c %D%/shut.h \
 	%D%/starter.c %D%/starter.h \
-	%D%/supervisor.c %D%/supervisor.h %D%/supervisor_parts.h \
-	%D%/supervisor_commands.c \
-	%D%/supervisor_heir.c \
-	%D%/supervisor_idle.c \
-	%D%/supervisor_listeners.c \
-	%D%/supervisor_metrics.c \
-	%D%/supervisor_queues.c \
-	%D%/supervisor_reload.c \
-	%D%/supervisor_setup.c \
-	%D%/supervisor_status.c \
-	%D%/supervisor_told.c \
-	%D%/supervisor_upgrade.c \
-	%D%/unit.c %D%/unit.h
+	%D%/status.c %D%/status.h \
+	%D%/supervisor.c %D%/supervisor.h \
+	%D%/told.c %D%/told.h \
+	%D%/unit.c %D%/unit.h \
+	%D%/upgrade.c %D%/upgrade.h \
+	%D%/upgrade_talk.c %D%/upgrade_talk.h \
+	%D%/wish.c %D%/wish.h
 aphorismd_LDADD = libmodels.a libserver.a libprotocol.a libcommon.a $(LIBCONFIG_LIBS) $(SECCOMP_LIBS) $(LIBURING_LIBS) \
 	$(JANSSON_LIBS)

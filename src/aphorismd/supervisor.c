@@ -1,334 +1,113 @@
 /*
  * supervisor.c - the loop that everything happens in.
  *
- * It waits for all events in one place; signals come through a descriptor, so no handler runs in this process.
+ * It waits for all events in one place; signals come through a descriptor, so no handler runs in this process.  What
+ * happens then is the business of its parts: each has a file, a state, and a row in the table below.
  */
 #include "aphorismd/supervisor.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "aphorismd/commands.h"
 #include "aphorismd/control.h"
-#include "aphorismd/daemonize.h"
+#include "aphorismd/elder.h"
+#include "aphorismd/generations.h"
+#include "aphorismd/heir.h"
+#include "aphorismd/idle.h"
+#include "aphorismd/listeners.h"
+#include "aphorismd/metrics_file.h"
 #include "aphorismd/notify.h"
-#include "aphorismd/pidfile.h"
-#include "aphorismd/supervisor_parts.h"
+#include "aphorismd/queues.h"
+#include "aphorismd/reload.h"
+#include "aphorismd/report.h"
+#include "aphorismd/setup.h"
+#include "aphorismd/shut.h"
+#include "aphorismd/status.h"
+#include "aphorismd/told.h"
+#include "aphorismd/upgrade.h"
+#include "aphorismd/wish.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/proctitle.h"
 
-enum { LONGEST_WAIT_MS = 60 * 1000, UNDER_WAY_MS = 500, LATE_US = CLOCK_S };
+enum { LONGEST_WAIT_MS = 60 * 1000, UNDER_WAY_MS = 500 };
 
-/* ---- stop ---- */
+/* What the loop asks a part for; it may lack any of these. */
+struct part {
+	bool serves;                                      /* and nothing else: see is_asked() */
+	int (*list)(struct pollfd *);                     /* what to poll for; returns how many */
+	void (*see)(const struct pollfd *, int count);    /* what came of these */
+	uint64_t (*due_us)(void);                         /* when to wake at the latest */
+	void (*hear)(uint64_t now_us);                    /* takes what others have told it */
+	bool (*reaped)(pid_t, int wait_status, uint64_t now_us);          /* true: it was a child of its own */
+	void (*tend)(uint64_t now_us);                    /* moves on whatever can move on */
+	void (*forget)(void);                             /* in a worker: closes and unmaps */
+};
 
-void supervisor_stop(struct supervisor *s, int urgency)
+static int signals = -1;
+
+/* Our workers are going, and nothing else is to be begun. */
+static bool is_leaving(void)
 {
-	struct generation *generations[] = { s->next, s->current, s->old };
-	/* if the elder goes on, clients who wait are its */
-	enum worker_signal gently = s->claims && s->elder >= 0 ? SIGNAL_DRAIN : SIGNAL_STOP;
-	bool has_heir = s->upgrade.step == UPGRADE_DONE;          /* then our workers are leaving as they should */
-	uint64_t now_us = clock_now_us();
+	return wish_stopping() > 0 || upgrade_is_done();
+}
 
-	if (!s->stopping)
-		notify_say("STOPPING=1\n", "%s", s->status != 0 ? s->reason : "stopping");
-	s->stopping = s->stopping + urgency > STOP_AT_ONCE ? STOP_AT_ONCE : s->stopping + urgency;
-	loader_cancel(&s->loader);
-	supervisor_cancel_upgrade(s);
-	if (s->step == STEP_LOADS || s->step == STEP_WAITS)
-		s->step = STEP_NONE;
-	for (size_t i = 0; i < 3; i++) {
-		if (generations[i] && s->stopping == STOP_AT_ONCE)
-			generation_kill(generations[i], now_us);
-		else if (generations[i] && !has_heir)
-			generation_end(generations[i], gently, now_us);
+/* ---- wishes ---- */
+
+static void stop(uint64_t now_us)
+{
+	static bool said;
+	/* if the elder goes on, clients who wait are its */
+	enum worker_signal gently = elder_is_owner() && elder_is_there() ? SIGNAL_DRAIN : SIGNAL_STOP;
+	bool has_heir = upgrade_is_done();        /* then our workers are leaving as they should */
+
+	if (!said)
+		notify_say("STOPPING=1\n", "%s", report_status() != 0 ? report_reason() : "stopping");
+	said = true;
+	reload_cancel();
+	upgrade_cancel(now_us);
+	for (unsigned i = 0; i < GENERATIONS; i++) {
+		if (generations_at(i) && wish_stopping() == WISH_AT_ONCE)
+			generation_kill(generations_at(i), now_us);
+		else if (generations_at(i) && !has_heir)
+			generation_end(generations_at(i), gently, now_us);
 	}
-	if (s->stopping == 1 && !has_heir)
+	if (wish_stopping() < WISH_AT_ONCE && !has_heir)
 		log_notice("stopping");
 	control_happened(CONTROL_RELOAD, UINT32_MAX, "error the daemon is stopping\n", EX_UNAVAILABLE);
 }
 
-/* ---- events ---- */
-
-static void upgrade(struct supervisor *s)
+static void reload(void)
 {
-	const char *why;
-
-	if (supervisor_ask_upgrade(s, &why) != 0)
-		log_warning("no upgrade: %s", why);
+	if (!is_leaving() && (reload_is_under_way() || upgrade_is_under_way()))
+		return;           /* it is kept */
+	wish_take_reload();
+	if (upgrade_is_done())
+		upgrade_pass_reload();
+	else if (wish_stopping() == 0)
+		reload_begin();
 }
 
-static void take_signals(struct supervisor *s)
+/* The one to reload first: it may end in the other one. */
+static void carry_out(uint64_t now_us)
 {
-	struct signalfd_siginfo info;
-
-	while (read(s->signals, &info, sizeof info) == sizeof info) {
-		switch (info.ssi_signo) {
-		case SIGTERM:
-		case SIGINT:
-			/* but once at the elder's word, which may come twice: see take_line() */
-			if (!s->stopping || s->elder < 0 || (pid_t)info.ssi_pid != s->elder_pid)
-				supervisor_stop(s, 1);
-			break;
-		case SIGQUIT:
-			supervisor_stop(s, STOP_AT_ONCE);
-			break;
-		case SIGHUP:
-			supervisor_begin_reload(s);
-			break;
-		case SIGUSR1:
-			supervisor_log_statistics(s);
-			break;
-		case SIGUSR2:
-			upgrade(s);
-			break;
-		default:
-			break;    /* SIGCHLD only wakes us */
-		}
-	}
+	if (wish_has_reload())
+		reload();
+	if (wish_take_stop())
+		stop(now_us);
 }
 
-/*
- * The kernel closes a ring at its leisure, when its process has long gone.  Until then it may tell nobody else of a
- * connection, so that the others have to be sent more than once.
- */
-static void look_at_listeners(struct supervisor *s, const struct generation *generation, uint64_t now_us)
-{
-	s->look = true;
-	if (generation->plan.makes & SANDBOX_ORDERS)
-		s->look_until_us = now_us + LATE_US;
-}
+/* ---- signals, children, commands ---- */
 
-/* What others used is not known. */
-void supervisor_look(struct supervisor *s, uint64_t now_us)
-{
-	s->look = true;
-	s->look_until_us = now_us + LATE_US;
-}
-
-/* Until there is none left, on every wake-up: signals that come together are one. */
-static void reap(struct supervisor *s, uint64_t now_us)
-{
-	struct generation *generations[] = { s->next, s->current, s->old };
-	int status;
-	pid_t pid;
-	bool known;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		supervisor_hear_starter(s, now_us);
-		if (supervisor_heir_ended(s, pid, status, now_us))
-			continue;
-		if (pid == s->loader.pid) {
-			loader_ended(&s->loader, status);
-			continue;
-		}
-		if (supervisor_metrics_reaped(s, pid, status))
-			continue;
-		known = false;
-		for (size_t i = 0; i < 3; i++) {
-			if (!generations[i] || !generation_reaped(generations[i], pid, status, now_us))
-				continue;
-			look_at_listeners(s, generations[i], now_us);
-			known = true;
-		}
-		s->bothered |= !known;    /* a worker's child, of which it can make any number */
-	}
-}
-
-static bool discard(struct supervisor *s, struct generation **generation)
-{
-	if (!*generation || !generation_is_gone(*generation))
-		return false;
-	scoreboard_sum((*generation)->board, &s->before);
-	s->before.seated = 0;
-	generation_free(*generation);
-	*generation = NULL;
-	return true;
-}
-
-static bool is_leaving(const struct supervisor *s)
-{
-	return s->stopping || s->upgrade.step == UPGRADE_DONE;
-}
-
-/* A generation whose last worker has gone and that makes no more is no service: whoever watches us is to know. */
-static void give_up_without_workers(struct supervisor *s)
-{
-	if (is_leaving(s) || s->step != STEP_NONE || !s->current || s->current->state != GENERATION_FAILED ||
-	    !generation_is_gone(s->current))
-		return;
-	snprintf(s->reason, sizeof s->reason, "no worker is left and none can be started");
-	log_error("%s: the daemon ends", s->reason);
-	s->status = s->current->status;
-	s->error = 0;
-	supervisor_stop(s, STOP_AT_ONCE);
-}
-
-/* Moves on whatever can move on. */
-static void advance(struct supervisor *s, uint64_t now_us)
-{
-	struct generation *generations[] = { s->next, s->current, s->old };
-
-	for (size_t i = 0; i < 3; i++)
-		if (generations[i])
-			generation_tend(generations[i], now_us);
-	supervisor_tend_queues(s, now_us);
-	if (s->look && s->upgrade.step == UPGRADE_DONE)
-		supervisor_have_heir_look(s);
-	else if (s->look && s->current && !s->stopping)
-		generation_look(s->current);
-	s->look = now_us < s->look_until_us;
-	give_up_without_workers(s);
-	if (discard(s, &s->old) && !is_leaving(s))
-		supervisor_set_blocking(s);
-	if (is_leaving(s)) {
-		discard(s, &s->next);
-		discard(s, &s->current);
-		supervisor_advance_upgrade(s, now_us);
-		return;
-	}
-	supervisor_advance_reload(s, now_us);
-	supervisor_advance_upgrade(s, now_us);
-	supervisor_watch_idle(s, now_us);
-	supervisor_tend_metrics(s, now_us);
-	if (!s->current && s->step == STEP_NONE && !s->stopping)
-		supervisor_stop(s, STOP_AT_ONCE);
-}
-
-/*
- * While somebody waits for what others are to tell us (a worker that it is ready, the kernel that one has ended) we
- * look ourselves now and then: the word may have been lost where a system call failed.
- */
-static bool is_under_way(const struct supervisor *s)
-{
-	return s->step != STEP_NONE || s->old || s->stopping || s->look || s->upgrade.step != UPGRADE_NONE ||
-	       s->elder >= 0;
-}
-
-static int wait_ms(struct supervisor *s, uint64_t now_us)
-{
-	const struct generation *generations[] = { s->next, s->current, s->old };
-	uint64_t due_us = control_due_us(), notify_us = notify_due_us(), idle_us = supervisor_idle_due_us(s);
-	uint64_t metrics_us = supervisor_metrics_due_us(s);
-	uint64_t longest_ms = is_under_way(s) ? UNDER_WAY_MS : LONGEST_WAIT_MS;
-
-	due_us = notify_us < due_us ? notify_us : due_us;
-	due_us = idle_us < due_us ? idle_us : due_us;
-	due_us = metrics_us < due_us ? metrics_us : due_us;
-	if (now_us < s->rest_until_us && s->rest_until_us < due_us)
-		due_us = s->rest_until_us;
-	if (s->reopen_us > 0 && !is_leaving(s) && s->reopen_us < due_us)
-		due_us = s->reopen_us;
-	due_us = supervisor_queues_due_us(s) < due_us ? supervisor_queues_due_us(s) : due_us;
-	due_us = supervisor_upgrade_due_us(s) < due_us ? supervisor_upgrade_due_us(s) : due_us;
-	if (s->loader.pid > 0 && s->loader.deadline_us < due_us)
-		due_us = s->loader.deadline_us;
-	if (s->step == STEP_WAITS && !s->current && s->bind_us < due_us)
-		due_us = s->bind_us;
-	for (size_t i = 0; i < 3; i++) {
-		uint64_t own_us = generations[i] ? generation_due_us(generations[i], now_us) : UINT64_MAX;
-
-		due_us = own_us < due_us ? own_us : due_us;
-	}
-	if (due_us <= now_us)
-		return 0;
-	due_us = (due_us - now_us + CLOCK_MS - 1) / CLOCK_MS;
-	return due_us < longest_ms ? (int)due_us : (int)longest_ms;
-}
-
-/* Not within the loop: workers are forked from there, and would pay for these descriptors on their stacks. */
-static __attribute__((noinline)) void wait_for_events(struct supervisor *s)
-{
-	struct pollfd fds[CONTROL_CLIENTS + 4 + SUPERVISOR_POLLS + 2 * CONFIG_LISTENERS];
-	uint64_t now_us = clock_now_us();
-	bool listens = supervisor_reckon(s, now_us);
-	int count = control_poll(fds), listeners, queues;
-
-	count += supervisor_poll_upgrade(s, fds + count);
-	if (listens) {
-		fds[count++] = (struct pollfd){ .fd = s->signals, .events = POLLIN };
-		fds[count++] = (struct pollfd){ .fd = s->told[0], .events = POLLIN };
-	}
-	if (s->loader.lines >= 0 && s->step == STEP_LOADS && !s->loader.ended)
-		fds[count++] = (struct pollfd){ .fd = s->loader.lines, .events = POLLIN };
-	listeners = count;
-	count += supervisor_poll_listeners(s, fds + count);
-	queues = count;
-	count += supervisor_poll_queues(s, fds + count);
-	poll(fds, (nfds_t)count, wait_ms(s, now_us));
-	if (supervisor_see_listeners(s, fds + listeners, queues - listeners))
-		supervisor_begin_reload(s);
-	supervisor_hear_queues(s, fds + queues, count - queues, clock_now_us());
-	if (listens)
-		supervisor_hear_workers(s);
-}
-
-static bool is_over(struct supervisor *s)
-{
-	if (s->upgrade.step == UPGRADE_DONE)
-		return supervisor_has_left(s);
-	return s->stopping && !s->next && !s->current && !s->old && s->upgrade.step == UPGRADE_NONE;
-}
-
-static void loop(struct supervisor *s)
-{
-	while (!is_over(s)) {
-		uint64_t now_us;
-
-		wait_for_events(s);
-		now_us = clock_now_us();
-		notify_tend(now_us);
-		take_signals(s);
-		reap(s, now_us);
-		if (s->step == STEP_LOADS && !s->loader.ended)
-			loader_read(&s->loader);
-		supervisor_hear_upgrade(s, now_us);
-		supervisor_hear_elder(s, now_us);
-		control_serve(now_us, supervisor_obey, s);
-		advance(s, now_us);
-	}
-}
-
-/* ---- beginning and end ---- */
-
-/* In a worker.  What it kept mapped of other generations, their table above all, would live as long as it does. */
-static void forget(void *supervisor, const struct generation *generation)
-{
-	struct supervisor *s = supervisor;
-	struct generation *generations[] = { s->next, s->current, s->old };
-
-	close(s->signals);
-	close(s->told[0]);
-	if (s->pidfile >= 0)
-		close(s->pidfile);
-	if (s->launcher >= 0 || (s->elder >= 0 && !s->options->foreground))
-		daemonize_detach(s->devnull);
-	if (s->launcher >= 0)
-		close(s->launcher);
-	if (s->elder >= 0)
-		close(s->elder);
-	if (s->upgrade.channel >= 0)
-		close(s->upgrade.channel);
-	starter_forget(&s->upgrade.starter);
-	control_close(false);
-	loader_forget(&s->loader);
-	supervisor_forget_unlisted(s, generation);
-	image_unmap(&s->image);
-	for (size_t i = 0; i < 3; i++)
-		if (generations[i] != generation)
-			generation_free(generations[i]);
-}
-
-static int open_signals(void)
+static bool open_signals(void)
 {
 	static const int wanted[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD };
 	sigset_t set;
@@ -337,97 +116,285 @@ static int open_signals(void)
 	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
 		/* an ignored one would never show in the descriptor */
 		if (signal(wanted[i], SIG_DFL) == SIG_ERR)
-			return -1;
+			return false;
 		sigaddset(&set, wanted[i]);
 	}
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || sigprocmask(SIG_SETMASK, &set, NULL) < 0)
-		return -1;
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+		return false;
+	return (signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) >= 0;
 }
 
-/* The children of a fork worker that died are to come to us, so that none is lost from sight; and so the starter's. */
-static bool adopt_orphans(void)
+/* Workers can have us sent SIGCHLD without end. */
+static int list_signals(struct pollfd *fds)
 {
-	int adopts = 0, error;
+	if (told_is_deaf())
+		return 0;
+	*fds = (struct pollfd){ .fd = signals, .events = POLLIN };
+	return 1;
+}
 
-	if (prctl(PR_SET_CHILD_SUBREAPER, 1) == 0)
-		return true;
-	error = errno;
-	/* they do already, when we are the first process of a container */
-	if (getpid() == 1 || (prctl(PR_GET_CHILD_SUBREAPER, &adopts) == 0 && adopts))
-		return true;
-	errno = error;
-	return false;
+static void forget_signals(void)
+{
+	close(signals);
+}
+
+static void take_signals(uint64_t now_us)
+{
+	struct signalfd_siginfo info;
+	const char *why;
+
+	while (read(signals, &info, sizeof info) == sizeof info) {
+		switch (info.ssi_signo) {
+		case SIGTERM:
+		case SIGINT:
+			/* but once at the elder's word, which may come twice: see take_line() of heir.c */
+			if (wish_stopping() == 0 || !elder_is_there() || (pid_t)info.ssi_pid != elder_pid())
+				wish_stop(1);
+			break;
+		case SIGQUIT:
+			wish_stop(WISH_AT_ONCE);
+			break;
+		case SIGHUP:
+			wish_reload();
+			break;
+		case SIGUSR1:
+			status_log();
+			break;
+		case SIGUSR2:
+			if (upgrade_ask(&why) != 0)
+				log_warning("no upgrade: %s", why);
+			break;
+		default:
+			break;    /* SIGCHLD only wakes us */
+		}
+		carry_out(now_us);        /* each by itself: the next one may mean something else then */
+	}
+}
+
+static void reap(uint64_t now_us);
+
+static void obey(void *nothing, unsigned client, const char *command)
+{
+	(void)nothing;
+	commands_obey(client, command);
+	carry_out(clock_now_us());        /* before the next client is heard */
+}
+
+static void serve_control(uint64_t now_us)
+{
+	control_serve(now_us, obey, NULL);
+}
+
+static void forget_control(void)
+{
+	control_close(false);
+}
+
+/* ---- what is nobody else's ---- */
+
+/* A generation whose last worker has gone and that makes no more is no service: whoever watches us is to know. */
+static void give_up_without_workers(void)
+{
+	const struct generation *current = generations_current();
+
+	if (is_leaving() || reload_is_under_way() || !current || current->state != GENERATION_FAILED ||
+	    !generation_is_gone(current))
+		return;
+	report_end(current->status, "no worker is left and none can be started");
+	wish_stop(WISH_AT_ONCE);
+}
+
+static void settle(uint64_t now_us)
+{
+	if (wish_has_look() && upgrade_is_done())
+		upgrade_look();
+	else if (wish_has_look() && generations_current() && wish_stopping() == 0)
+		generation_look(generations_current());
+	wish_looked(now_us);
+	give_up_without_workers();
+	carry_out(now_us);
+	if (generations_discard_old() && !is_leaving())
+		listeners_set_blocking();
+	if (is_leaving())
+		generations_discard_all();
+}
+
+/* ---- the loop ---- */
+
+/*
+ * In the order in which they are asked.  Why it matters:
+ *
+ * - told before signals: when its list says that workers have cost too much, their deaths are not to wake us either.
+ * - signals before children: whom a signal to all has ended is not to be replaced.  And before upgrade: a stop that was
+ *   there before `taken` goes first.
+ * - children before reload and upgrade hear: the last words of a child are taken with its end.
+ * - control after all that is heard: what a command shows and does is of this moment.
+ * - generations first, by which the others know how the workers are; then what has these look, and discards who has
+ *   left, for which reload and upgrade wait.
+ * - reload before upgrade: one that was asked for goes first.  idle and metrics_file last, since they go by what has
+ *   become of both.
+ */
+static const struct part parts[] = {
+	{ .due_us = generations_due_us, .reaped = generations_reaped, .tend = generations_tend },
+	{ .serves = true, .list = shut_list, .see = shut_see },
+	{ .serves = true, .list = queues_list, .see = queues_see, .due_us = queues_due_us, .tend = queues_tend },
+	{ .list = told_list, .due_us = told_due_us, .hear = told_hear, .forget = told_forget },
+	{ .due_us = notify_due_us, .hear = notify_tend },
+	{ .list = list_signals, .hear = take_signals, .forget = forget_signals },
+	{ .hear = reap },
+	{ .tend = settle, .forget = setup_forget },
+	{ .serves = true, .list = reload_list, .due_us = reload_due_us, .hear = reload_hear, .reaped = reload_reaped,
+	  .tend = reload_tend, .forget = reload_forget },
+	{ .list = upgrade_list, .due_us = upgrade_due_us, .hear = upgrade_hear, .reaped = upgrade_reaped,
+	  .tend = upgrade_tend, .forget = upgrade_forget },
+	{ .list = elder_list, .hear = heir_hear, .forget = elder_forget },
+	{ .list = control_poll, .due_us = control_due_us, .hear = serve_control, .forget = forget_control },
+	{ .serves = true, .due_us = idle_due_us, .tend = idle_tend },
+	{ .serves = true, .due_us = metrics_file_due_us, .reaped = metrics_file_reaped, .tend = metrics_file_tend },
+};
+
+enum { PARTS = sizeof parts / sizeof *parts, POLLS = CONTROL_CLIENTS + 1 + 6 + 2 * CONFIG_LISTENERS };
+
+/* What only serves has nothing to do any more when the daemon leaves; but its children end, and workers forget it. */
+static bool is_asked(const struct part *part)
+{
+	return !part->serves || !is_leaving();
+}
+
+/* Until there is none left, on every wake-up: signals that come together are one. */
+static void reap(uint64_t now_us)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		bool known = false;
+
+		for (size_t i = 0; i < PARTS && !known; i++)
+			known = parts[i].reaped && parts[i].reaped(pid, status, now_us);
+		if (!known)
+			told_blame();     /* a worker's child, of which it can make any number */
+	}
+}
+
+/*
+ * While somebody waits for what others are to tell us (a worker that it is ready, the kernel that one has ended) we
+ * look ourselves now and then: the word may have been lost where a system call failed.
+ */
+static bool is_under_way(void)
+{
+	return reload_is_under_way() || generations_old() || wish_stopping() > 0 || wish_has_look() ||
+	       upgrade_is_under_way() || elder_is_there();
+}
+
+static int wait_ms(void)
+{
+	uint64_t longest_ms = is_under_way() ? UNDER_WAY_MS : LONGEST_WAIT_MS, due_us = UINT64_MAX, now_us;
+
+	for (size_t i = 0; i < PARTS; i++) {
+		uint64_t own_us = parts[i].due_us && is_asked(&parts[i]) ? parts[i].due_us() : UINT64_MAX;
+
+		due_us = own_us < due_us ? own_us : due_us;
+	}
+	now_us = clock_now_us();
+	if (due_us <= now_us)
+		return 0;
+	due_us = (due_us - now_us + CLOCK_MS - 1) / CLOCK_MS;
+	return due_us < longest_ms ? (int)due_us : (int)longest_ms;
+}
+
+/* Not within the loop: workers are forked from there, and would pay for these descriptors on their stacks. */
+static __attribute__((noinline)) void wait_for_events(void)
+{
+	struct pollfd fds[POLLS];
+	int first[PARTS + 1] = { 0 };
+
+	for (size_t i = 0; i < PARTS; i++) {
+		bool lists = parts[i].list && is_asked(&parts[i]);
+
+		first[i + 1] = first[i] + (lists ? parts[i].list(fds + first[i]) : 0);
+	}
+	poll(fds, (nfds_t)first[PARTS], wait_ms());
+	for (size_t i = 0; i < PARTS; i++)
+		if (parts[i].see && first[i + 1] > first[i])
+			parts[i].see(fds + first[i], first[i + 1] - first[i]);
+	carry_out(clock_now_us());
+}
+
+static void run(const struct part *part, void (*step)(uint64_t now_us), uint64_t now_us)
+{
+	if (!step || !is_asked(part))
+		return;
+	step(now_us);
+	carry_out(now_us);
+}
+
+static void turn(void)
+{
+	uint64_t now_us;
+
+	wait_for_events();
+	now_us = clock_now_us();
+	for (size_t i = 0; i < PARTS; i++)
+		run(&parts[i], parts[i].hear, now_us);
+	for (size_t i = 0; i < PARTS; i++)
+		run(&parts[i], parts[i].tend, now_us);
+}
+
+static bool is_over(void)
+{
+	return upgrade_is_done() ? upgrade_is_over()
+	                         : wish_stopping() > 0 && generations_are_gone() && !upgrade_is_under_way();
+}
+
+/* ---- beginning and end ---- */
+
+static void forget(const struct generation *generation)
+{
+	for (size_t i = 0; i < PARTS; i++)
+		if (parts[i].forget)
+			parts[i].forget();
+	listeners_forget(generation);
+	generations_forget(generation);
 }
 
 /* NULL, or the call that can't be had, and what follows where that is not plain, with errno. */
-static const char *open_all(struct supervisor *s)
+static const char *open_all(const struct options *options, int launcher)
 {
-	if ((s->devnull = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
-		return "/dev/null";
-	if (!supervisor_open_told(s))
+	const char *lacking = setup_open(options, launcher);
+
+	if (lacking)
+		return lacking;
+	if ((setup_surroundings()->told = told_open()) < 0)
 		return "pipe2";
-	if ((s->signals = open_signals()) < 0)
+	if (!open_signals())
 		return "signalfd";
-	umask(022);
-	if (chdir("/") < 0)
-		return "chdir to /";
-	if (!adopt_orphans())
-		return "children of a worker that died would be lost: prctl(PR_SET_CHILD_SUBREAPER)";
-	return s->options->inetd ? NULL : starter_open(&s->upgrade.starter, s->options);
-}
-
-/* The last word, which stays in sight when the service has failed. */
-static void tell_failure(const struct supervisor *s)
-{
-	char said[64];
-
-	if (s->error != 0)
-		snprintf(said, sizeof said, "EXIT_STATUS=%d\nERRNO=%d\n", s->status, s->error);
-	else
-		snprintf(said, sizeof said, "EXIT_STATUS=%d\n", s->status);
-	notify_say(said, "%s", s->reason);
+	setup_surroundings()->forget = forget;
+	return upgrade_open();
 }
 
 int supervisor_run(const struct options *options, int launcher)
 {
-	static struct supervisor only = {
-		.told = { -1, -1 }, .pidfile = -1, .loader = { .lines = -1, .memfd = -1 },
-		.upgrade = { .channel = -1, .starter = { .fd = -1 } },
-	};
-	struct supervisor *s = &only;
 	const char *lacking;
 
-	s->options = options;
-	s->launcher = launcher;
-	s->started_us = clock_now_us();
+	status_begin();
 	log_share_losses();
-	supervisor_meet_elder(s);
-	if (s->elder < 0)
-		notify_open();
-	if ((lacking = open_all(s)) != NULL) {
-		s->error = errno;
-		supervisor_complain(s, EX_OSERR, "can't start: %s: %s", lacking, strerror(s->error));
-	} else if (supervisor_adopt_listeners(s) == 0) {
-		s->surroundings = (struct surroundings){ &s->privileges, s->devnull, s->told[1], forget, s, false };
+	if ((lacking = open_all(options, launcher)) != NULL) {
+		report_set_error(errno);
+		report_complain(EX_OSERR, "can't start: %s: %s", lacking, strerror(errno));
+	} else if (listeners_adopt() == 0) {
 		proctitle_set("aphorismd: supervisor");
-		supervisor_begin_reload(s);
-		if (s->step == STEP_LOADS)
-			loop(s);
+		wish_reload();
+		carry_out(clock_now_us());
+		while (!is_over())
+			turn();
 	}
-	supervisor_hear_last_words(s);
-	supervisor_close_unlisted(s);
-	pidfile_remove(s->pidfile_path, s->pidfile);
+	told_hear_rest();
+	listeners_close_unlisted();
+	setup_leave_pidfile();
 	control_close(true);
-	starter_close(&s->upgrade.starter);
-	if (s->status == 0)
-		log_notice(s->upgrade.step == UPGRADE_DONE ? "left" : "stopped");
-	if (s->launcher >= 0 && s->status == 0) {
-		fprintf(stderr, "aphorismd: told to stop before it was ready\n");
-		s->status = EX_UNAVAILABLE;
-	}
-	if (s->status != 0)
-		tell_failure(s);
-	daemonize_ready(s->launcher, s->status);
-	return s->status;
+	upgrade_close();
+	if (report_status() == 0)
+		log_notice(upgrade_is_done() ? "left" : "stopped");
+	return setup_close();
 }

@@ -1,8 +1,10 @@
 /*
- * supervisor_commands.c - what aphorismctl asks for; see aphorismctl(8) for the protocol.
+ * commands.c - what aphorismctl asks for; see aphorismctl(8) for the protocol.
  *
  * Whatever comes from a scoreboard may be a worker's lie: it is shown, and nothing else is done about it.
  */
+#include "aphorismd/commands.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,7 +15,15 @@
 
 #include "aphorismd/control.h"
 #include "aphorismd/doctor.h"
-#include "aphorismd/supervisor_parts.h"
+#include "aphorismd/elder.h"
+#include "aphorismd/generations.h"
+#include "aphorismd/listeners.h"
+#include "aphorismd/metrics_file.h"
+#include "aphorismd/reload.h"
+#include "aphorismd/setup.h"
+#include "aphorismd/status.h"
+#include "aphorismd/upgrade.h"
+#include "aphorismd/wish.h"
 #include "common/clock.h"
 #include "common/command.h"
 #include "common/log.h"
@@ -23,14 +33,14 @@ enum { MOST_ROWS = 2000, LOOK_US = CLOCK_S };
 /* ---- figures ---- */
 
 /* A view of the figures that print makes. */
-static void say_figures(const struct supervisor *s, unsigned client, void (*print)(const struct figures *, FILE *))
+static void say_figures(unsigned client, void (*print)(const struct figures *, FILE *))
 {
 	struct figures figures;
 	char *text = NULL;
 	size_t len;
 	FILE *to = open_memstream(&text, &len);
 
-	supervisor_figures(s, &figures);
+	status_figures(&figures);
 	if (to)
 		print(&figures, to);
 	if (to && fclose(to) == 0)
@@ -38,34 +48,35 @@ static void say_figures(const struct supervisor *s, unsigned client, void (*prin
 	free(text);
 }
 
-static void say_status(struct supervisor *s, unsigned client)
+static void say_status(unsigned client)
 {
-	const struct generation *current = s->current;
+	const struct generation *current = generations_current();
 
 	control_say(client, "version " PACKAGE_VERSION);
 	control_say(client, "pid %d", (int)getpid());
-	control_say(client, "state %s", s->upgrade.step == UPGRADE_DONE ? "leaving" : s->stopping ? "stopping" :
-	            !current ? "starting" : s->step != STEP_NONE ? "reloading" :
-	            s->upgrade.step == UPGRADE_STARTS ? "upgrading" : s->old || s->elder >= 0 ? "draining" : "serving");
+	control_say(client, "state %s", upgrade_is_done() ? "leaving" : wish_stopping() > 0 ? "stopping" :
+	            !current ? "starting" : reload_is_under_way() ? "reloading" :
+	            upgrade_is_starting() ? "upgrading" :
+	            generations_old() || elder_is_there() ? "draining" : "serving");
 	control_say(client, "model %s", current ? current->model->name : "none");
-	say_figures(s, client, figures_print_status);
+	say_figures(client, figures_print_status);
 	for (int64_t i = 0; current && i < current->image.config->listeners; i++)
 		control_say(client, "listening %s", current->listeners[i]->address);
 }
 
-static void say_statistics(struct supervisor *s, unsigned client)
+static void say_statistics(unsigned client)
 {
-	say_figures(s, client, figures_print_all);
+	say_figures(client, figures_print_all);
 }
 
-static void say_histogram(struct supervisor *s, unsigned client)
+static void say_histogram(unsigned client)
 {
-	say_figures(s, client, figures_print_histogram);
+	say_figures(client, figures_print_histogram);
 }
 
-static void say_metrics(struct supervisor *s, unsigned client)
+static void say_metrics(unsigned client)
 {
-	say_figures(s, client, figures_print_metrics);
+	say_figures(client, figures_print_metrics);
 }
 
 /* ---- workers and connections ---- */
@@ -127,22 +138,20 @@ static void say_workers_of(unsigned client, const struct generation *generation,
 }
 
 /* Of the youngest generation first. */
-static void say_of_all(struct supervisor *s, unsigned client,
-                       void (*say)(unsigned, const struct generation *, int *said))
+static void say_of_all(unsigned client, void (*say)(unsigned, const struct generation *, int *said))
 {
-	const struct generation *generations[] = { s->next, s->current, s->old };
 	int said = 0;
 
-	for (size_t i = 0; i < 3; i++)
-		if (generations[i])
-			say(client, generations[i], &said);
+	for (unsigned i = 0; i < GENERATIONS; i++)
+		if (generations_at(i))
+			say(client, generations_at(i), &said);
 	if (said > MOST_ROWS)
 		control_say(client, "more %d", said - MOST_ROWS);
 }
 
-static void say_workers(struct supervisor *s, unsigned client)
+static void say_workers(unsigned client)
 {
-	say_of_all(s, client, say_workers_of);
+	say_of_all(client, say_workers_of);
 }
 
 static uint64_t seconds_since(const _Atomic uint64_t *us)
@@ -172,9 +181,9 @@ static void say_connections_of(unsigned client, const struct generation *generat
 	}
 }
 
-static void say_connections(struct supervisor *s, unsigned client)
+static void say_connections(unsigned client)
 {
-	say_of_all(s, client, say_connections_of);
+	say_of_all(client, say_connections_of);
 }
 
 /* ---- findings ---- */
@@ -216,12 +225,14 @@ static void say_lost_address(const struct listener *listener, unsigned client)
 }
 
 /* UNIX sockets that nobody finds at their paths any more. */
-static void say_lost_sockets(const struct supervisor *s, unsigned client)
+static void say_lost_sockets(unsigned client)
 {
 	char what[CONFIG_ADDRESS + 64], mend[CONFIG_ADDRESS + 64];
+	size_t count;
+	struct listener *const *listeners = listeners_all(&count);
 
-	for (size_t i = 0; i < s->listener_count; i++) {
-		const struct listener *listener = s->listeners[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct listener *listener = listeners[i];
 		const char *address = listener->address;
 
 		if (listener->family != AF_UNIX)
@@ -240,49 +251,47 @@ static void say_lost_sockets(const struct supervisor *s, unsigned client)
 }
 
 /* What only this process knows of itself. */
-static void say_own_findings(const struct supervisor *s, unsigned client)
+static void say_own_findings(unsigned client)
 {
 	char what[PATH_MAX + 64], mend[CONFIG_ADDRESS + 64];
 
-	if (s->unconfined[0] != '\0')
-		say_finding(&client, DOCTOR_WARNING, "process.sandbox", s->unconfined,
+	if (setup_unconfined()[0] != '\0')
+		say_finding(&client, DOCTOR_WARNING, "process.sandbox", setup_unconfined(),
 		            "a kernel with Landlock and seccomp, a build with libseccomp");
-	doctor_check_user(&s->privileges, say_finding, &client);
-	if (s->pidfile >= 0)
-		doctor_check_pidfile(s->pidfile_path, s->pidfile, DOCTOR_ERROR, say_finding, &client);
-	if (s->metrics.error != 0) {
-		snprintf(what, sizeof what, "it can't be written: %s", strerror(s->metrics.error));
-		supervisor_mend_metrics(s, mend, sizeof mend);
+	doctor_check_user(setup_surroundings()->privileges, say_finding, &client);
+	setup_check_pidfile(say_finding, &client);
+	if (metrics_file_error() != 0) {
+		snprintf(what, sizeof what, "it can't be written: %s", strerror(metrics_file_error()));
+		metrics_file_mend(mend, sizeof mend);
 		say_finding(&client, DOCTOR_ERROR, "metrics.file", what, mend);
 	}
 }
 
-static void say_findings(struct supervisor *s, unsigned client)
+static void say_findings(unsigned client)
 {
+	const struct generation *current = generations_current();
 	struct doctor_facts facts;
 	struct figures figures;
 
-	say_own_findings(s, client);
-	say_lost_sockets(s, client);
-	if (!s->current)
+	say_own_findings(client);
+	say_lost_sockets(client);
+	if (!current)
 		return;
 	doctor_learn(&facts);
-	supervisor_figures(s, &figures);
-	doctor_check(s->current->image.config, s->current->image.size, s->options, &facts, say_finding, &client);
-	doctor_check_load(s->current->image.config, &figures, say_finding, &client);
+	status_figures(&figures);
+	doctor_check(current->image.config, current->image.size, setup_options(), &facts, say_finding, &client);
+	doctor_check_load(current->image.config, &figures, say_finding, &client);
 }
 
 /* ---- questions ---- */
 
-static void say_pong(struct supervisor *s, unsigned client)
+static void say_pong(unsigned client)
 {
-	(void)s;
 	control_say(client, "pong");
 }
 
-static void say_version(struct supervisor *s, unsigned client)
+static void say_version(unsigned client)
 {
-	(void)s;
 	control_say(client, "version " PACKAGE_VERSION);
 }
 
@@ -294,9 +303,8 @@ static void refuse(unsigned client, int status, const char *reason)
 	control_end(client, status);
 }
 
-static void set_level(struct supervisor *s, unsigned client, const char *name)
+static void set_level(unsigned client, const char *name)
 {
-	struct generation *generations[] = { s->next, s->current, s->old };
 	int level = config_log_level(name);
 
 	if (level < 0) {
@@ -304,15 +312,15 @@ static void set_level(struct supervisor *s, unsigned client, const char *name)
 		return;
 	}
 	log_level(LOG_ERR + level);
-	for (size_t i = 0; i < 3; i++)
-		if (generations[i])
-			atomic_store(&generations[i]->board->shared->log_level, LOG_ERR + level);
+	for (unsigned i = 0; i < GENERATIONS; i++)
+		if (generations_at(i))
+			atomic_store(&generations_at(i)->board->shared->log_level, LOG_ERR + level);
 	log_message(LOG_ALWAYS | LOG_NOTICE, "log.level: %s until the next reload", name);
 	control_say(client, "level %s", name);
 	control_end(client, EX_OK);
 }
 
-static void drain(struct supervisor *s, unsigned client, const char *name)
+static void drain(unsigned client, const char *name)
 {
 	uint64_t now_us = clock_now_us();
 	const char *reason = "the daemon is starting: ask again";
@@ -324,32 +332,31 @@ static void drain(struct supervisor *s, unsigned client, const char *name)
 		refuse(client, EX_USAGE, "a worker is named by its number");
 		return;
 	}
-	if (s->current)
-		status = generation_drain(s->current, (uint32_t)number, now_us, &reason);
+	if (generations_current())
+		status = generation_drain(generations_current(), (uint32_t)number, now_us, &reason);
 	if (status != 0) {
 		refuse(client, status, reason);
 		return;
 	}
 	/* the kernel may have told it alone of a connection: see worker_listens_no_more() */
-	s->look = true;
-	s->look_until_us = now_us + LOOK_US;
+	wish_look(now_us + LOOK_US);
 	log_notice("worker %llu drains, as it was told to", number);
 	control_say(client, "draining %llu", number);
 	control_end(client, EX_OK);
 }
 
-static void reload(struct supervisor *s, unsigned client, const char *argument)
+static void reload(unsigned client, const char *argument)
 {
 	(void)argument;
 	/* one that is under way may have read the files before they changed */
-	control_keep(client, CONTROL_RELOAD, s->reloads + s->failed_reloads + 1 + (s->step != STEP_NONE));
-	supervisor_begin_reload(s);
+	control_keep(client, CONTROL_RELOAD, reload_number());
+	wish_reload();
 }
 
-static void upgrade(struct supervisor *s, unsigned client, const char *argument)
+static void upgrade(unsigned client, const char *argument)
 {
 	const char *why;
-	int status = supervisor_ask_upgrade(s, &why);
+	int status = upgrade_ask(&why);
 
 	(void)argument;
 	if (status != 0)
@@ -358,20 +365,20 @@ static void upgrade(struct supervisor *s, unsigned client, const char *argument)
 		control_keep(client, CONTROL_UPGRADE, 0);
 }
 
-static void stop(struct supervisor *s, unsigned client, const char *now)
+static void stop(unsigned client, const char *now)
 {
 	control_say(client, "stopping");
 	control_say(client, "end 0");
 	control_keep(client, CONTROL_EXIT, 0);
-	supervisor_stop(s, !now && !s->stopping ? 1 : STOP_AT_ONCE);
+	wish_stop(!now && wish_stopping() == 0 ? 1 : WISH_AT_ONCE);
 }
 
 /* ---- dispatch ---- */
 
 /* Who says has said all, and who obeys ends the answer itself, now or later. */
 static const struct handler {
-	void (*say)(struct supervisor *, unsigned client);
-	void (*obey)(struct supervisor *, unsigned client, const char *argument);
+	void (*say)(unsigned client);
+	void (*obey)(unsigned client, const char *argument);
 } handlers[COMMAND_COUNT] = {
 	[COMMAND_STATUS] = { .say = say_status },
 	[COMMAND_WORKERS] = { .say = say_workers },
@@ -389,24 +396,23 @@ static const struct handler {
 	[COMMAND_VERSION] = { .say = say_version },
 };
 
-void supervisor_obey(void *supervisor, unsigned client, const char *line)
+void commands_obey(unsigned client, const char *line)
 {
-	struct supervisor *s = supervisor;
 	const char *argument;
 	const struct command *command = command_parse(line, &argument);
 	const struct handler *handler = command ? &handlers[command - commands] : NULL;
 
 	if (!handler) {
 		refuse(client, EX_USAGE, "unknown command");
-	} else if ((s->upgrade.step == UPGRADE_DONE && command->until < COMMAND_EVER) ||
-	           (s->upgrade.step == UPGRADE_STARTS && command->until < COMMAND_UPGRADING)) {
+	} else if ((upgrade_is_done() && command->until < COMMAND_EVER) ||
+	           (upgrade_is_starting() && command->until < COMMAND_UPGRADING)) {
 		refuse(client, EX_TEMPFAIL, "the daemon is being upgraded: ask again");
-	} else if (s->stopping && command->until < COMMAND_STOPPING) {
+	} else if (wish_stopping() > 0 && command->until < COMMAND_STOPPING) {
 		refuse(client, EX_UNAVAILABLE, "the daemon is stopping");
 	} else if (handler->obey) {
-		handler->obey(s, client, argument);
+		handler->obey(client, argument);
 	} else {
-		handler->say(s, client);
+		handler->say(client);
 		control_end(client, EX_OK);
 	}
 }

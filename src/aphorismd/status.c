@@ -1,22 +1,39 @@
 /*
- * supervisor_status.c - how the daemon is, for whoever asks.
+ * status.c - what there is to show: the figures of all generations, and READY=1.
  */
+#include "aphorismd/status.h"
+
 #include <stdio.h>
 #include <string.h>
 
+#include "aphorismd/generations.h"
 #include "aphorismd/notify.h"
-#include "aphorismd/supervisor_parts.h"
+#include "aphorismd/report.h"
 #include "common/clock.h"
 #include "common/log.h"
 
-void supervisor_sum_up(const struct supervisor *s, struct scoreboard_totals *totals)
-{
-	const struct generation *generations[] = { s->next, s->current, s->old };
+static struct {
+	uint64_t began_us;
+	uint32_t reloads, failed_reloads;
+} status;
 
-	*totals = s->before;
-	for (size_t i = 0; i < 3; i++)
-		if (generations[i])
-			scoreboard_sum(generations[i]->board, totals);
+void status_begin(void)
+{
+	status.began_us = clock_now_us();
+}
+
+uint32_t status_count_reload(bool failed)
+{
+	if (failed)
+		status.failed_reloads++;
+	else
+		status.reloads++;
+	return status_reloads();
+}
+
+uint32_t status_reloads(void)
+{
+	return status.reloads + status.failed_reloads;
 }
 
 static void count_queued(const struct generation *current, struct figures *figures)
@@ -31,13 +48,13 @@ static void count_queued(const struct generation *current, struct figures *figur
 	}
 }
 
-void supervisor_figures(const struct supervisor *s, struct figures *figures)
+void status_figures(struct figures *figures)
 {
-	const struct generation *current = s->current;
+	const struct generation *current = generations_current();
 	int all = 0, idle = 0;
 
 	*figures = (struct figures){ .model = current ? current->model->name : "none" };
-	supervisor_sum_up(s, &figures->totals);
+	generations_sum(&figures->totals);
 	if (current) {
 		generation_count(current, &all, &idle);
 		figures->sees_waits = current->model->sees_waits;
@@ -45,34 +62,34 @@ void supervisor_figures(const struct supervisor *s, struct figures *figures)
 		figures->max_connections = (uint64_t)current->image.config->max_connections;
 		count_queued(current, figures);
 	}
-	figures->uptime_s = (clock_now_us() - s->started_us) / CLOCK_S;
+	figures->uptime_s = (clock_now_us() - status.began_us) / CLOCK_S;
 	figures->workers = (uint64_t)all;
 	figures->workers_idle = (uint64_t)idle;
 	figures->workers_busy = (uint64_t)(all - idle);
 	figures->connections_open = figures->totals.seated;
 	figures->timeouts = scoreboard_timeouts(&figures->totals);
 	figures->refused = scoreboard_refused(&figures->totals);
-	figures->reloads = s->reloads > 0 ? s->reloads - 1 : 0;
-	figures->failed_reloads = s->failed_reloads;
+	figures->reloads = status.reloads > 0 ? status.reloads - 1 : 0;
+	figures->failed_reloads = status.failed_reloads;
 }
 
-void supervisor_log_statistics(struct supervisor *s)
+void status_log(void)
 {
 	struct figures figures;
 	char line[1024];
 
-	supervisor_figures(s, &figures);
+	status_figures(&figures);
 	figures_format_line(&figures, line, sizeof line);
 	log_message(LOG_ALWAYS | LOG_NOTICE, "statistics: %s", line);
 }
 
-void supervisor_notify_ready(const struct supervisor *s, bool failed)
+void status_notify_ready(bool failed)
 {
-	const struct generation *current = s->current;
+	const struct generation *current = generations_current();
 	char listeners[1024] = "";
 
 	if (failed) {
-		notify_say("READY=1\n", "reload failed: %s; generation %u goes on", s->reason, current->number);
+		notify_say("READY=1\n", "reload failed: %s; generation %u goes on", report_reason(), current->number);
 		return;
 	}
 	for (int64_t i = 0; i < current->image.config->listeners; i++) {

@@ -1,0 +1,149 @@
+/*
+ * generations.c - which generation is the next, the current and the old one, and what those counted that have left.
+ */
+#include "aphorismd/generations.h"
+
+#include <stddef.h>
+
+#include "aphorismd/wish.h"
+#include "common/clock.h"
+
+enum { LATE_US = CLOCK_S };
+
+enum { NEXT, CURRENT, OLD };
+
+static struct generation *generations[GENERATIONS];
+static uint32_t made;
+static struct scoreboard_totals before;   /* of those that have left */
+
+struct generation *generations_next(void)
+{
+	return generations[NEXT];
+}
+
+struct generation *generations_current(void)
+{
+	return generations[CURRENT];
+}
+
+struct generation *generations_old(void)
+{
+	return generations[OLD];
+}
+
+struct generation *generations_at(unsigned place)
+{
+	return generations[place];
+}
+
+bool generations_are_gone(void)
+{
+	return !generations[NEXT] && !generations[CURRENT] && !generations[OLD];
+}
+
+struct generation *generations_make_next(struct image *image, struct listener *const *listeners,
+                                         const struct surroundings *surroundings)
+{
+	return generations[NEXT] = generation_new(++made, image, listeners, surroundings);
+}
+
+void generations_drop_next(void)
+{
+	generation_free(generations[NEXT]);
+	generations[NEXT] = NULL;
+}
+
+void generations_replace(void)
+{
+	generations[OLD] = generations[CURRENT];
+	generations[CURRENT] = generations[NEXT];
+	generations[NEXT] = NULL;
+}
+
+void generations_fail_next(uint64_t now_us)
+{
+	generation_kill(generations[NEXT], now_us);
+	generations[OLD] = generations[NEXT];
+	generations[NEXT] = NULL;
+}
+
+static bool discard(unsigned place)
+{
+	struct generation *generation = generations[place];
+
+	if (!generation || !generation_is_gone(generation))
+		return false;
+	scoreboard_sum(generation->board, &before);
+	before.seated = 0;
+	generation_free(generation);
+	generations[place] = NULL;
+	return true;
+}
+
+bool generations_discard_old(void)
+{
+	return discard(OLD);
+}
+
+void generations_discard_all(void)
+{
+	for (unsigned i = 0; i < GENERATIONS; i++)
+		discard(i);
+}
+
+void generations_sum(struct scoreboard_totals *totals)
+{
+	*totals = before;
+	for (unsigned i = 0; i < GENERATIONS; i++)
+		if (generations[i])
+			scoreboard_sum(generations[i]->board, totals);
+}
+
+uint64_t generations_due_us(void)
+{
+	uint64_t now_us = clock_now_us(), due_us = UINT64_MAX;
+
+	for (unsigned i = 0; i < GENERATIONS; i++) {
+		uint64_t own_us = generations[i] ? generation_due_us(generations[i], now_us) : UINT64_MAX;
+
+		due_us = own_us < due_us ? own_us : due_us;
+	}
+	return due_us;
+}
+
+/*
+ * A worker that has gone may have been told of a connection.  And the kernel closes a ring at its leisure, when its
+ * process has long gone: until then it may tell nobody else of a connection, so that the others have to be sent more
+ * than once.
+ */
+static void look_at_listeners(const struct generation *generation, uint64_t now_us)
+{
+	wish_look(generation->plan.makes & SANDBOX_ORDERS ? now_us + LATE_US : 0);
+}
+
+bool generations_reaped(pid_t pid, int status, uint64_t now_us)
+{
+	bool known = false;
+
+	for (unsigned i = 0; i < GENERATIONS; i++) {
+		if (!generations[i] || !generation_reaped(generations[i], pid, status, now_us))
+			continue;
+		look_at_listeners(generations[i], now_us);
+		known = true;
+	}
+	return known;
+}
+
+void generations_tend(uint64_t now_us)
+{
+	for (unsigned i = 0; i < GENERATIONS; i++)
+		if (generations[i])
+			generation_tend(generations[i], now_us);
+}
+
+void generations_forget(const struct generation *kept)
+{
+	for (unsigned i = 0; i < GENERATIONS; i++)
+		if (generations[i] != kept)
+			generation_free(generations[i]);
+}

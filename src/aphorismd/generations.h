@@ -1,0 +1,49 @@
+/*
+ * generations.h - the three generations that there may be at a time: the next one, which starts, the current one, which
+ * serves, and the old one, which finishes what it holds.
+ */
+#ifndef APHORISMD_GENERATIONS_H
+#define APHORISMD_GENERATIONS_H
+
+#include "aphorismd/generation.h"
+
+/* They stay owned here; NULL where there is none. */
+struct generation *generations_next(void);
+struct generation *generations_current(void);
+struct generation *generations_old(void);
+
+/* For all of them, the youngest first: one of these, or NULL. */
+enum { GENERATIONS = 3 };
+struct generation *generations_at(unsigned place);
+
+/* Whether there is none. */
+bool generations_are_gone(void);
+
+/* A new one, next to the current one: see generation_new().  NULL with errno. */
+struct generation *generations_make_next(struct image *, struct listener *const *, const struct surroundings *);
+
+/* It has no workers, and never was. */
+void generations_drop_next(void);
+
+/* The next one is the current one now, and that the old one, of which there is none before. */
+void generations_replace(void);
+
+/* The next one can't start: it is killed, and goes the way of the old one, of which there is none before. */
+void generations_fail_next(uint64_t now_us);
+
+/* True if the old one has left; it is NULL now.  The second: all that have left, when no other will come. */
+bool generations_discard_old(void);
+void generations_discard_all(void);
+
+/* Adds up what all of them have counted since the start. */
+void generations_sum(struct scoreboard_totals *);
+
+/* What the loop asks for: when something is due (UINT64_MAX for never); whose child was reaped; what is due now. */
+uint64_t generations_due_us(void);
+bool generations_reaped(pid_t, int wait_status, uint64_t now_us);
+void generations_tend(uint64_t now_us);
+
+/* Unmaps, in a worker, all but its own: what it kept, their table above all, would live as long as it does. */
+void generations_forget(const struct generation *);
+
+#endif

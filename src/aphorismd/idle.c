@@ -1,0 +1,64 @@
+/*
+ * idle.c - the end of a daemon that nobody needs for the moment, and that the next client starts again.
+ */
+#include "aphorismd/idle.h"
+
+#include "aphorismd/elder.h"
+#include "aphorismd/generations.h"
+#include "aphorismd/reload.h"
+#include "aphorismd/setup.h"
+#include "aphorismd/upgrade.h"
+#include "aphorismd/wish.h"
+#include "common/log.h"
+#include "common/units.h"
+
+enum { LOOKS = 8 };                       /* in the time without a client: it is late by one of them at most */
+
+static struct {
+	uint32_t generation;              /* that all this is of */
+	uint64_t since_us;                /* without a client since then, 0 while there is one */
+	uint64_t look_us;                 /* when to look next */
+	uint64_t seen;                    /* connections by then */
+} idle;
+
+/* 0: it stays. */
+static uint64_t limit_us(const struct generation *current)
+{
+	const struct config *config = current ? current->image.config : NULL;
+
+	if (!current || elder_is_owner() || upgrade_is_under_way() || !current->listeners[0]->lent)
+		return 0;
+	return (uint64_t)(setup_options()->inetd ? config->inetd_idle_us : config->activation_idle_us);
+}
+
+uint64_t idle_due_us(void)
+{
+	return limit_us(generations_current()) > 0 ? idle.look_us : UINT64_MAX;
+}
+
+void idle_tend(uint64_t now_us)
+{
+	const struct generation *current = generations_current();
+	uint64_t limit = limit_us(current), end_us;
+	struct scoreboard_totals totals;
+	char text[UNITS_TEXT];
+
+	if (current && idle.generation != current->number) {
+		idle.generation = current->number;
+		idle.look_us = 0;         /* the time without a client may be another one now */
+	}
+	if (limit == 0 || now_us < idle.look_us)
+		return;
+	generations_sum(&totals);
+	if (totals.seated > 0 || reload_is_under_way())
+		idle.since_us = 0;        /* not now_us: who is here may stay almost until the next look */
+	else if (idle.since_us == 0 || totals.count[COUNT_CONNECTIONS] != idle.seen)
+		idle.since_us = now_us;
+	idle.seen = totals.count[COUNT_CONNECTIONS];
+	end_us = (idle.since_us > 0 ? idle.since_us : now_us) + limit;
+	idle.look_us = now_us + limit / LOOKS < end_us ? now_us + limit / LOOKS : end_us;
+	if (now_us < end_us)
+		return;
+	log_notice("no client for %s: the daemon ends until there is one", units_format_duration(text, (int64_t)limit));
+	wish_stop(1);
+}

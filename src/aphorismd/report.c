@@ -1,0 +1,116 @@
+/*
+ * report.c - reasons, and where they are to be heard.
+ */
+#include "aphorismd/report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "aphorismd/elder.h"
+#include "aphorismd/generations.h"
+#include "aphorismd/loader.h"
+#include "aphorismd/notify.h"
+#include "common/log.h"
+#include "common/plain.h"
+
+static struct {
+	bool to_syslog;
+	int status, error;
+	char reason[1024];                /* the first of several */
+} report;
+
+void report_open_log(const struct options *options, const struct config *config)
+{
+	report.to_syslog = options_open_log(options, config);
+}
+
+bool report_is_in_syslog(void)
+{
+	return report.to_syslog;
+}
+
+void report_begin(void)
+{
+	report.reason[0] = '\0';
+}
+
+static void keep_reason(const char *reason)
+{
+	if (report.reason[0] == '\0')
+		snprintf(report.reason, sizeof report.reason, "%s", reason);
+}
+
+void report_complain(int status, const char *format, ...)
+{
+	char text[1024];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	log_error("%s", log_clean(text));
+	keep_reason(text);
+	if (generations_current())
+		return;
+	if (report.to_syslog)
+		plain_say(stderr, "aphorismd: %s", text);
+	elder_tell(true, text);
+	report.status = status;
+}
+
+static void tell(void *nothing, bool error, const char *line)
+{
+	(void)nothing;
+	log_message(error ? LOG_ERR : LOG_NOTICE, "%s", line);
+	if (error)
+		keep_reason(line);
+	if (generations_current())
+		return;
+	if (report.to_syslog)
+		plain_say(stderr, "%s", line);
+	elder_tell(error, line);
+}
+
+void report_tell(const char *text)
+{
+	loader_each_report(text, tell, NULL);
+}
+
+const char *report_reason(void)
+{
+	return report.reason;
+}
+
+void report_set_status(int status)
+{
+	report.status = status;
+}
+
+int report_status(void)
+{
+	return report.status;
+}
+
+void report_set_error(int error)
+{
+	report.error = error;
+}
+
+void report_end(int status, const char *reason)
+{
+	snprintf(report.reason, sizeof report.reason, "%s", reason);
+	log_error("%s: the daemon ends", reason);
+	report.status = status;
+	report.error = 0;
+}
+
+void report_failure(void)
+{
+	char said[64];
+
+	if (report.error != 0)
+		snprintf(said, sizeof said, "EXIT_STATUS=%d\nERRNO=%d\n", report.status, report.error);
+	else
+		snprintf(said, sizeof said, "EXIT_STATUS=%d\n", report.status);
+	notify_say(said, "%s", report.reason);
+}

@@ -1,0 +1,270 @@
+/*
+ * setup.c - from the command line and the first configuration to a process that can have workers.
+ */
+#include "aphorismd/setup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "aphorismd/control.h"
+#include "aphorismd/daemonize.h"
+#include "aphorismd/elder.h"
+#include "aphorismd/notify.h"
+#include "aphorismd/pidfile.h"
+#include "aphorismd/report.h"
+#include "common/log.h"
+#include "event/engine/event_engine.h"
+#include "sandbox/sandbox.h"
+
+static struct {
+	const struct options *options;
+	int launcher, pidfile, elder_control;
+	char pidfile_path[PATH_MAX], control_path[CONFIG_ADDRESS];
+	struct privileges privileges;
+	struct surroundings surroundings;
+	char unconfined[SANDBOX_REASON];
+} setup = { .launcher = -1, .pidfile = -1, .elder_control = -1 };
+
+/* The children of a fork worker that died are to come to us, so that none is lost from sight; and so the starter's. */
+static bool adopt_orphans(void)
+{
+	int adopts = 0, error;
+
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) == 0)
+		return true;
+	error = errno;
+	/* they do already, when we are the first process of a container */
+	if (getpid() == 1 || (prctl(PR_GET_CHILD_SUBREAPER, &adopts) == 0 && adopts))
+		return true;
+	errno = error;
+	return false;
+}
+
+const char *setup_open(const struct options *options, int launcher)
+{
+	setup.options = options;
+	setup.launcher = launcher;
+	setup.elder_control = elder_meet();
+	if (!elder_is_there())
+		notify_open();
+	setup.surroundings.privileges = &setup.privileges;
+	if ((setup.surroundings.devnull = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
+		return "/dev/null";
+	umask(022);
+	if (chdir("/") < 0)
+		return "chdir to /";
+	if (!adopt_orphans())
+		return "children of a worker that died would be lost: prctl(PR_SET_CHILD_SUBREAPER)";
+	return NULL;
+}
+
+struct surroundings *setup_surroundings(void)
+{
+	return &setup.surroundings;
+}
+
+const struct options *setup_options(void)
+{
+	return setup.options;
+}
+
+/* ---- by the first configuration ---- */
+
+/*
+ * A file of ours: where it was asked for; else at its default place, in a folder that is made if only that is
+ * missing, and that an ordinary user has under XDG_RUNTIME_DIR.  "" is nowhere.  False when the folder can't be made.
+ */
+static bool place(char *to, size_t size, const char *value, bool is_set, const char *name, const char *what)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	char folder[PATH_MAX];
+	int len;
+
+	if (is_set) {
+		snprintf(to, size, "%s", value);
+		return true;
+	}
+	len = geteuid() == 0 ? snprintf(to, size, "%s", value)
+	                     : snprintf(to, size, "%s/aphorismd/%s", runtime ? runtime : "", name);
+	if (len < 0 || (size_t)len >= size || (geteuid() != 0 && (!runtime || *runtime != '/'))) {
+		*to = '\0';
+		log_notice("no %s: XDG_RUNTIME_DIR is not set, or too long", what);
+		return true;
+	}
+	snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(to, '/') - to), to);
+	if (mkdir(folder, geteuid() == 0 ? 0755 : 0700) == 0 || errno == EEXIST)
+		return true;
+	report_complain(EX_CANTCREAT, "%s: can't make the folder %s: %s", what, folder, strerror(errno));
+	return false;
+}
+
+static int lock_pidfile(const struct config *config)
+{
+	char reason[PIDFILE_REASON];
+
+	if (setup.options->inetd || (setup.options->foreground && !config->set.pidfile))
+		return 0;
+	if (!place(setup.pidfile_path, sizeof setup.pidfile_path, config->pidfile, config->set.pidfile, "aphorismd.pid",
+	           "pidfile"))
+		return EX_CANTCREAT;
+	if (setup.pidfile_path[0] == '\0')
+		return 0;
+	if ((setup.pidfile = pidfile_lock(setup.pidfile_path, elder_pid(), reason)) >= 0)
+		return 0;
+	report_complain(EX_CANTCREAT, "%s", reason);
+	return EX_CANTCREAT;
+}
+
+static int open_control(const struct config *config)
+{
+	char reason[CONTROL_REASON];
+	int status;
+
+	if (setup.options->inetd)
+		return 0;
+	if (!place(setup.control_path, sizeof setup.control_path, config->control, config->set.control, "control",
+	           "control socket"))
+		return EX_CANTCREAT;
+	if (setup.control_path[0] == '\0') {
+		if (setup.elder_control >= 0)
+			close(setup.elder_control);
+		return 0;
+	}
+	status = control_open(setup.control_path, setup.elder_control, setup.privileges.gid, reason);
+	if (status != 0)
+		report_complain(status, "%s", reason);
+	return status;
+}
+
+/* What a worker will be allowed must not be denied to whom it is forked from. */
+static unsigned workers_make(void)
+{
+	unsigned makes = 0;
+
+	for (size_t i = 0; event_engines[i]; i++)
+		makes |= event_engines[i]->makes;
+	return makes;
+}
+
+/* Under "auto" what is lacking is said once, here.  After user names were looked up, which may take any system call. */
+static int confine(const struct config *config)
+{
+	char reason[SANDBOX_REASON];
+
+	if (config->sandbox == SANDBOX_OFF)
+		return 0;
+	setup.surroundings.confined = sandbox_enter(SANDBOX_SUPERVISOR, workers_make(), NULL, reason);
+	if (setup.surroundings.confined) {
+		log_debug("process.sandbox: Landlock and seccomp filters are in force");
+		return 0;
+	}
+	if (config->sandbox == SANDBOX_AUTO) {
+		snprintf(setup.unconfined, sizeof setup.unconfined, "%s", reason);
+		log_notice("process.sandbox: not all of it is in force: %s", reason);
+		return 0;
+	}
+	report_complain(EX_OSERR, "process.sandbox: required, but %s", reason);
+	return EX_OSERR;
+}
+
+int setup_enter(const struct config *config)
+{
+	char reason[PRIVILEGES_REASON];
+	int status = privileges_resolve(&setup.privileges, config, reason);
+
+	if (status != 0) {
+		report_complain(status, "%s", reason);
+		return status;
+	}
+	privileges_warn(&setup.privileges, config);
+	if ((status = lock_pidfile(config)) != 0)
+		return status;
+	report_open_log(setup.options, config);
+	if ((status = open_control(config)) != 0)
+		return status;
+	return confine(config);
+}
+
+struct listener_owner setup_owner(void)
+{
+	return (struct listener_owner){ setup.privileges.uid, setup.privileges.gid };
+}
+
+const char *setup_control_path(void)
+{
+	return setup.control_path;
+}
+
+const char *setup_unconfined(void)
+{
+	return setup.unconfined;
+}
+
+/* ---- what it holds ---- */
+
+bool setup_write_pidfile(void)
+{
+	return setup.pidfile < 0 || pidfile_write(setup.pidfile);
+}
+
+const char *setup_pidfile_path(void)
+{
+	return setup.pidfile_path;
+}
+
+void setup_leave_pidfile(void)
+{
+	pidfile_remove(setup.pidfile_path, setup.pidfile);
+	setup.pidfile = -1;
+}
+
+void setup_check_pidfile(doctor_report *report, void *arg)
+{
+	if (setup.pidfile >= 0)
+		doctor_check_pidfile(setup.pidfile_path, setup.pidfile, DOCTOR_ERROR, report, arg);
+}
+
+void setup_detach(void)
+{
+	daemonize_detach(setup.surroundings.devnull);
+}
+
+bool setup_release_launcher(void)
+{
+	bool waited_for;
+
+	if (setup.launcher >= 0)
+		setup_detach();
+	waited_for = daemonize_ready(setup.launcher, 0);
+	setup.launcher = -1;
+	return waited_for;
+}
+
+int setup_close(void)
+{
+	if (setup.launcher >= 0 && report_status() == 0) {
+		fprintf(stderr, "aphorismd: told to stop before it was ready\n");
+		report_set_status(EX_UNAVAILABLE);
+	}
+	if (report_status() != 0)
+		report_failure();
+	daemonize_ready(setup.launcher, report_status());
+	return report_status();
+}
+
+void setup_forget(void)
+{
+	if (setup.pidfile >= 0)
+		close(setup.pidfile);
+	if (setup.launcher >= 0 || (elder_is_there() && !setup.options->foreground))
+		setup_detach();
+	if (setup.launcher >= 0)
+		close(setup.launcher);
+}

@@ -1,0 +1,179 @@
+/*
+ * told.c - what workers tell the supervisor, and how much of its time that may take.
+ *
+ * They share a pipe.  Its two ends are two open files, so that whatever a worker does to its own, the supervisor's
+ * stays non-blocking; and a pipe, unlike a socket, can't be shut down for those who share it.  An empty line has the
+ * supervisor look at the scoreboard; others are messages of workers that have no log of their own (log_part() tells
+ * when).
+ *
+ * A worker that was taken over may write without end, have processes die by the thousand, or change the scoreboard
+ * while it is read.  So the CPU time that is spent at their instance is reckoned up, whatever it was spent on: it may
+ * be a fiftieth of a CPU in the long run.  Beyond that the supervisor is deaf to them for a while; what they say is
+ * kept in the pipe, and a full one says as much as one byte.
+ */
+#include "aphorismd/told.h"
+
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "aphorismd/generations.h"
+#include "aphorismd/upgrade.h"
+#include "aphorismd/wish.h"
+#include "common/clock.h"
+#include "common/log.h"
+
+enum {
+	SHARE = 50,
+	ALLOWANCE_US = 20 * CLOCK_MS,     /* at once, after a time of silence: hundreds of words */
+	MOST_US = 10 * CLOCK_MS,          /* for one turn, and in all: half a second of rest at most */
+	PIECE = 512,                      /* little, for whoever is forked next pays for each page of this stack */
+	ROUND = 16384,                    /* bytes that are heard between two waits, in a line each at worst */
+	ROUNDS = 4,                       /* and so often a full pipe is empty */
+	LINE = 2048,
+};
+
+static struct {
+	int fd;                           /* the end of the pipe to read */
+	bool bothered;                    /* by workers, since it was last reckoned what they cost: */
+	int64_t credit_us;                /* CPU time that is left for that */
+	uint64_t reckoned_us, cpu_us;     /* when, and the CPU time that all had cost by then */
+	uint64_t rest_until_us;           /* deaf to them until then; 0: it hears them */
+} told = { .fd = -1 };
+
+int told_open(void)
+{
+	int ends[2];
+
+	told.credit_us = ALLOWANCE_US;
+	if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0)
+		return -1;
+	told.fd = ends[0];
+	return ends[1];
+}
+
+/* Workers that had to be made are not their fault: how many there can be is bounded elsewhere. */
+static bool has_forked(void)
+{
+	bool forked = false;
+
+	for (unsigned i = 0; i < GENERATIONS; i++) {
+		struct generation *generation = generations_at(i);
+
+		if (!generation)
+			continue;
+		forked |= generation->forked;
+		generation->forked = false;
+	}
+	return forked;
+}
+
+/* Of CPU time, since it was asked for last. */
+static uint64_t spent_us(void)
+{
+	struct timespec now;
+	uint64_t before_us = told.cpu_us;
+
+	if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now) == 0)
+		told.cpu_us = (uint64_t)now.tv_sec * CLOCK_S + (uint64_t)now.tv_nsec / 1000;
+	return told.cpu_us - before_us;
+}
+
+/* Takes what workers have cost since the last wait from what they may. */
+static void reckon(uint64_t now_us)
+{
+	uint64_t fresh = (now_us - told.reckoned_us) / SHARE, cost_us = spent_us();
+	bool forked = has_forked();
+
+	told.reckoned_us += fresh * SHARE;
+	told.credit_us += (int64_t)fresh;
+	if (told.credit_us > ALLOWANCE_US)
+		told.credit_us = ALLOWANCE_US;
+	if (told.bothered && !forked)
+		told.credit_us -= (int64_t)(cost_us < MOST_US ? cost_us : MOST_US);
+	/* in a rest others are served all the same: signals wait for its end, and not for what that costs as well */
+	if (told.credit_us < -MOST_US)
+		told.credit_us = -MOST_US;
+	told.rest_until_us = told.credit_us < 0 ? now_us + (uint64_t)-told.credit_us * SHARE : 0;
+	told.bothered = told.credit_us < 0;       /* to wake at the end of a rest is work that they cause as well */
+}
+
+int told_list(struct pollfd *fds)
+{
+	reckon(clock_now_us());
+	if (told_is_deaf())
+		return 0;
+	*fds = (struct pollfd){ .fd = told.fd, .events = POLLIN };
+	return 1;
+}
+
+bool told_is_deaf(void)
+{
+	return told.rest_until_us > 0;
+}
+
+uint64_t told_due_us(void)
+{
+	return told_is_deaf() ? told.rest_until_us : UINT64_MAX;
+}
+
+void told_blame(void)
+{
+	told.bothered = true;
+}
+
+/* Passes on what is whole, and keeps the rest for the next time.  A line that is too long is none of ours: cut. */
+static void pass_on(const char *text, size_t len)
+{
+	static char line[LINE];
+	static size_t line_len;
+
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] != '\n')
+			line[line_len++] = text[i];
+		if (line_len == 0 || (text[i] != '\n' && line_len < LINE))
+			continue;
+		log_pass(line, line_len);
+		line_len = 0;
+	}
+}
+
+/* False: nothing. */
+static bool hear(void)
+{
+	char text[PIECE];
+	size_t heard = 0;
+	ssize_t n;
+
+	do {
+		n = read(told.fd, text, sizeof text);
+		if (n > 0) {
+			pass_on(text, (size_t)n);
+			heard += (size_t)n;
+		}
+	} while (n == sizeof text && heard < ROUND);
+	if (heard == 0)
+		return false;
+	told.bothered = true;
+	if (generations_old() || upgrade_is_done())
+		wish_look(0);
+	return true;
+}
+
+void told_hear(uint64_t now_us)
+{
+	(void)now_us;
+	if (!told_is_deaf())
+		hear();
+}
+
+void told_hear_rest(void)
+{
+	for (int round = 0; round < ROUNDS && hear(); round++)
+		;
+}
+
+void told_forget(void)
+{
+	close(told.fd);
+}

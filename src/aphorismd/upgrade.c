@@ -1,0 +1,384 @@
+/*
+ * upgrade.c - to the program as it is now on disk: in the process that leaves.
+ *
+ * The starter starts it, with our listeners and one end of a socket: the heir.  What is said there is listed in
+ * upgrade_talk.h.  Up to `taken` everything stays as it was, whatever happens to the heir.
+ *
+ *                     asked for, nothing else under way
+ *   NONE -----------------------------------------------------> STARTS --- taken --> DONE, for good
+ *    ^ ^                                                          |
+ *    | +-- failed, or a stop; no process has come of it ----------+
+ *    |                                                            | failed, or a stop: SIGTERM,
+ *    +-- it has ended ------------------ ENDS <-------------------+ and when it is late SIGKILL
+ */
+#include "aphorismd/upgrade.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "aphorismd/control.h"
+#include "aphorismd/elder.h"
+#include "aphorismd/generations.h"
+#include "aphorismd/inherited.h"
+#include "aphorismd/listeners.h"
+#include "aphorismd/notify.h"
+#include "aphorismd/reload.h"
+#include "aphorismd/report.h"
+#include "aphorismd/setup.h"
+#include "aphorismd/starter.h"
+#include "aphorismd/upgrade_talk.h"
+#include "aphorismd/wish.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/units.h"
+
+enum { KILL_GRACE_US = CLOCK_S, LATE_US = CLOCK_S, LAST_WORDS_US = 5 * CLOCK_S };
+
+enum step {
+	STEP_NONE,
+	STEP_STARTS,                      /* the new process is starting */
+	STEP_ENDS,                        /* it has failed, and is to go */
+	STEP_DONE,                        /* it has taken our place: we leave */
+};
+
+static struct {
+	enum step step;
+	bool wanted;                      /* as soon as it can begin */
+	bool offered;                     /* the heir has been told to take what is ours: */
+	uint64_t taken;                   /* these of our listeners, */
+	bool takes_control;               /* and the control socket, or its own is another one */
+	struct starter starter;
+	pid_t heir;                       /* the new process; 0: not known yet, or gone */
+	uint64_t deadline_us;             /* of the present step */
+} upgrade = { .starter = { .fd = -1 } };
+
+int upgrade_ask(const char **why)
+{
+	const struct options *options = setup_options();
+	const char *busy =
+		upgrade.step == STEP_DONE ? "this process leaves, another one serves" :
+		wish_stopping() > 0 ? NULL :
+		upgrade.step == STEP_STARTS || upgrade.wanted ? "one is under way already" : NULL;
+
+	*why =
+		busy ? busy :
+		wish_stopping() > 0 ? "the daemon is stopping" :
+		options->inetd ? "under inetd, the next daemon that it starts is the new program" :
+		options->program[0] == '\0' ? "the name of the program is not known, only a restart helps" :
+		getpid() == 1 ? "process 1 can't leave its place to another one" :
+		upgrade.starter.pid == 0 ? "the process that starts programs has gone, only a restart helps" : NULL;
+
+	upgrade.wanted |= !*why;
+	return busy ? EX_TEMPFAIL : *why ? EX_UNAVAILABLE : 0;
+}
+
+void upgrade_look(void)
+{
+	upgrade_talk_say("look\n");
+}
+
+/* For our workers: should we be killed, they are not to close the queues at which the heir serves already. */
+static void set_heir(bool is_there)
+{
+	const struct generation *current = generations_current();
+
+	if (current)
+		atomic_store(&current->board->shared->has_heir, is_there);
+}
+
+/* ---- an upgrade that fails ---- */
+
+/* It may have had workers, who took connections: that the sockets are as we need them is up to us again. */
+static void forget_heir(uint64_t now_us)
+{
+	upgrade.step = STEP_NONE;
+	upgrade.heir = 0;
+	upgrade_talk_end();
+	if (wish_stopping() > 0)
+		return;
+	reload_restore();
+	listeners_set_blocking();
+	wish_look(now_us + LATE_US);      /* what its workers were told of is not known */
+}
+
+static void send_away(uint64_t now_us)
+{
+	const struct generation *current = generations_current();
+	uint64_t drain_us = current ? (uint64_t)current->image.config->drain_us : 0;
+	pid_t pid;
+
+	if (upgrade.heir == 0 && (pid = starter_answer(&upgrade.starter)) > 0)
+		upgrade.heir = pid;    /* a stop is heard of before that */
+	upgrade_talk_say("no\n");
+	set_heir(false);
+	if (upgrade.heir <= 0) {
+		forget_heir(now_us);
+		return;
+	}
+	upgrade.step = STEP_ENDS;
+	upgrade.deadline_us = now_us + drain_us + KILL_GRACE_US;
+	kill(upgrade.heir, SIGTERM);
+}
+
+static void fail(int status, const char *reason, uint64_t now_us)
+{
+	setup_write_pidfile();            /* it may have come so far as to write its own number */
+	log_error("upgrade failed: %s; process %d serves on", reason, (int)getpid());
+	notify_say("", "upgrade failed: %s; generation %u goes on", reason, generations_current()->number);
+	upgrade_talk_add(reason);
+	control_happened(CONTROL_UPGRADE, 0, upgrade_talk_reports(), status);
+	send_away(now_us);
+}
+
+void upgrade_cancel(uint64_t now_us)
+{
+	upgrade.wanted = false;
+	control_happened(CONTROL_UPGRADE, 0, "error the daemon is stopping\n", EX_UNAVAILABLE);
+	if (upgrade.step == STEP_STARTS)
+		send_away(now_us);
+}
+
+/* ---- one that succeeds ---- */
+
+static void leave(uint64_t now_us)
+{
+	char line[32];
+
+	upgrade.step = STEP_DONE;
+	upgrade.deadline_us = now_us + LAST_WORDS_US;
+	listeners_leave(upgrade.taken, now_us);
+	control_leave(upgrade.takes_control);
+	setup_leave_pidfile();            /* or our lock on it: the heir may be restarted meanwhile */
+	log_notice("upgraded: process %d serves, this one finishes what it holds", (int)upgrade.heir);
+	if (wish_take_reload())
+		upgrade_pass_reload();    /* it may have read the files before they changed */
+	notify_pass((int)upgrade.heir);
+	upgrade_talk_say("speak\n");
+	snprintf(line, sizeof line, "pid %d\n", (int)upgrade.heir);
+	control_happened(CONTROL_UPGRADE, 0, line, EX_OK);
+}
+
+void upgrade_pass_reload(void)
+{
+	if (upgrade.heir > 0)
+		kill(upgrade.heir, SIGHUP);
+}
+
+/* ---- the steps ---- */
+
+static bool order(int end)
+{
+	char names[STARTER_NAMES];
+	int fds[STARTER_FDS];
+	const struct listener *control = control_listener();
+	size_t listener_count, count = 0;
+	struct listener *const *listeners = listeners_all(&listener_count);
+
+	for (size_t i = 0; i < listener_count; i++)
+		fds[count++] = listeners[i]->fd;
+	if (control)
+		fds[count++] = control->fd;
+	fds[count++] = end;
+	inherited_name(names, sizeof names, listeners, listener_count, control);
+	return starter_order(&upgrade.starter, fds, count, names);
+}
+
+static int64_t limit_us(void)
+{
+	return generations_current()->image.config->upgrade_us;
+}
+
+static void begin(uint64_t now_us)
+{
+	char reason[96];
+	int ends[2] = { -1, -1 };
+	bool done = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0 && order(ends[1]);
+
+	snprintf(reason, sizeof reason, "can't start the program: %s", done ? "" : strerror(errno));
+	upgrade.wanted = upgrade.offered = false;
+	upgrade.step = STEP_STARTS;
+	upgrade.heir = 0;
+	upgrade_talk_begin(ends[0]);
+	upgrade.deadline_us = now_us + (uint64_t)limit_us();
+	set_heir(true);
+	if (ends[1] >= 0)
+		close(ends[1]);
+	if (!done) {
+		fail(EX_OSERR, reason, now_us);
+		return;
+	}
+	log_notice("upgrading: starting %s", setup_options()->program);
+	notify_say("", "upgrading");
+}
+
+/* What the starter has said: before the end of a new process can be reaped, its number is here. */
+static void hear_starter(uint64_t now_us)
+{
+	pid_t pid = upgrade.step == STEP_STARTS && upgrade.heir == 0 ? starter_answer(&upgrade.starter) : 0;
+	char reason[96];
+
+	if (pid > 0)
+		upgrade.heir = pid;
+	if (pid >= 0)
+		return;
+	snprintf(reason, sizeof reason, "can't start the program: %s",
+	         errno == ECONNRESET ? "the process that starts programs has gone" : strerror(errno));
+	fail(EX_OSERR, reason, now_us);
+}
+
+static void take_line(const char *line, bool alive, uint64_t now_us)
+{
+	uint64_t taken;
+	int control;
+
+	if (sscanf(line, "ready %" SCNx64 " %d", &taken, &control) == 2) {
+		upgrade.taken = taken;
+		upgrade.takes_control = control != 0;
+		/* where that fails we shall hear of its end */
+		upgrade.offered = upgrade.step == STEP_STARTS && alive && upgrade_talk_say("yours\n");
+		if (upgrade.offered)      /* it was in time; sent away from now on it would close queues that are its */
+			upgrade.deadline_us = now_us + (uint64_t)limit_us();
+	} else if (strcmp(line, "taken") == 0) {
+		if (upgrade.step == STEP_STARTS && upgrade.offered)
+			leave(now_us);
+	} else {
+		upgrade_talk_take(line, upgrade.step == STEP_STARTS);
+	}
+}
+
+/* While it lives a record at a time: a stop that came before `taken` goes first, even if both have long waited. */
+static void hear_heir(bool alive, uint64_t now_us)
+{
+	char text[1200], *rest, *line;
+
+	while (upgrade_talk_hear(text, sizeof text)) {
+		for (rest = text; (line = strsep(&rest, "\n")) != NULL;)
+			take_line(log_clean(line), alive, now_us);
+		if (alive)
+			break;
+	}
+}
+
+static void heir_ended(int status, uint64_t now_us)
+{
+	char reason[512];
+	int code;
+
+	hear_heir(false, now_us);
+	upgrade.heir = 0;
+	if (upgrade.step == STEP_STARTS) {
+		code = upgrade_talk_explain(status, reason, sizeof reason);
+		fail(code, reason, now_us);
+	} else if (upgrade.step == STEP_ENDS) {
+		forget_heir(now_us);
+	} else if (!WIFEXITED(status) || WEXITSTATUS(status) != EX_OK) {
+		log_error("the process that has taken the place of this one has ended");
+		report_set_status(EX_UNAVAILABLE);
+	}
+}
+
+/* Like a reload it waits until whoever was before us has left. */
+static bool may_begin(void)
+{
+	return upgrade.wanted && upgrade.step == STEP_NONE && !reload_is_under_way() && generations_current() &&
+	       !generations_old() && !elder_is_there() && wish_stopping() == 0;
+}
+
+bool upgrade_is_under_way(void)
+{
+	return upgrade.step != STEP_NONE;
+}
+
+bool upgrade_is_starting(void)
+{
+	return upgrade.step == STEP_STARTS;
+}
+
+bool upgrade_is_done(void)
+{
+	return upgrade.step == STEP_DONE;
+}
+
+bool upgrade_is_over(void)
+{
+	return upgrade.step == STEP_DONE && generations_are_gone() &&
+	       (upgrade.deadline_us == UINT64_MAX || (!control_is_busy() && notify_due_us() == UINT64_MAX));
+}
+
+/* ---- as the loop asks ---- */
+
+const char *upgrade_open(void)
+{
+	return setup_options()->inetd ? NULL : starter_open(&upgrade.starter, setup_options());
+}
+
+int upgrade_list(struct pollfd *fds)
+{
+	int count = upgrade_talk_list(fds);
+
+	if (upgrade.step == STEP_STARTS && upgrade.heir == 0)
+		fds[count++] = (struct pollfd){ .fd = upgrade.starter.fd, .events = POLLIN };
+	return count;
+}
+
+void upgrade_hear(uint64_t now_us)
+{
+	hear_starter(now_us);
+	hear_heir(true, now_us);
+}
+
+uint64_t upgrade_due_us(void)
+{
+	return upgrade.step == STEP_NONE ? UINT64_MAX : upgrade.deadline_us;
+}
+
+bool upgrade_reaped(pid_t pid, int status, uint64_t now_us)
+{
+	hear_starter(now_us);
+	if (pid == upgrade.starter.pid) {
+		upgrade.starter.pid = 0;
+		log_warning("the process that starts programs has gone: no upgrade is possible before a restart");
+	}
+	if (pid != upgrade.heir)
+		return false;
+	heir_ended(status, now_us);
+	return true;
+}
+
+void upgrade_tend(uint64_t now_us)
+{
+	char reason[96], limit[UNITS_TEXT];
+
+	if (may_begin())
+		begin(now_us);
+	if (now_us < upgrade_due_us())
+		return;
+	if (upgrade.step == STEP_STARTS) {
+		snprintf(reason, sizeof reason, "the new process was not ready within %s",
+		         units_format_duration(limit, limit_us()));
+		fail(EX_TEMPFAIL, reason, now_us);
+	} else if (upgrade.step == STEP_ENDS) {
+		kill(upgrade.heir, SIGKILL);
+		upgrade.deadline_us = now_us + KILL_GRACE_US;
+	} else {
+		upgrade.deadline_us = UINT64_MAX;         /* whoever has not been served by now will not be */
+	}
+}
+
+void upgrade_forget(void)
+{
+	upgrade_talk_end();
+	starter_forget(&upgrade.starter);
+}
+
+void upgrade_close(void)
+{
+	starter_close(&upgrade.starter);
+}

@@ -1,0 +1,54 @@
+/*
+ * upgrade_talk.h - what is said in an upgrade, and the socket for it in the process that leaves; elder.h has it in the
+ * one that comes.  A record each:
+ *
+ *   heir   error TEXT, notice TEXT   why it can't start
+ *          ready TAKEN CONTROL       its workers take connections, at those of our listeners (a hexadecimal set), and
+ *                                    it wants the control socket or not (1, 0)
+ *   elder  yours                     it may have them, and the pidfile
+ *   heir   taken                     they are its; now our workers are told to drain
+ *   elder  speak                     the service manager knows that the heir is the main process
+ *          look                      a worker of ours has ceased to listen: see worker_listens_no_more()
+ *          no                        there will be no upgrade
+ *
+ * The end of the stream says that the other one has gone.
+ */
+#ifndef APHORISMD_UPGRADE_TALK_H
+#define APHORISMD_UPGRADE_TALK_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A talk to a new process, which has said nothing yet.  The socket, or -1, is owned here until upgrade_talk_end(). */
+void upgrade_talk_begin(int fd);
+void upgrade_talk_end(void);
+
+/* Says a line.  False when the other one has gone.  Never blocks. */
+bool upgrade_talk_say(const char *line);
+
+/* Takes a record, of some lines.  False when there is none now, or no more.  Never blocks. */
+bool upgrade_talk_hear(char *text, size_t size);
+
+/* Lists the socket, if there is one: returns 1 or 0. */
+int upgrade_talk_list(struct pollfd *);
+
+/*
+ * Keeps a line "error TEXT" or "notice TEXT"; of others the first one, if `stray` asks for that: it is of its standard
+ * error.
+ */
+void upgrade_talk_take(const char *line, bool stray);
+
+/* An error of our own, which counts when it has told none. */
+void upgrade_talk_add(const char *reason);
+
+/* All errors and notices, a line each; lasts until the next one is kept. */
+const char *upgrade_talk_reports(void);
+
+/*
+ * Its end with that wait status in words, with the first of its own if there are any.  Returns what a client that
+ * waits is to exit with.
+ */
+int upgrade_talk_explain(int wait_status, char *to, size_t size);
+
+#endif
