@@ -9,14 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "aphorismd/answer.h"
 #include "aphorismd/inherited.h"
 #include "common/clock.h"
-#include "common/log.h"
 #include "net/listener.h"
 
 enum {

@@ -14,7 +14,8 @@
 
 enum { PAUSE_US = 100 * CLOCK_MS, LONGEST_PAUSE_US = 30 * CLOCK_S };
 
-void generation_pause(struct generation *generation, uint64_t now_us)
+/* No fork for a while: at first 0.1 s, then twice as long each time, up to 30 s. */
+static void pause_forks(struct generation *generation, uint64_t now_us)
 {
 	uint64_t pause_us = generation->pause_us * 2;
 
@@ -33,7 +34,7 @@ void generation_lacks_process(struct generation *generation, uint64_t now_us)
 {
 	int all, idle;
 
-	generation_pause(generation, now_us);
+	pause_forks(generation, now_us);
 	if (generation->state != GENERATION_STARTS)
 		return;
 	generation_count(generation, &all, &idle);
@@ -86,7 +87,7 @@ static void note_failed_start(struct generation *generation, const char *name, c
 		generation_fail(generation, code);
 	} else if (!generation->step_failed) {
 		generation->step_failed = true;
-		generation_pause(generation, now_us);
+		pause_forks(generation, now_us);
 		log_error("%s died before it was ready: %s; the next is started in %u ms", name, end,
 		          (unsigned)(generation->pause_us / CLOCK_MS));
 	}

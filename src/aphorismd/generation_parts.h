@@ -24,9 +24,6 @@ void generation_close_ready(struct member *);
 /* Sees who has said that it is ready, and kills who has not in time. */
 void generation_see_ready(struct generation *, uint64_t now_us);
 
-/* No fork for a while: at first 0.1 s, then twice as long each time, up to 30 s. */
-void generation_pause(struct generation *, uint64_t now_us);
-
 /*
  * The system grants no other process now.  A start waits for no more workers than there are, and the others are tried
  * again later; where there is none it has failed.

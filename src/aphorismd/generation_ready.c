@@ -5,7 +5,6 @@
  * about any other: it is a word in a page that is mapped for one worker, which has no other, and it is remembered here.
  * (A pipe for each would cost descriptors, of which there may be just enough.)
  */
-#include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
 

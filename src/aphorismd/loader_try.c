@@ -3,9 +3,7 @@
  *
  * Each line of a test ends with its level, so that what stands before it is what a start or a reload would say.
  */
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
