@@ -28,22 +28,16 @@
 #include "common/command.h"
 #include "common/log.h"
 
-enum { MOST_ROWS = 2000, LOOK_US = CLOCK_S };
+enum { MOST_ROWS = 2000 };
 
 /* ---- figures ---- */
 
 /* A view of the figures that print makes. */
 static void say_figures(unsigned client, void (*print)(const struct figures *, FILE *))
 {
-	struct figures figures;
-	char *text = NULL;
-	size_t len;
-	FILE *to = open_memstream(&text, &len);
+	char *text = status_text(print);
 
-	status_figures(&figures);
-	if (to)
-		print(&figures, to);
-	if (to && fclose(to) == 0)
+	if (text)
 		control_say_lines(client, text);
 	free(text);
 }
@@ -54,7 +48,7 @@ static void say_status(unsigned client)
 
 	control_say(client, "version " PACKAGE_VERSION);
 	control_say(client, "pid %d", (int)getpid());
-	control_say(client, "state %s", upgrade_is_done() ? "leaving" : wish_stopping() > 0 ? "stopping" :
+	control_say(client, "state %s", upgrade_is_done() ? "leaving" : wish.stopping > 0 ? "stopping" :
 	            !current ? "starting" : reload_is_under_way() ? "reloading" :
 	            upgrade_is_starting() ? "upgrading" :
 	            generations_old() || elder_is_there() ? "draining" : "serving");
@@ -250,30 +244,14 @@ static void say_lost_sockets(unsigned client)
 	}
 }
 
-/* What only this process knows of itself. */
-static void say_own_findings(unsigned client)
-{
-	char what[PATH_MAX + 64], mend[CONFIG_ADDRESS + 64];
-
-	if (setup_unconfined()[0] != '\0')
-		say_finding(&client, DOCTOR_WARNING, "process.sandbox", setup_unconfined(),
-		            "a kernel with Landlock and seccomp, a build with libseccomp");
-	doctor_check_user(setup_surroundings()->privileges, say_finding, &client);
-	setup_check_pidfile(say_finding, &client);
-	if (metrics_file_error() != 0) {
-		snprintf(what, sizeof what, "it can't be written: %s", strerror(metrics_file_error()));
-		metrics_file_mend(mend, sizeof mend);
-		say_finding(&client, DOCTOR_ERROR, "metrics.file", what, mend);
-	}
-}
-
 static void say_findings(unsigned client)
 {
 	const struct generation *current = generations_current();
 	struct doctor_facts facts;
 	struct figures figures;
 
-	say_own_findings(client);
+	setup_check(say_finding, &client);
+	metrics_file_check(say_finding, &client);
 	say_lost_sockets(client);
 	if (!current)
 		return;
@@ -339,7 +317,7 @@ static void drain(unsigned client, const char *name)
 		return;
 	}
 	/* the kernel may have told it alone of a connection: see worker_listens_no_more() */
-	wish_look(now_us + LOOK_US);
+	wish_look_on(now_us);
 	log_notice("worker %llu drains, as it was told to", number);
 	control_say(client, "draining %llu", number);
 	control_end(client, EX_OK);
@@ -350,7 +328,7 @@ static void reload(unsigned client, const char *argument)
 	(void)argument;
 	/* one that is under way may have read the files before they changed */
 	control_keep(client, CONTROL_RELOAD, reload_number());
-	wish_reload();
+	wish.reload = true;
 }
 
 static void upgrade(unsigned client, const char *argument)
@@ -370,7 +348,7 @@ static void stop(unsigned client, const char *now)
 	control_say(client, "stopping");
 	control_say(client, "end 0");
 	control_keep(client, CONTROL_EXIT, 0);
-	wish_stop(!now && wish_stopping() == 0 ? 1 : WISH_AT_ONCE);
+	wish_stop(!now && wish.stopping == 0 ? 1 : WISH_AT_ONCE);
 }
 
 /* ---- dispatch ---- */
@@ -407,7 +385,7 @@ void commands_obey(unsigned client, const char *line)
 	} else if ((upgrade_is_done() && command->until < COMMAND_EVER) ||
 	           (upgrade_is_starting() && command->until < COMMAND_UPGRADING)) {
 		refuse(client, EX_TEMPFAIL, "the daemon is being upgraded: ask again");
-	} else if (wish_stopping() > 0 && command->until < COMMAND_STOPPING) {
+	} else if (wish.stopping > 0 && command->until < COMMAND_STOPPING) {
 		refuse(client, EX_UNAVAILABLE, "the daemon is stopping");
 	} else if (handler->obey) {
 		handler->obey(client, argument);

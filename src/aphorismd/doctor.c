@@ -3,7 +3,6 @@
  */
 #include "aphorismd/doctor.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -342,14 +341,15 @@ static bool was_left(const struct folder *folder)
 	return left;
 }
 
-void doctor_check_pidfile(const char *path, int held, enum doctor_level grave, doctor_report *report, void *arg)
+void doctor_check_pidfile(const char *path, enum doctor_level grave, doctor_report *report, void *arg)
 {
 	struct doctor doctor = { .report = report, .arg = arg };
 	const char *refused = NULL;
+	bool held = pidfile_path()[0] != '\0';
 	struct folder folder;
 	struct stat st;
 
-	if (held >= 0 && !pidfile_is_ours(path, held)) {
+	if (pidfile_is_lost()) {
 		mend_by(&doctor, "rm %s, and restart the daemon", path);
 		find(&doctor, grave, "process.pidfile", "%s is not the file of this daemon any more", path);
 		return;
@@ -359,9 +359,9 @@ void doctor_check_pidfile(const char *path, int held, enum doctor_level grave, d
 	if (fstatat(folder.fd, folder.name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		refused = pidfile_refuses(&st);
 	if (refused) {
-		mend_by(&doctor, held < 0 ? "rm %s" : "rm %s, and restart the daemon", path);
+		mend_by(&doctor, held ? "rm %s, and restart the daemon" : "rm %s", path);
 		find(&doctor, grave, "process.pidfile", "%s: %s; a start or an upgrade refuses that", path, refused);
-	} else if (held < 0 && was_left(&folder)) {
+	} else if (!held && was_left(&folder)) {
 		mend_by(&doctor, "rm %s", path);
 		find(&doctor, DOCTOR_NOTE, "process.pidfile",
 		     "%s was left by a daemon that is gone; the next one replaces it", path);

@@ -47,10 +47,10 @@ void doctor_check_load(const struct config *, const struct figures *, doctor_rep
 void doctor_check_user(const struct privileges *, doctor_report *, void *arg);
 
 /*
- * The pidfile at that path: of the daemon that holds its descriptor, or before a start (held: -1) of one that has left
- * it.  The level is of one that a start would refuse.  May block as any look at a file may.
+ * The pidfile at that path: the one that this process keeps, or before a start that of a daemon that has left it.  The
+ * level is of one that a start would refuse.  May block as any look at a file may.
  */
-void doctor_check_pidfile(const char *path, int held, enum doctor_level, doctor_report *, void *arg);
+void doctor_check_pidfile(const char *path, enum doctor_level, doctor_report *, void *arg);
 
 /* Whether others than root, or whoever starts the daemon, may write to that file: for the loader, which reads it. */
 bool doctor_is_exposed(const char *path);

@@ -84,8 +84,6 @@ int elder_hear(char *line, size_t size)
 
 int elder_list(struct pollfd *fds)
 {
-	if (elder.fd < 0)
-		return 0;
 	*fds = (struct pollfd){ .fd = elder.fd, .events = POLLIN };
 	return 1;
 }

@@ -37,7 +37,7 @@ void elder_tell(bool error, const char *text);
  */
 int elder_hear(char *line, size_t size);
 
-/* Lists its socket, if it is there: returns 1 or 0. */
+/* Lists its socket; returns 1. */
 int elder_list(struct pollfd *);
 
 /* Closes it, in a child. */

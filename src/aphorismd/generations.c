@@ -3,12 +3,9 @@
  */
 #include "aphorismd/generations.h"
 
-#include <stddef.h>
-
+#include "aphorismd/part.h"
 #include "aphorismd/wish.h"
 #include "common/clock.h"
-
-enum { LATE_US = CLOCK_S };
 
 enum { NEXT, CURRENT, OLD };
 
@@ -67,28 +64,20 @@ void generations_fail_next(uint64_t now_us)
 	generations[NEXT] = NULL;
 }
 
-static bool discard(unsigned place)
+bool generations_discard(bool any)
 {
-	struct generation *generation = generations[place];
+	bool discarded = false;
 
-	if (!generation || !generation_is_gone(generation))
-		return false;
-	scoreboard_sum(generation->board, &before);
-	before.seated = 0;
-	generation_free(generation);
-	generations[place] = NULL;
-	return true;
-}
-
-bool generations_discard_old(void)
-{
-	return discard(OLD);
-}
-
-void generations_discard_all(void)
-{
-	for (unsigned i = 0; i < GENERATIONS; i++)
-		discard(i);
+	for (unsigned i = any ? NEXT : OLD; i < GENERATIONS; i++) {
+		if (!generations[i] || !generation_is_gone(generations[i]))
+			continue;
+		scoreboard_sum(generations[i]->board, &before);
+		before.seated = 0;
+		generation_free(generations[i]);
+		generations[i] = NULL;
+		discarded = true;
+	}
+	return discarded;
 }
 
 void generations_sum(struct scoreboard_totals *totals)
@@ -99,16 +88,25 @@ void generations_sum(struct scoreboard_totals *totals)
 			scoreboard_sum(generations[i]->board, totals);
 }
 
-uint64_t generations_due_us(void)
+void generations_forget(const struct generation *kept)
 {
-	uint64_t now_us = clock_now_us(), due_us = UINT64_MAX;
+	for (unsigned i = 0; i < GENERATIONS; i++)
+		if (generations[i] != kept)
+			generation_free(generations[i]);
+}
+
+/* ---- as the loop asks ---- */
+
+static uint64_t due_us(void)
+{
+	uint64_t now_us = clock_now_us(), first_us = UINT64_MAX;
 
 	for (unsigned i = 0; i < GENERATIONS; i++) {
 		uint64_t own_us = generations[i] ? generation_due_us(generations[i], now_us) : UINT64_MAX;
 
-		due_us = own_us < due_us ? own_us : due_us;
+		first_us = own_us < first_us ? own_us : first_us;
 	}
-	return due_us;
+	return first_us;
 }
 
 /*
@@ -118,10 +116,13 @@ uint64_t generations_due_us(void)
  */
 static void look_at_listeners(const struct generation *generation, uint64_t now_us)
 {
-	wish_look(generation->plan.makes & SANDBOX_ORDERS ? now_us + LATE_US : 0);
+	if (generation->plan.makes & SANDBOX_ORDERS)
+		wish_look_on(now_us);
+	else
+		wish_look();
 }
 
-bool generations_reaped(pid_t pid, int status, uint64_t now_us)
+static bool reaped(pid_t pid, int status, uint64_t now_us)
 {
 	bool known = false;
 
@@ -134,16 +135,11 @@ bool generations_reaped(pid_t pid, int status, uint64_t now_us)
 	return known;
 }
 
-void generations_tend(uint64_t now_us)
+static void tend(uint64_t now_us)
 {
 	for (unsigned i = 0; i < GENERATIONS; i++)
 		if (generations[i])
 			generation_tend(generations[i], now_us);
 }
 
-void generations_forget(const struct generation *kept)
-{
-	for (unsigned i = 0; i < GENERATIONS; i++)
-		if (generations[i] != kept)
-			generation_free(generations[i]);
-}
+const struct part part_generations = { .due_us = due_us, .reaped = reaped, .tend = tend };

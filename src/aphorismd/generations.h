@@ -31,17 +31,11 @@ void generations_replace(void);
 /* The next one can't start: it is killed, and goes the way of the old one, of which there is none before. */
 void generations_fail_next(uint64_t now_us);
 
-/* True if the old one has left; it is NULL now.  The second: all that have left, when no other will come. */
-bool generations_discard_old(void);
-void generations_discard_all(void);
+/* Discards the old one, or any, if it has left.  Returns whether one has. */
+bool generations_discard(bool any);
 
 /* Adds up what all of them have counted since the start. */
 void generations_sum(struct scoreboard_totals *);
-
-/* What the loop asks for: when something is due (UINT64_MAX for never); whose child was reaped; what is due now. */
-uint64_t generations_due_us(void);
-bool generations_reaped(pid_t, int wait_status, uint64_t now_us);
-void generations_tend(uint64_t now_us);
 
 /* Unmaps, in a worker, all but its own: what it kept, their table above all, would live as long as it does. */
 void generations_forget(const struct generation *);

@@ -4,8 +4,6 @@
  * It starts as any other does, but for what is the elder's still: files, queues, the service manager's ear.  When the
  * elder ends without a word this is nobody else's, and the heir takes it.
  */
-#include "aphorismd/heir.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,19 +15,21 @@
 #include "aphorismd/generations.h"
 #include "aphorismd/listeners.h"
 #include "aphorismd/notify.h"
+#include "aphorismd/part.h"
+#include "aphorismd/pidfile.h"
 #include "aphorismd/setup.h"
 #include "aphorismd/status.h"
 #include "aphorismd/wish.h"
-#include "common/clock.h"
 #include "common/log.h"
 
-enum { LATE_US = CLOCK_S };
-
-static bool speaks;                       /* to the service manager, in the elder's place */
+static struct {
+	bool claimed;                     /* it has asked for what the elder has */
+	bool speaks;                      /* to the service manager, in the elder's place */
+} heir;
 
 static void speak(void)
 {
-	speaks = true;
+	heir.speaks = true;
 	notify_open();
 	status_notify_ready(false);
 }
@@ -39,8 +39,8 @@ static void inherit(void)
 	elder_succeed();
 	listeners_own();
 	control_own();
-	if (!setup_write_pidfile())
-		log_error("pidfile %s: %s", setup_pidfile_path(), strerror(errno));
+	if (!pidfile_write())
+		log_error("pidfile %s: %s", pidfile_path(), strerror(errno));
 	if (!setup_options()->foreground)
 		setup_detach();
 	log_notice("upgraded: process %d, version " PACKAGE_VERSION ", has taken the place of process %d",
@@ -49,12 +49,11 @@ static void inherit(void)
 	atomic_store(&generations_current()->board->shared->has_heir, false);
 }
 
-void heir_claim(void)
+static void claim(void)
 {
 	char line[64];
 
-	if (!elder_is_owner())
-		return;
+	heir.claimed = true;
 	if (!elder_is_there()) {
 		inherit();
 		speak();
@@ -64,39 +63,33 @@ void heir_claim(void)
 	elder_say(line);
 }
 
-/* What the elder's workers were told of is not known. */
-static void have_workers_look(uint64_t now_us)
-{
-	wish_look(now_us + LATE_US);
-}
-
 static void take_line(const char *line, uint64_t now_us)
 {
-	bool may_become = elder_is_owner() && wish_stopping() == 0;
+	bool may_become = elder_is_owner() && wish.stopping == 0;
 
 	if (strcmp(line, "yours") == 0 && may_become)
 		inherit();
 	else if (strcmp(line, "speak") == 0)
 		speak();
 	else if (strcmp(line, "look") == 0)
-		have_workers_look(now_us);
+		wish_look_on(now_us);
 	else if (strcmp(line, "no") == 0 && may_become)
 		wish_stop(1);
 }
 
 static void elder_has_gone(uint64_t now_us)
 {
-	if (wish_stopping() > 0)
+	if (wish.stopping > 0)
 		return;
 	if (elder_is_owner() && generations_current())
 		inherit();
-	if (!elder_is_owner() && !speaks)
+	if (!elder_is_owner() && !heir.speaks)
 		speak();          /* it may have died between our last word and its own */
 	listeners_set_blocking();
-	have_workers_look(now_us);
+	wish_look_on(now_us);     /* what its workers were told of is not known */
 }
 
-void heir_hear(uint64_t now_us)
+static void hear(uint64_t now_us)
 {
 	char line[64];
 	int heard = elder_hear(line, sizeof line);
@@ -106,3 +99,13 @@ void heir_hear(uint64_t now_us)
 	else if (heard < 0)
 		elder_has_gone(now_us);
 }
+
+/* Our first generation serves. */
+static void tend(uint64_t now_us)
+{
+	(void)now_us;
+	if (!heir.claimed && elder_is_owner() && generations_current())
+		claim();
+}
+
+const struct part part_heir = { .list = elder_list, .hear = hear, .tend = tend, .forget = elder_forget };

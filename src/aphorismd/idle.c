@@ -1,10 +1,9 @@
 /*
- * idle.c - the end of a daemon that nobody needs for the moment, and that the next client starts again.
+ * idle.c - the end for want of clients, where whoever lent the sockets starts the daemon again.
  */
-#include "aphorismd/idle.h"
-
 #include "aphorismd/elder.h"
 #include "aphorismd/generations.h"
+#include "aphorismd/part.h"
 #include "aphorismd/reload.h"
 #include "aphorismd/setup.h"
 #include "aphorismd/upgrade.h"
@@ -31,12 +30,12 @@ static uint64_t limit_us(const struct generation *current)
 	return (uint64_t)(setup_options()->inetd ? config->inetd_idle_us : config->activation_idle_us);
 }
 
-uint64_t idle_due_us(void)
+static uint64_t due_us(void)
 {
 	return limit_us(generations_current()) > 0 ? idle.look_us : UINT64_MAX;
 }
 
-void idle_tend(uint64_t now_us)
+static void tend(uint64_t now_us)
 {
 	const struct generation *current = generations_current();
 	uint64_t limit = limit_us(current), end_us;
@@ -62,3 +61,5 @@ void idle_tend(uint64_t now_us)
 	log_notice("no client for %s: the daemon ends until there is one", units_format_duration(text, (int64_t)limit));
 	wish_stop(1);
 }
+
+const struct part part_idle = { .serves = true, .due_us = due_us, .tend = tend };

@@ -10,8 +10,8 @@ aphorismd_SOURCES = \
 	%D%/generation_deaths.c \
 	%D%/generation_ready.c \
 	%D%/generations.c %D%/generations.h \
-	%D%/heir.c %D%/heir.h \
-	%D%/idle.c %D%/idle.h \
+	%D%/heir.c \
+	%D%/idle.c \
 	%D%/image.c %D%/image.h \
 	%D%/inetd.c %D%/inetd.h \
 	%D%/inherited.c %D%/inherited.h \
@@ -23,15 +23,14 @@ aphorismd_SOURCES = \
 	%D%/metrics_file.c %D%/metrics_file.h \
 	%D%/notify.c %D%/notify.h \
 	%D%/options.c %D%/options.h \
+	%D%/part.h \
 	%D%/pidfile.c %D%/pidfile.h \
 	%D%/privileges.c %D%/privileges.h \
-	%D%/queues.c %D%/queues.h \
 	%D%/reload.c %D%/reload.h \
 	%D%/report.c %D%/report.h \
 	%D%/servant.c %D%/servant.h \
 	%D%/servant_look.c \
 	%D%/setup.c %D%/setup.h \
-	%D%/shut.c %D%/shut.h \
 	%D%/starter.c %D%/starter.h \
 	%D%/status.c %D%/status.h \
 	%D%/supervisor.c %D%/supervisor.h \
@@ -39,6 +38,7 @@ aphorismd_SOURCES = \
 	%D%/unit.c %D%/unit.h \
 	%D%/upgrade.c %D%/upgrade.h \
 	%D%/upgrade_talk.c %D%/upgrade_talk.h \
+	%D%/watch.c \
 	%D%/wish.c %D%/wish.h
 aphorismd_LDADD = libmodels.a libserver.a libprotocol.a libcommon.a $(LIBCONFIG_LIBS) $(SECCOMP_LIBS) $(LIBURING_LIBS) \
 	$(JANSSON_LIBS)

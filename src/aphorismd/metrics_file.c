@@ -1,5 +1,7 @@
 /*
- * metrics_file.c - the metrics in a file, for a monitor that reads files.
+ * metrics_file.c - the metrics in a file, at times and at once after a reload.
+ *
+ * A process of its own writes it: a file system may keep whoever writes waiting.
  */
 #include "aphorismd/metrics_file.h"
 
@@ -15,6 +17,7 @@
 
 #include "aphorismd/elder.h"
 #include "aphorismd/generations.h"
+#include "aphorismd/part.h"
 #include "aphorismd/setup.h"
 #include "aphorismd/status.h"
 #include "common/clock.h"
@@ -44,8 +47,9 @@ static const char *find_path(void)
  * Whoever reads the file sees all of the old one or all of the new one.  Returns 0, or an errno; in a process that ends
  * with that.
  */
-static int replace(const char *path, const char *text, size_t len)
+static int replace(const char *path, const char *text)
 {
+	size_t len = strlen(text);
 	char next[PATH_MAX + 8];
 	struct folder folder;
 	struct stat st;
@@ -73,33 +77,15 @@ static int replace(const char *path, const char *text, size_t len)
 	return error;
 }
 
-/* NULL with errno; to be freed. */
-static char *render(size_t *len)
-{
-	struct figures figures;
-	char *text = NULL;
-	FILE *to = open_memstream(&text, len);
-
-	if (!to)
-		return NULL;
-	status_figures(&figures);
-	figures_print_metrics(&figures, to);
-	if (fclose(to) == 0)
-		return text;
-	free(text);
-	return NULL;
-}
-
 static void begin(const char *path, uint64_t now_us)
 {
 	static struct log_limit limit;
-	size_t len;
-	char *text = render(&len);
+	char *text = status_text(figures_print_metrics);
 	pid_t pid = text ? fork() : -1;
 
 	if (pid == 0) {
 		compat_close_from(STDERR_FILENO + 1);     /* it may outlive us, and is to hold no listener */
-		_exit(privileges_keep_none() ? replace(path, text, len) : errno);
+		_exit(privileges_keep_none() ? replace(path, text) : errno);
 	}
 	if (pid < 0)
 		log_limited(&limit, LOG_WARNING, "metrics.file: can't write %s: %s", path, strerror(errno));
@@ -117,7 +103,7 @@ static void renew(void)
 		metrics.due_us = 0;
 }
 
-bool metrics_file_reaped(pid_t pid, int status, uint64_t now_us)
+static bool reaped(pid_t pid, int status, uint64_t now_us)
 {
 	static struct log_limit limit;
 	const char *path = find_path();
@@ -136,31 +122,40 @@ bool metrics_file_reaped(pid_t pid, int status, uint64_t now_us)
 	return true;
 }
 
-int metrics_file_error(void)
-{
-	return metrics.error;
-}
-
-void metrics_file_mend(char *mend, size_t size)
+/* A file in the folder of the control socket: we have made that already, and the units let us write to it. */
+static void mend(char *to, size_t size)
 {
 	const char *path = find_path(), *control = setup_control_path(), *slash = strrchr(control, '/');
 	int len = slash ? (int)(slash - control) : 0;
 	bool is_there = path && strncmp(path, control, (size_t)len + 1) == 0 && !strchr(path + len + 1, '/');
 
 	if (metrics.error == ENOSPC || metrics.error == EDQUOT)
-		snprintf(mend, size, "room in its file system");
+		snprintf(to, size, "room in its file system");
 	else if (slash && !is_there)
-		snprintf(mend, size, "metrics = { file = \"%.*s/aphorismd.prom\"; };", len, control);
+		snprintf(to, size, "metrics = { file = \"%.*s/aphorismd.prom\"; };", len, control);
 	else
-		snprintf(mend, size, "a folder that whoever starts the daemon may write to");
+		snprintf(to, size, "a folder that whoever starts the daemon may write to");
 }
 
-uint64_t metrics_file_due_us(void)
+void metrics_file_check(doctor_report *report, void *arg)
+{
+	char what[128], mended[CONFIG_ADDRESS + 64];
+
+	if (metrics.error == 0)
+		return;
+	snprintf(what, sizeof what, "it can't be written: %s", strerror(metrics.error));
+	mend(mended, sizeof mended);
+	report(arg, DOCTOR_ERROR, "metrics.file", what, mended);
+}
+
+/* ---- as the loop asks ---- */
+
+static uint64_t due_us(void)
 {
 	return metrics.pid > 0 || find_path() ? metrics.due_us : UINT64_MAX;
 }
 
-void metrics_file_tend(uint64_t now_us)
+static void tend(uint64_t now_us)
 {
 	const struct generation *current = generations_current();
 	const char *path = find_path();
@@ -178,3 +173,5 @@ void metrics_file_tend(uint64_t now_us)
 		begin(path, now_us);
 	}
 }
+
+const struct part part_metrics_file = { .serves = true, .due_us = due_us, .reaped = reaped, .tend = tend };

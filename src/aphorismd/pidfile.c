@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,18 +19,33 @@
 
 enum { TRIES = 100 };
 
-bool pidfile_is_ours(const char *path, int fd)
+static struct {
+	char path[PATH_MAX];              /* "": there is none */
+	int fd;
+} pidfile = { .fd = -1 };
+
+const char *pidfile_path(void)
+{
+	return pidfile.path;
+}
+
+static bool is_at(const char *path, int fd)
 {
 	struct stat there, ours;
 	struct folder folder;
-	bool is_ours;
+	bool is_there;
 
 	if (!folder_open(&folder, path))
 		return false;
-	is_ours = fstatat(folder.fd, folder.name, &there, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &ours) == 0 &&
-	          there.st_dev == ours.st_dev && there.st_ino == ours.st_ino;
+	is_there = fstatat(folder.fd, folder.name, &there, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &ours) == 0 &&
+	           there.st_dev == ours.st_dev && there.st_ino == ours.st_ino;
 	folder_close(&folder);
-	return is_ours;
+	return is_there;
+}
+
+bool pidfile_is_lost(void)
+{
+	return pidfile.fd >= 0 && !is_at(pidfile.path, pidfile.fd);
 }
 
 const char *pidfile_refuses(const struct stat *file)
@@ -40,15 +56,7 @@ const char *pidfile_refuses(const struct stat *file)
 	       file->st_mode & (S_IWGRP | S_IWOTH) ? "others may write to it" : NULL;
 }
 
-static int fail(char *reason, const char *path, const char *why, int fd)
-{
-	snprintf(reason, PIDFILE_REASON, "pidfile %s: %s", path, why);
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
-bool pidfile_write(int fd)
+static bool put_number(int fd)
 {
 	char text[32];
 	int len = snprintf(text, sizeof text, "%d\n", (int)getpid());
@@ -57,13 +65,9 @@ bool pidfile_write(int fd)
 	return pwrite(fd, text, (size_t)len, 0) == len && ftruncate(fd, len) == 0;
 }
 
-static int write_first(int fd, const char *path, char *reason)
+bool pidfile_write(void)
 {
-	if (pidfile_write(fd))
-		return fd;
-	fail(reason, path, strerror(errno), -1);
-	pidfile_remove(path, fd);         /* on a full disk: one that names nobody would only mislead */
-	return -1;
+	return pidfile.fd < 0 || put_number(pidfile.fd);
 }
 
 /* Asked of the kernel, since the number in the file may be anything: who else holds a part of it; 0 for nobody. */
@@ -115,7 +119,40 @@ static int open_file(const char *path)
 	return fd;
 }
 
-int pidfile_lock(const char *path, pid_t elder, char *reason)
+/* If it is still ours, and nobody else's as well. */
+static void take_away(const char *path, int fd)
+{
+	struct folder folder;
+	struct stat ours;
+
+	if (other_owner(fd, 0, 0) == 0 && fstat(fd, &ours) == 0 && folder_open(&folder, path)) {
+		folder_remove(&folder, ours.st_dev, ours.st_ino);
+		folder_close(&folder);
+	}
+	close(fd);
+}
+
+static bool fail(char *reason, const char *path, const char *why, int fd)
+{
+	snprintf(reason, PIDFILE_REASON, "pidfile %s: %s", path, why);
+	if (fd >= 0)
+		close(fd);
+	return false;
+}
+
+static bool keep(const char *path, int fd, bool writes, char *reason)
+{
+	if (writes && !put_number(fd)) {
+		fail(reason, path, strerror(errno), -1);
+		take_away(path, fd);      /* on a full disk: one that names nobody would only mislead */
+		return false;
+	}
+	snprintf(pidfile.path, sizeof pidfile.path, "%s", path);
+	pidfile.fd = fd;
+	return true;
+}
+
+bool pidfile_lock(const char *path, pid_t elder, char *reason)
 {
 	const char *refused;
 	struct stat st;
@@ -137,23 +174,23 @@ int pidfile_lock(const char *path, pid_t elder, char *reason)
 				snprintf(why, sizeof why, "aphorismd is already running, process %d", (int)owner);
 			return fail(reason, path, why, fd);
 		}
-		if (pidfile_is_ours(path, fd))
-			return elder ? fd : write_first(fd, path, reason);
+		if (is_at(path, fd))
+			return keep(path, fd, !elder, reason);
 		close(fd);        /* its owner removed it between our open and our lock: once more */
 	}
 	return fail(reason, path, "it keeps vanishing", -1);
 }
 
-void pidfile_remove(const char *path, int fd)
+void pidfile_leave(void)
 {
-	struct folder folder;
-	struct stat ours;
+	if (pidfile.fd >= 0)
+		take_away(pidfile.path, pidfile.fd);
+	pidfile.path[0] = '\0';
+	pidfile.fd = -1;
+}
 
-	if (fd < 0)
-		return;
-	if (other_owner(fd, 0, 0) == 0 && fstat(fd, &ours) == 0 && folder_open(&folder, path)) {
-		folder_remove(&folder, ours.st_dev, ours.st_ino);
-		folder_close(&folder);
-	}
-	close(fd);
+void pidfile_forget(void)
+{
+	if (pidfile.fd >= 0)
+		close(pidfile.fd);
 }

@@ -13,22 +13,28 @@ enum { PIDFILE_REASON = 256 };
 /*
  * Creates and locks the pidfile, and unless we take somebody's place writes it; to be called after the last fork, since
  * the lock belongs to the process.  elder: 0, or the process whose place we take: then the file may be its, which keeps
- * its lock.  Returns a descriptor to keep open for life, or -1 with the reason; then what is there is as it was.
+ * its lock.  It is kept until pidfile_leave().  False with the reason; then what is there is as it was.
  */
-int pidfile_lock(const char *path, pid_t elder, char *reason);
+bool pidfile_lock(const char *path, pid_t elder, char *reason);
+
+/* Where the one is that we keep; "" where there is none. */
+const char *pidfile_path(void);
+
+/* Writes our number, where we keep one.  False with errno. */
+bool pidfile_write(void);
+
+/* Whether what lies at its path is another file than the one that we keep. */
+bool pidfile_is_lost(void);
 
 /*
  * Why a file must not be taken for the pidfile, as it may be somebody else's, or his in part; NULL when it may be.
  */
 const char *pidfile_refuses(const struct stat *);
 
-/* Writes our number.  False with errno. */
-bool pidfile_write(int fd);
-
-/* Is what lies at that path the file that is locked? */
-bool pidfile_is_ours(const char *path, int fd);
-
 /* Removes it if it is still ours, and nobody else's as well, and lets go of the lock. */
-void pidfile_remove(const char *path, int fd);
+void pidfile_leave(void);
+
+/* Closes it, in a child. */
+void pidfile_forget(void);
 
 #endif

@@ -28,10 +28,10 @@
 #include "aphorismd/control.h"
 #include "aphorismd/elder.h"
 #include "aphorismd/generations.h"
-#include "aphorismd/heir.h"
 #include "aphorismd/listeners.h"
 #include "aphorismd/loader.h"
 #include "aphorismd/notify.h"
+#include "aphorismd/part.h"
 #include "aphorismd/report.h"
 #include "aphorismd/setup.h"
 #include "aphorismd/status.h"
@@ -261,7 +261,6 @@ static void replace_generation(uint64_t now_us)
 	}
 	end_reload(0);
 	release_launcher();
-	heir_claim();
 }
 
 static void discard_next(void)
@@ -297,26 +296,36 @@ void reload_cancel(void)
 
 /* ---- as the loop asks ---- */
 
-int reload_list(struct pollfd *fds)
+static bool is_heard(void)
 {
-	if (reload.loader.lines < 0 || reload.step != STEP_LOADS || reload.loader.ended)
-		return 0;
-	*fds = (struct pollfd){ .fd = reload.loader.lines, .events = POLLIN };
+	return reload.step == STEP_LOADS && !reload.loader.ended;
+}
+
+static int list(struct pollfd *fds)
+{
+	*fds = (struct pollfd){ .fd = is_heard() ? reload.loader.lines : -1, .events = POLLIN };
 	return 1;
 }
 
-uint64_t reload_due_us(void)
+static void hear(uint64_t now_us)
 {
-	uint64_t due_us = reload.reopen_us > 0 ? reload.reopen_us : UINT64_MAX;
-
-	if (reload.loader.pid > 0 && reload.loader.deadline_us < due_us)
-		due_us = reload.loader.deadline_us;
-	if (reload.step == STEP_WAITS && !generations_current() && reload.bind_us < due_us)
-		due_us = reload.bind_us;
-	return due_us;
+	(void)now_us;
+	if (is_heard())
+		loader_read(&reload.loader);
 }
 
-bool reload_reaped(pid_t pid, int status, uint64_t now_us)
+static uint64_t due_us(void)
+{
+	uint64_t first_us = reload.reopen_us > 0 ? reload.reopen_us : UINT64_MAX;
+
+	if (reload.loader.pid > 0 && reload.loader.deadline_us < first_us)
+		first_us = reload.loader.deadline_us;
+	if (reload.step == STEP_WAITS && !generations_current() && reload.bind_us < first_us)
+		first_us = reload.bind_us;
+	return first_us;
+}
+
+static bool reaped(pid_t pid, int status, uint64_t now_us)
 {
 	(void)now_us;
 	if (pid != reload.loader.pid)
@@ -325,20 +334,13 @@ bool reload_reaped(pid_t pid, int status, uint64_t now_us)
 	return true;
 }
 
-void reload_hear(uint64_t now_us)
-{
-	(void)now_us;
-	if (reload.step == STEP_LOADS && !reload.loader.ended)
-		loader_read(&reload.loader);
-}
-
-void reload_tend(uint64_t now_us)
+static void tend(uint64_t now_us)
 {
 	struct generation *next;
 
 	if (reload.reopen_us > 0 && now_us >= reload.reopen_us) {
 		reload.reopen_us = 0;
-		wish_reload();
+		wish.reload = true;
 	}
 	loader_check(&reload.loader, now_us);
 	if (reload.step == STEP_LOADS && reload.loader.ended)
@@ -356,8 +358,12 @@ void reload_tend(uint64_t now_us)
 		discard_next();
 }
 
-void reload_forget(void)
+static void forget(void)
 {
 	loader_forget(&reload.loader);
 	image_unmap(&reload.image);
 }
+
+const struct part part_reload = {
+	.serves = true, .list = list, .due_us = due_us, .hear = hear, .reaped = reaped, .tend = tend, .forget = forget,
+};

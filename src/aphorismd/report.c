@@ -34,10 +34,17 @@ void report_begin(void)
 	report.reason[0] = '\0';
 }
 
-static void keep_reason(const char *reason)
+/* Before the daemon serves somebody waits for it to. */
+static void say(bool error, const char *before, const char *text)
 {
-	if (report.reason[0] == '\0')
-		snprintf(report.reason, sizeof report.reason, "%s", reason);
+	log_message(error ? LOG_ERR : LOG_NOTICE, "%s", text);
+	if (error && report.reason[0] == '\0')
+		snprintf(report.reason, sizeof report.reason, "%s", text);
+	if (generations_current())
+		return;
+	if (report.to_syslog)
+		plain_say(stderr, "%s%s", before, text);
+	elder_tell(error, text);
 }
 
 void report_complain(int status, const char *format, ...)
@@ -48,27 +55,15 @@ void report_complain(int status, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
-	log_error("%s", log_clean(text));
-	keep_reason(text);
-	if (generations_current())
-		return;
-	if (report.to_syslog)
-		plain_say(stderr, "aphorismd: %s", text);
-	elder_tell(true, text);
-	report.status = status;
+	say(true, "aphorismd: ", log_clean(text));
+	if (!generations_current())
+		report.status = status;
 }
 
 static void tell(void *nothing, bool error, const char *line)
 {
 	(void)nothing;
-	log_message(error ? LOG_ERR : LOG_NOTICE, "%s", line);
-	if (error)
-		keep_reason(line);
-	if (generations_current())
-		return;
-	if (report.to_syslog)
-		plain_say(stderr, "%s", line);
-	elder_tell(error, line);
+	say(error, "", line);
 }
 
 void report_tell(const char *text)

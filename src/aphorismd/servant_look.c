@@ -317,7 +317,7 @@ static void look_at_pidfile(const struct look *look)
 	const struct config *config = look->config;
 
 	if (config->pidfile[0] && (config->set.pidfile || (geteuid() == 0 && access(config->pidfile, F_OK) == 0)))
-		doctor_check_pidfile(config->pidfile, -1, look->grave, look->report, look->arg);
+		doctor_check_pidfile(config->pidfile, look->grave, look->report, look->arg);
 }
 
 static void look_around(const struct look *look)

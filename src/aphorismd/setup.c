@@ -25,12 +25,12 @@
 
 static struct {
 	const struct options *options;
-	int launcher, pidfile, elder_control;
-	char pidfile_path[PATH_MAX], control_path[CONFIG_ADDRESS];
+	int launcher, elder_control;
+	char control_path[CONFIG_ADDRESS];
 	struct privileges privileges;
 	struct surroundings surroundings;
 	char unconfined[SANDBOX_REASON];
-} setup = { .launcher = -1, .pidfile = -1, .elder_control = -1 };
+} setup = { .launcher = -1, .elder_control = -1 };
 
 /* The children of a fork worker that died are to come to us, so that none is lost from sight; and so the starter's. */
 static bool adopt_orphans(void)
@@ -107,16 +107,13 @@ static bool place(char *to, size_t size, const char *value, bool is_set, const c
 
 static int lock_pidfile(const struct config *config)
 {
-	char reason[PIDFILE_REASON];
+	char path[PATH_MAX], reason[PIDFILE_REASON];
 
 	if (setup.options->inetd || (setup.options->foreground && !config->set.pidfile))
 		return 0;
-	if (!place(setup.pidfile_path, sizeof setup.pidfile_path, config->pidfile, config->set.pidfile, "aphorismd.pid",
-	           "pidfile"))
+	if (!place(path, sizeof path, config->pidfile, config->set.pidfile, "aphorismd.pid", "pidfile"))
 		return EX_CANTCREAT;
-	if (setup.pidfile_path[0] == '\0')
-		return 0;
-	if ((setup.pidfile = pidfile_lock(setup.pidfile_path, elder_pid(), reason)) >= 0)
+	if (path[0] == '\0' || pidfile_lock(path, elder_pid(), reason))
 		return 0;
 	report_complain(EX_CANTCREAT, "%s", reason);
 	return EX_CANTCREAT;
@@ -202,34 +199,17 @@ const char *setup_control_path(void)
 	return setup.control_path;
 }
 
-const char *setup_unconfined(void)
+void setup_check(doctor_report *report, void *arg)
 {
-	return setup.unconfined;
+	if (setup.unconfined[0] != '\0')
+		report(arg, DOCTOR_WARNING, "process.sandbox", setup.unconfined,
+		       "a kernel with Landlock and seccomp, a build with libseccomp");
+	doctor_check_user(&setup.privileges, report, arg);
+	if (pidfile_path()[0] != '\0')
+		doctor_check_pidfile(pidfile_path(), DOCTOR_ERROR, report, arg);
 }
 
-/* ---- what it holds ---- */
-
-bool setup_write_pidfile(void)
-{
-	return setup.pidfile < 0 || pidfile_write(setup.pidfile);
-}
-
-const char *setup_pidfile_path(void)
-{
-	return setup.pidfile_path;
-}
-
-void setup_leave_pidfile(void)
-{
-	pidfile_remove(setup.pidfile_path, setup.pidfile);
-	setup.pidfile = -1;
-}
-
-void setup_check_pidfile(doctor_report *report, void *arg)
-{
-	if (setup.pidfile >= 0)
-		doctor_check_pidfile(setup.pidfile_path, setup.pidfile, DOCTOR_ERROR, report, arg);
-}
+/* ---- the launcher ---- */
 
 void setup_detach(void)
 {
@@ -261,8 +241,7 @@ int setup_close(void)
 
 void setup_forget(void)
 {
-	if (setup.pidfile >= 0)
-		close(setup.pidfile);
+	pidfile_forget();
 	if (setup.launcher >= 0 || (elder_is_there() && !setup.options->foreground))
 		setup_detach();
 	if (setup.launcher >= 0)

@@ -35,14 +35,8 @@ struct listener_owner setup_owner(void);
 /* The path of the control socket; "" where there is none. */
 const char *setup_control_path(void);
 
-/* What is lacking in the sandbox, if that is wanted; else "". */
-const char *setup_unconfined(void);
-
-/* The pidfile, where there is one: puts our number into it (false with errno); lets go of it; examines it. */
-bool setup_write_pidfile(void);
-const char *setup_pidfile_path(void);
-void setup_leave_pidfile(void);
-void setup_check_pidfile(doctor_report *, void *arg);
+/* What is amiss with sandbox, user and pidfile. */
+void setup_check(doctor_report *, void *arg);
 
 /* Nothing holds the terminal of whoever started us any longer. */
 void setup_detach(void);

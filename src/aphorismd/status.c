@@ -4,6 +4,7 @@
 #include "aphorismd/status.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "aphorismd/generations.h"
@@ -71,6 +72,23 @@ void status_figures(struct figures *figures)
 	figures->refused = scoreboard_refused(&figures->totals);
 	figures->reloads = status.reloads > 0 ? status.reloads - 1 : 0;
 	figures->failed_reloads = status.failed_reloads;
+}
+
+char *status_text(void (*print)(const struct figures *, FILE *))
+{
+	struct figures figures;
+	char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+
+	if (!to)
+		return NULL;
+	status_figures(&figures);
+	print(&figures, to);
+	if (fclose(to) == 0)
+		return text;
+	free(text);
+	return NULL;
 }
 
 void status_log(void)

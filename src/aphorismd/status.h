@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "metrics/figures.h"
 
@@ -18,6 +19,9 @@ uint32_t status_reloads(void);
 
 /* All that there is to show, at this moment. */
 void status_figures(struct figures *);
+
+/* The same as a function of figures.h prints it, to be freed; NULL with errno. */
+char *status_text(void (*print)(const struct figures *, FILE *));
 
 /* To the log, as a line. */
 void status_log(void);

@@ -2,14 +2,12 @@
  * supervisor.c - the loop that everything happens in.
  *
  * It waits for all events in one place; signals come through a descriptor, so no handler runs in this process.  What
- * happens then is the business of its parts: each has a file, a state, and a row in the table below.
+ * happens then is the business of its parts: each has a file, a state, and a row (see part.h) in the table below.
  */
 #include "aphorismd/supervisor.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -20,16 +18,13 @@
 #include "aphorismd/control.h"
 #include "aphorismd/elder.h"
 #include "aphorismd/generations.h"
-#include "aphorismd/heir.h"
-#include "aphorismd/idle.h"
 #include "aphorismd/listeners.h"
-#include "aphorismd/metrics_file.h"
 #include "aphorismd/notify.h"
-#include "aphorismd/queues.h"
+#include "aphorismd/part.h"
+#include "aphorismd/pidfile.h"
 #include "aphorismd/reload.h"
 #include "aphorismd/report.h"
 #include "aphorismd/setup.h"
-#include "aphorismd/shut.h"
 #include "aphorismd/status.h"
 #include "aphorismd/told.h"
 #include "aphorismd/upgrade.h"
@@ -40,24 +35,12 @@
 
 enum { LONGEST_WAIT_MS = 60 * 1000, UNDER_WAY_MS = 500 };
 
-/* What the loop asks a part for; it may lack any of these. */
-struct part {
-	bool serves;                                      /* and nothing else: see is_asked() */
-	int (*list)(struct pollfd *);                     /* what to poll for; returns how many */
-	void (*see)(const struct pollfd *, int count);    /* what came of these */
-	uint64_t (*due_us)(void);                         /* when to wake at the latest */
-	void (*hear)(uint64_t now_us);                    /* takes what others have told it */
-	bool (*reaped)(pid_t, int wait_status, uint64_t now_us);          /* true: it was a child of its own */
-	void (*tend)(uint64_t now_us);                    /* moves on whatever can move on */
-	void (*forget)(void);                             /* in a worker: closes and unmaps */
-};
-
-static int signals = -1;
+static int signal_fd = -1;
 
 /* Our workers are going, and nothing else is to be begun. */
 static bool is_leaving(void)
 {
-	return wish_stopping() > 0 || upgrade_is_done();
+	return wish.stopping > 0 || upgrade_is_done();
 }
 
 /* ---- wishes ---- */
@@ -69,18 +52,19 @@ static void stop(uint64_t now_us)
 	enum worker_signal gently = elder_is_owner() && elder_is_there() ? SIGNAL_DRAIN : SIGNAL_STOP;
 	bool has_heir = upgrade_is_done();        /* then our workers are leaving as they should */
 
+	wish.stop = false;
 	if (!said)
 		notify_say("STOPPING=1\n", "%s", report_status() != 0 ? report_reason() : "stopping");
 	said = true;
 	reload_cancel();
 	upgrade_cancel(now_us);
 	for (unsigned i = 0; i < GENERATIONS; i++) {
-		if (generations_at(i) && wish_stopping() == WISH_AT_ONCE)
+		if (generations_at(i) && wish.stopping == WISH_AT_ONCE)
 			generation_kill(generations_at(i), now_us);
 		else if (generations_at(i) && !has_heir)
 			generation_end(generations_at(i), gently, now_us);
 	}
-	if (wish_stopping() < WISH_AT_ONCE && !has_heir)
+	if (wish.stopping < WISH_AT_ONCE && !has_heir)
 		log_notice("stopping");
 	control_happened(CONTROL_RELOAD, UINT32_MAX, "error the daemon is stopping\n", EX_UNAVAILABLE);
 }
@@ -89,19 +73,19 @@ static void reload(void)
 {
 	if (!is_leaving() && (reload_is_under_way() || upgrade_is_under_way()))
 		return;           /* it is kept */
-	wish_take_reload();
+	wish.reload = false;
 	if (upgrade_is_done())
 		upgrade_pass_reload();
-	else if (wish_stopping() == 0)
+	else if (wish.stopping == 0)
 		reload_begin();
 }
 
 /* The one to reload first: it may end in the other one. */
 static void carry_out(uint64_t now_us)
 {
-	if (wish_has_reload())
+	if (wish.reload)
 		reload();
-	if (wish_take_stop())
+	if (wish.stop)
 		stop(now_us);
 }
 
@@ -121,21 +105,19 @@ static bool open_signals(void)
 	}
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || sigprocmask(SIG_SETMASK, &set, NULL) < 0)
 		return false;
-	return (signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) >= 0;
+	return (signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) >= 0;
 }
 
 /* Workers can have us sent SIGCHLD without end. */
 static int list_signals(struct pollfd *fds)
 {
-	if (told_is_deaf())
-		return 0;
-	*fds = (struct pollfd){ .fd = signals, .events = POLLIN };
+	*fds = (struct pollfd){ .fd = told_is_deaf() ? -1 : signal_fd, .events = POLLIN };
 	return 1;
 }
 
 static void forget_signals(void)
 {
-	close(signals);
+	close(signal_fd);
 }
 
 static void take_signals(uint64_t now_us)
@@ -143,19 +125,19 @@ static void take_signals(uint64_t now_us)
 	struct signalfd_siginfo info;
 	const char *why;
 
-	while (read(signals, &info, sizeof info) == sizeof info) {
+	while (read(signal_fd, &info, sizeof info) == sizeof info) {
 		switch (info.ssi_signo) {
 		case SIGTERM:
 		case SIGINT:
 			/* but once at the elder's word, which may come twice: see take_line() of heir.c */
-			if (wish_stopping() == 0 || !elder_is_there() || (pid_t)info.ssi_pid != elder_pid())
+			if (wish.stopping == 0 || !elder_is_there() || (pid_t)info.ssi_pid != elder_pid())
 				wish_stop(1);
 			break;
 		case SIGQUIT:
 			wish_stop(WISH_AT_ONCE);
 			break;
 		case SIGHUP:
-			wish_reload();
+			wish.reload = true;
 			break;
 		case SIGUSR1:
 			status_log();
@@ -170,8 +152,6 @@ static void take_signals(uint64_t now_us)
 		carry_out(now_us);        /* each by itself: the next one may mean something else then */
 	}
 }
-
-static void reap(uint64_t now_us);
 
 static void obey(void *nothing, unsigned client, const char *command)
 {
@@ -206,60 +186,47 @@ static void give_up_without_workers(void)
 
 static void settle(uint64_t now_us)
 {
-	if (wish_has_look() && upgrade_is_done())
+	if (wish.look_until_us > 0 && upgrade_is_done())
 		upgrade_look();
-	else if (wish_has_look() && generations_current() && wish_stopping() == 0)
+	else if (wish.look_until_us > 0 && generations_current() && wish.stopping == 0)
 		generation_look(generations_current());
-	wish_looked(now_us);
+	if (now_us >= wish.look_until_us)
+		wish.look_until_us = 0;
 	give_up_without_workers();
 	carry_out(now_us);
-	if (generations_discard_old() && !is_leaving())
+	if (generations_discard(is_leaving()) && !is_leaving())
 		listeners_set_blocking();
-	if (is_leaving())
-		generations_discard_all();
 }
 
 /* ---- the loop ---- */
+
+static void hear_signals(uint64_t now_us);
+
+static const struct part signals = { .list = list_signals, .hear = hear_signals, .forget = forget_signals };
+static const struct part notify = { .due_us = notify_due_us, .hear = notify_tend };
+static const struct part control = {
+	.list = control_poll, .due_us = control_due_us, .hear = serve_control, .forget = forget_control,
+};
+static const struct part rest = { .tend = settle, .forget = setup_forget };
 
 /*
  * In the order in which they are asked.  Why it matters:
  *
  * - told before signals: when its list says that workers have cost too much, their deaths are not to wake us either.
- * - signals before children: whom a signal to all has ended is not to be replaced.  And before upgrade: a stop that was
- *   there before `taken` goes first.
- * - children before reload and upgrade hear: the last words of a child are taken with its end.
+ * - signals before upgrade: a stop that was there before `taken` goes first.  With them children are reaped: before
+ *   reload and upgrade hear, as the last words of a child are taken with its end.
  * - control after all that is heard: what a command shows and does is of this moment.
  * - generations first, by which the others know how the workers are; then what has these look, and discards who has
  *   left, for which reload and upgrade wait.
- * - reload before upgrade: one that was asked for goes first.  idle and metrics_file last, since they go by what has
- *   become of both.
+ * - reload before heir, which goes by its end; and before upgrade: one that was asked for goes first.  idle and
+ *   metrics_file last, since they go by what has become of both.
  */
-static const struct part parts[] = {
-	{ .due_us = generations_due_us, .reaped = generations_reaped, .tend = generations_tend },
-	{ .serves = true, .list = shut_list, .see = shut_see },
-	{ .serves = true, .list = queues_list, .see = queues_see, .due_us = queues_due_us, .tend = queues_tend },
-	{ .list = told_list, .due_us = told_due_us, .hear = told_hear, .forget = told_forget },
-	{ .due_us = notify_due_us, .hear = notify_tend },
-	{ .list = list_signals, .hear = take_signals, .forget = forget_signals },
-	{ .hear = reap },
-	{ .tend = settle, .forget = setup_forget },
-	{ .serves = true, .list = reload_list, .due_us = reload_due_us, .hear = reload_hear, .reaped = reload_reaped,
-	  .tend = reload_tend, .forget = reload_forget },
-	{ .list = upgrade_list, .due_us = upgrade_due_us, .hear = upgrade_hear, .reaped = upgrade_reaped,
-	  .tend = upgrade_tend, .forget = upgrade_forget },
-	{ .list = elder_list, .hear = heir_hear, .forget = elder_forget },
-	{ .list = control_poll, .due_us = control_due_us, .hear = serve_control, .forget = forget_control },
-	{ .serves = true, .due_us = idle_due_us, .tend = idle_tend },
-	{ .serves = true, .due_us = metrics_file_due_us, .reaped = metrics_file_reaped, .tend = metrics_file_tend },
+static const struct part *const parts[] = {
+	&part_generations, &part_watch, &part_told, &notify, &signals, &rest, &part_reload, &part_heir, &part_upgrade,
+	&control, &part_idle, &part_metrics_file,
 };
 
-enum { PARTS = sizeof parts / sizeof *parts, POLLS = CONTROL_CLIENTS + 1 + 6 + 2 * CONFIG_LISTENERS };
-
-/* What only serves has nothing to do any more when the daemon leaves; but its children end, and workers forget it. */
-static bool is_asked(const struct part *part)
-{
-	return !part->serves || !is_leaving();
-}
+enum { PARTS = sizeof parts / sizeof *parts, POLLS = CONTROL_CLIENTS + 1 + 6 + CONFIG_LISTENERS };
 
 /* Until there is none left, on every wake-up: signals that come together are one. */
 static void reap(uint64_t now_us)
@@ -271,10 +238,22 @@ static void reap(uint64_t now_us)
 		bool known = false;
 
 		for (size_t i = 0; i < PARTS && !known; i++)
-			known = parts[i].reaped && parts[i].reaped(pid, status, now_us);
+			known = parts[i]->reaped && parts[i]->reaped(pid, status, now_us);
 		if (!known)
 			told_blame();     /* a worker's child, of which it can make any number */
 	}
+}
+
+/* Signals first: whom one to all has ended is not to be replaced. */
+static void hear_signals(uint64_t now_us)
+{
+	take_signals(now_us);
+	reap(now_us);
+}
+
+static bool is_asked(const struct part *part)
+{
+	return !part->serves || !is_leaving();
 }
 
 /*
@@ -283,7 +262,7 @@ static void reap(uint64_t now_us)
  */
 static bool is_under_way(void)
 {
-	return reload_is_under_way() || generations_old() || wish_stopping() > 0 || wish_has_look() ||
+	return reload_is_under_way() || generations_old() || wish.stopping > 0 || wish.look_until_us > 0 ||
 	       upgrade_is_under_way() || elder_is_there();
 }
 
@@ -292,7 +271,7 @@ static int wait_ms(void)
 	uint64_t longest_ms = is_under_way() ? UNDER_WAY_MS : LONGEST_WAIT_MS, due_us = UINT64_MAX, now_us;
 
 	for (size_t i = 0; i < PARTS; i++) {
-		uint64_t own_us = parts[i].due_us && is_asked(&parts[i]) ? parts[i].due_us() : UINT64_MAX;
+		uint64_t own_us = parts[i]->due_us && is_asked(parts[i]) ? parts[i]->due_us() : UINT64_MAX;
 
 		due_us = own_us < due_us ? own_us : due_us;
 	}
@@ -303,24 +282,6 @@ static int wait_ms(void)
 	return due_us < longest_ms ? (int)due_us : (int)longest_ms;
 }
 
-/* Not within the loop: workers are forked from there, and would pay for these descriptors on their stacks. */
-static __attribute__((noinline)) void wait_for_events(void)
-{
-	struct pollfd fds[POLLS];
-	int first[PARTS + 1] = { 0 };
-
-	for (size_t i = 0; i < PARTS; i++) {
-		bool lists = parts[i].list && is_asked(&parts[i]);
-
-		first[i + 1] = first[i] + (lists ? parts[i].list(fds + first[i]) : 0);
-	}
-	poll(fds, (nfds_t)first[PARTS], wait_ms());
-	for (size_t i = 0; i < PARTS; i++)
-		if (parts[i].see && first[i + 1] > first[i])
-			parts[i].see(fds + first[i], first[i + 1] - first[i]);
-	carry_out(clock_now_us());
-}
-
 static void run(const struct part *part, void (*step)(uint64_t now_us), uint64_t now_us)
 {
 	if (!step || !is_asked(part))
@@ -329,22 +290,38 @@ static void run(const struct part *part, void (*step)(uint64_t now_us), uint64_t
 	carry_out(now_us);
 }
 
-static void turn(void)
+/*
+ * Returns when the wait was over.  Not within turn(): workers are forked from there, and would pay for these
+ * descriptors on their stacks.
+ */
+static __attribute__((noinline)) uint64_t wait_and_hear(void)
 {
+	struct pollfd fds[POLLS];
+	nfds_t count = 0;
 	uint64_t now_us;
 
-	wait_for_events();
+	for (size_t i = 0; i < PARTS; i++)
+		if (parts[i]->list && is_asked(parts[i]))
+			count += (nfds_t)parts[i]->list(fds + count);
+	poll(fds, count, wait_ms());
 	now_us = clock_now_us();
 	for (size_t i = 0; i < PARTS; i++)
-		run(&parts[i], parts[i].hear, now_us);
+		run(parts[i], parts[i]->hear, now_us);
+	return now_us;
+}
+
+static void turn(void)
+{
+	uint64_t now_us = wait_and_hear();
+
 	for (size_t i = 0; i < PARTS; i++)
-		run(&parts[i], parts[i].tend, now_us);
+		run(parts[i], parts[i]->tend, now_us);
 }
 
 static bool is_over(void)
 {
 	return upgrade_is_done() ? upgrade_is_over()
-	                         : wish_stopping() > 0 && generations_are_gone() && !upgrade_is_under_way();
+	                         : wish.stopping > 0 && generations_are_gone() && !upgrade_is_under_way();
 }
 
 /* ---- beginning and end ---- */
@@ -352,8 +329,8 @@ static bool is_over(void)
 static void forget(const struct generation *generation)
 {
 	for (size_t i = 0; i < PARTS; i++)
-		if (parts[i].forget)
-			parts[i].forget();
+		if (parts[i]->forget)
+			parts[i]->forget();
 	listeners_forget(generation);
 	generations_forget(generation);
 }
@@ -384,14 +361,14 @@ int supervisor_run(const struct options *options, int launcher)
 		report_complain(EX_OSERR, "can't start: %s: %s", lacking, strerror(errno));
 	} else if (listeners_adopt() == 0) {
 		proctitle_set("aphorismd: supervisor");
-		wish_reload();
+		wish.reload = true;
 		carry_out(clock_now_us());
 		while (!is_over())
 			turn();
 	}
 	told_hear_rest();
 	listeners_close_unlisted();
-	setup_leave_pidfile();
+	pidfile_leave();
 	control_close(true);
 	upgrade_close();
 	if (report_status() == 0)

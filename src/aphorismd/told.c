@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "aphorismd/generations.h"
+#include "aphorismd/part.h"
 #include "aphorismd/upgrade.h"
 #include "aphorismd/wish.h"
 #include "common/clock.h"
@@ -98,23 +99,9 @@ static void reckon(uint64_t now_us)
 	told.bothered = told.credit_us < 0;       /* to wake at the end of a rest is work that they cause as well */
 }
 
-int told_list(struct pollfd *fds)
-{
-	reckon(clock_now_us());
-	if (told_is_deaf())
-		return 0;
-	*fds = (struct pollfd){ .fd = told.fd, .events = POLLIN };
-	return 1;
-}
-
 bool told_is_deaf(void)
 {
 	return told.rest_until_us > 0;
-}
-
-uint64_t told_due_us(void)
-{
-	return told_is_deaf() ? told.rest_until_us : UINT64_MAX;
 }
 
 void told_blame(void)
@@ -139,7 +126,7 @@ static void pass_on(const char *text, size_t len)
 }
 
 /* False: nothing. */
-static bool hear(void)
+static bool take(void)
 {
 	char text[PIECE];
 	size_t heard = 0;
@@ -156,24 +143,40 @@ static bool hear(void)
 		return false;
 	told.bothered = true;
 	if (generations_old() || upgrade_is_done())
-		wish_look(0);
+		wish_look();
 	return true;
-}
-
-void told_hear(uint64_t now_us)
-{
-	(void)now_us;
-	if (!told_is_deaf())
-		hear();
 }
 
 void told_hear_rest(void)
 {
-	for (int round = 0; round < ROUNDS && hear(); round++)
+	for (int round = 0; round < ROUNDS && take(); round++)
 		;
 }
 
-void told_forget(void)
+/* ---- as the loop asks ---- */
+
+static int list(struct pollfd *fds)
+{
+	reckon(clock_now_us());
+	*fds = (struct pollfd){ .fd = told_is_deaf() ? -1 : told.fd, .events = POLLIN };
+	return 1;
+}
+
+static uint64_t due_us(void)
+{
+	return told_is_deaf() ? told.rest_until_us : UINT64_MAX;
+}
+
+static void hear(uint64_t now_us)
+{
+	(void)now_us;
+	if (!told_is_deaf())
+		take();
+}
+
+static void forget(void)
 {
 	close(told.fd);
 }
+
+const struct part part_told = { .list = list, .due_us = due_us, .hear = hear, .forget = forget };

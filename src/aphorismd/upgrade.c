@@ -29,6 +29,8 @@
 #include "aphorismd/inherited.h"
 #include "aphorismd/listeners.h"
 #include "aphorismd/notify.h"
+#include "aphorismd/part.h"
+#include "aphorismd/pidfile.h"
 #include "aphorismd/reload.h"
 #include "aphorismd/report.h"
 #include "aphorismd/setup.h"
@@ -39,7 +41,7 @@
 #include "common/log.h"
 #include "common/units.h"
 
-enum { KILL_GRACE_US = CLOCK_S, LATE_US = CLOCK_S, LAST_WORDS_US = 5 * CLOCK_S };
+enum { KILL_GRACE_US = CLOCK_S, LAST_WORDS_US = 5 * CLOCK_S };
 
 enum step {
 	STEP_NONE,
@@ -59,17 +61,27 @@ static struct {
 	uint64_t deadline_us;             /* of the present step */
 } upgrade = { .starter = { .fd = -1 } };
 
+const char *upgrade_open(void)
+{
+	return setup_options()->inetd ? NULL : starter_open(&upgrade.starter, setup_options());
+}
+
+void upgrade_close(void)
+{
+	starter_close(&upgrade.starter);
+}
+
 int upgrade_ask(const char **why)
 {
 	const struct options *options = setup_options();
 	const char *busy =
 		upgrade.step == STEP_DONE ? "this process leaves, another one serves" :
-		wish_stopping() > 0 ? NULL :
+		wish.stopping > 0 ? NULL :
 		upgrade.step == STEP_STARTS || upgrade.wanted ? "one is under way already" : NULL;
 
 	*why =
 		busy ? busy :
-		wish_stopping() > 0 ? "the daemon is stopping" :
+		wish.stopping > 0 ? "the daemon is stopping" :
 		options->inetd ? "under inetd, the next daemon that it starts is the new program" :
 		options->program[0] == '\0' ? "the name of the program is not known, only a restart helps" :
 		getpid() == 1 ? "process 1 can't leave its place to another one" :
@@ -101,11 +113,11 @@ static void forget_heir(uint64_t now_us)
 	upgrade.step = STEP_NONE;
 	upgrade.heir = 0;
 	upgrade_talk_end();
-	if (wish_stopping() > 0)
+	if (wish.stopping > 0)
 		return;
 	reload_restore();
 	listeners_set_blocking();
-	wish_look(now_us + LATE_US);      /* what its workers were told of is not known */
+	wish_look_on(now_us);     /* what its workers were told of is not known */
 }
 
 static void send_away(uint64_t now_us)
@@ -129,7 +141,7 @@ static void send_away(uint64_t now_us)
 
 static void fail(int status, const char *reason, uint64_t now_us)
 {
-	setup_write_pidfile();            /* it may have come so far as to write its own number */
+	pidfile_write();            /* it may have come so far as to write its own number */
 	log_error("upgrade failed: %s; process %d serves on", reason, (int)getpid());
 	notify_say("", "upgrade failed: %s; generation %u goes on", reason, generations_current()->number);
 	upgrade_talk_add(reason);
@@ -155,9 +167,9 @@ static void leave(uint64_t now_us)
 	upgrade.deadline_us = now_us + LAST_WORDS_US;
 	listeners_leave(upgrade.taken, now_us);
 	control_leave(upgrade.takes_control);
-	setup_leave_pidfile();            /* or our lock on it: the heir may be restarted meanwhile */
+	pidfile_leave();            /* or our lock on it: the heir may be restarted meanwhile */
 	log_notice("upgraded: process %d serves, this one finishes what it holds", (int)upgrade.heir);
-	if (wish_take_reload())
+	if (wish.reload)
 		upgrade_pass_reload();    /* it may have read the files before they changed */
 	notify_pass((int)upgrade.heir);
 	upgrade_talk_say("speak\n");
@@ -167,6 +179,7 @@ static void leave(uint64_t now_us)
 
 void upgrade_pass_reload(void)
 {
+	wish.reload = false;
 	if (upgrade.heir > 0)
 		kill(upgrade.heir, SIGHUP);
 }
@@ -218,10 +231,15 @@ static void begin(uint64_t now_us)
 	notify_say("", "upgrading");
 }
 
+static bool starter_is_heard(void)
+{
+	return upgrade.step == STEP_STARTS && upgrade.heir == 0;
+}
+
 /* What the starter has said: before the end of a new process can be reaped, its number is here. */
 static void hear_starter(uint64_t now_us)
 {
-	pid_t pid = upgrade.step == STEP_STARTS && upgrade.heir == 0 ? starter_answer(&upgrade.starter) : 0;
+	pid_t pid = starter_is_heard() ? starter_answer(&upgrade.starter) : 0;
 	char reason[96];
 
 	if (pid > 0)
@@ -288,7 +306,7 @@ static void heir_ended(int status, uint64_t now_us)
 static bool may_begin(void)
 {
 	return upgrade.wanted && upgrade.step == STEP_NONE && !reload_is_under_way() && generations_current() &&
-	       !generations_old() && !elder_is_there() && wish_stopping() == 0;
+	       !generations_old() && !elder_is_there() && wish.stopping == 0;
 }
 
 bool upgrade_is_under_way(void)
@@ -308,38 +326,31 @@ bool upgrade_is_done(void)
 
 bool upgrade_is_over(void)
 {
-	return upgrade.step == STEP_DONE && generations_are_gone() &&
+	return generations_are_gone() &&
 	       (upgrade.deadline_us == UINT64_MAX || (!control_is_busy() && notify_due_us() == UINT64_MAX));
 }
 
 /* ---- as the loop asks ---- */
 
-const char *upgrade_open(void)
+static int list(struct pollfd *fds)
 {
-	return setup_options()->inetd ? NULL : starter_open(&upgrade.starter, setup_options());
+	fds[0] = (struct pollfd){ .fd = upgrade_talk_fd(), .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = starter_is_heard() ? upgrade.starter.fd : -1, .events = POLLIN };
+	return 2;
 }
 
-int upgrade_list(struct pollfd *fds)
-{
-	int count = upgrade_talk_list(fds);
-
-	if (upgrade.step == STEP_STARTS && upgrade.heir == 0)
-		fds[count++] = (struct pollfd){ .fd = upgrade.starter.fd, .events = POLLIN };
-	return count;
-}
-
-void upgrade_hear(uint64_t now_us)
+static void hear(uint64_t now_us)
 {
 	hear_starter(now_us);
 	hear_heir(true, now_us);
 }
 
-uint64_t upgrade_due_us(void)
+static uint64_t due_us(void)
 {
 	return upgrade.step == STEP_NONE ? UINT64_MAX : upgrade.deadline_us;
 }
 
-bool upgrade_reaped(pid_t pid, int status, uint64_t now_us)
+static bool reaped(pid_t pid, int status, uint64_t now_us)
 {
 	hear_starter(now_us);
 	if (pid == upgrade.starter.pid) {
@@ -352,13 +363,13 @@ bool upgrade_reaped(pid_t pid, int status, uint64_t now_us)
 	return true;
 }
 
-void upgrade_tend(uint64_t now_us)
+static void tend(uint64_t now_us)
 {
 	char reason[96], limit[UNITS_TEXT];
 
 	if (may_begin())
 		begin(now_us);
-	if (now_us < upgrade_due_us())
+	if (now_us < due_us())
 		return;
 	if (upgrade.step == STEP_STARTS) {
 		snprintf(reason, sizeof reason, "the new process was not ready within %s",
@@ -372,13 +383,12 @@ void upgrade_tend(uint64_t now_us)
 	}
 }
 
-void upgrade_forget(void)
+static void forget(void)
 {
 	upgrade_talk_end();
 	starter_forget(&upgrade.starter);
 }
 
-void upgrade_close(void)
-{
-	starter_close(&upgrade.starter);
-}
+const struct part part_upgrade = {
+	.list = list, .due_us = due_us, .hear = hear, .reaped = reaped, .tend = tend, .forget = forget,
+};

@@ -45,12 +45,9 @@ bool upgrade_talk_hear(char *text, size_t size)
 	return true;
 }
 
-int upgrade_talk_list(struct pollfd *fds)
+int upgrade_talk_fd(void)
 {
-	if (channel < 0)
-		return 0;
-	*fds = (struct pollfd){ .fd = channel, .events = POLLIN };
-	return 1;
+	return channel;
 }
 
 /* ---- what was heard ---- */

@@ -16,7 +16,6 @@
 #ifndef APHORISMD_UPGRADE_TALK_H
 #define APHORISMD_UPGRADE_TALK_H
 
-#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -30,8 +29,8 @@ bool upgrade_talk_say(const char *line);
 /* Takes a record, of some lines.  False when there is none now, or no more.  Never blocks. */
 bool upgrade_talk_hear(char *text, size_t size);
 
-/* Lists the socket, if there is one: returns 1 or 0. */
-int upgrade_talk_list(struct pollfd *);
+/* The socket to poll for; -1: none. */
+int upgrade_talk_fd(void);
 
 /*
  * Keeps a line "error TEXT" or "notice TEXT"; of others the first one, if `stray` asks for that: it is of its standard

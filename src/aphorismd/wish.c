@@ -1,64 +1,32 @@
 /*
- * wish.c - what has been wished and not been carried out yet.
+ * wish.c - wishes that take more than to be written down.
  */
 #include "aphorismd/wish.h"
 
-static struct {
-	int stopping;
-	bool stop, reload, look;
-	uint64_t look_until_us;
-} wishes;
+#include "common/clock.h"
+
+enum { LATE_US = CLOCK_S };
+
+struct wish wish;
 
 void wish_stop(int urgency)
 {
-	wishes.stopping = wishes.stopping + urgency > WISH_AT_ONCE ? WISH_AT_ONCE : wishes.stopping + urgency;
-	wishes.stop = true;
+	wish.stopping = wish.stopping + urgency > WISH_AT_ONCE ? WISH_AT_ONCE : wish.stopping + urgency;
+	wish.stop = true;
 }
 
-int wish_stopping(void)
+static void look_until(uint64_t us)
 {
-	return wishes.stopping;
+	if (us > wish.look_until_us)
+		wish.look_until_us = us;
 }
 
-bool wish_take_stop(void)
+void wish_look(void)
 {
-	bool wished = wishes.stop;
-
-	wishes.stop = false;
-	return wished;
+	look_until(1);
 }
 
-void wish_reload(void)
+void wish_look_on(uint64_t now_us)
 {
-	wishes.reload = true;
-}
-
-bool wish_has_reload(void)
-{
-	return wishes.reload;
-}
-
-bool wish_take_reload(void)
-{
-	bool wished = wishes.reload;
-
-	wishes.reload = false;
-	return wished;
-}
-
-void wish_look(uint64_t until_us)
-{
-	wishes.look = true;
-	if (until_us > wishes.look_until_us)
-		wishes.look_until_us = until_us;
-}
-
-bool wish_has_look(void)
-{
-	return wishes.look;
-}
-
-void wish_looked(uint64_t now_us)
-{
-	wishes.look = now_us < wishes.look_until_us;
+	look_until(now_us + LATE_US);
 }

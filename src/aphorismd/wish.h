@@ -12,30 +12,21 @@
 
 enum { WISH_AT_ONCE = 2 };
 
+extern struct wish {
+	bool stop;                        /* one that has not been carried out yet */
+	int stopping;                     /* how urgently, from the first one on: 0 (not at all), 1, WISH_AT_ONCE */
+	bool reload;                      /* kept until none is under way: those that are wished meanwhile are one */
+	uint64_t look_until_us;           /* have workers look on each turn, and once after that; 0: need not */
+} wish;
+
 /* The daemon is to stop: gracefully (1), or at once (WISH_AT_ONCE, or when that is wished a second time). */
 void wish_stop(int urgency);
 
-/* How urgently it is to stop, from the first wish on: 0 (not at all), 1 or WISH_AT_ONCE. */
-int wish_stopping(void);
-
-/* True once for all wishes to stop that have come since it was asked last. */
-bool wish_take_stop(void);
-
-/* Another reload.  It is kept until none is under way; those that are wished meanwhile are one. */
-void wish_reload(void);
-bool wish_has_reload(void);
-
-/* True if there was one; it is no more. */
-bool wish_take_reload(void);
-
 /*
  * Workers are to look at their listeners, as somebody may be queued of whom another one was told: see
- * worker_listens_no_more().  Once, or on each turn until then.
+ * worker_listens_no_more().  The second: for a second, where it is not known when the kernel tells the next one.
  */
-void wish_look(uint64_t until_us);
-bool wish_has_look(void);
-
-/* They have been told to. */
-void wish_looked(uint64_t now_us);
+void wish_look(void);
+void wish_look_on(uint64_t now_us);
 
 #endif
