@@ -5,7 +5,6 @@
  */
 #include "aphorismd/commands.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -201,49 +200,6 @@ static void say_finding(void *arg, enum doctor_level level, const char *about, c
 	            about, said_what, said_mend);
 }
 
-/*
- * An address that is on no interface any more: who can't reach us sees nothing of us, and nor do we of him.  A lent
- * socket may be of another network than ours.
- */
-static void say_lost_address(const struct listener *listener, unsigned client)
-{
-	struct config_listen at = { .mode = 0 };
-	char what[CONFIG_ADDRESS + 64];
-
-	memcpy(at.address, listener->address, sizeof at.address);
-	if (listener->lent || listener_try(&at) != EADDRNOTAVAIL)
-		return;
-	snprintf(what, sizeof what, "%s: %s any more", at.address, listener_reason(at.address, EADDRNOTAVAIL));
-	say_finding(&client, DOCTOR_ERROR, "listen", what,
-	            "ip address add, or another address in listen and aphorismctl reload");
-}
-
-/* UNIX sockets that nobody finds at their paths any more. */
-static void say_lost_sockets(unsigned client)
-{
-	char what[CONFIG_ADDRESS + 64], mend[CONFIG_ADDRESS + 64];
-	size_t count;
-	struct listener *const *listeners = listeners_all(&count);
-
-	for (size_t i = 0; i < count; i++) {
-		const struct listener *listener = listeners[i];
-		const char *address = listener->address;
-
-		if (listener->family != AF_UNIX)
-			say_lost_address(listener, client);
-		if (listener->family != AF_UNIX || listener->lent || listener_has_file(listener))
-			continue;
-		if (errno == ENOENT) {
-			snprintf(what, sizeof what, "%s has been removed: nobody finds it", address);
-			say_finding(&client, DOCTOR_ERROR, "listen", what, "aphorismctl upgrade");
-		} else if (errno == EADDRINUSE) {
-			snprintf(what, sizeof what, "%s is not the socket of this daemon any more", address);
-			snprintf(mend, sizeof mend, "rm %s; aphorismctl upgrade", address + strlen("unix:"));
-			say_finding(&client, DOCTOR_ERROR, "listen", what, mend);
-		}
-	}
-}
-
 static void say_findings(unsigned client)
 {
 	const struct generation *current = generations_current();
@@ -252,7 +208,7 @@ static void say_findings(unsigned client)
 
 	setup_check(say_finding, &client);
 	metrics_file_check(say_finding, &client);
-	say_lost_sockets(client);
+	listeners_check(say_finding, &client);
 	if (!current)
 		return;
 	doctor_learn(&facts);

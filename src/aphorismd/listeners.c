@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -244,4 +245,47 @@ void listeners_leave(uint64_t taken, uint64_t now_us)
 			all[i]->inode = 0;        /* its file is the heir's */
 		listener_end(all[i]);             /* workers hold their own */
 	}
+}
+
+/* ---- findings ---- */
+
+/*
+ * An address that is on no interface any more: who can't reach us sees nothing of us, and nor do we of him.  A lent
+ * socket may be of another network than ours.
+ */
+static void check_address(const struct listener *listener, doctor_report *report, void *arg)
+{
+	struct config_listen at = { .mode = 0 };
+	char what[CONFIG_ADDRESS + 64];
+
+	memcpy(at.address, listener->address, sizeof at.address);
+	if (listener->lent || listener_try(&at) != EADDRNOTAVAIL)
+		return;
+	snprintf(what, sizeof what, "%s: %s any more", at.address, listener_reason(at.address, EADDRNOTAVAIL));
+	report(arg, DOCTOR_ERROR, "listen", what,
+	       "ip address add, or another address in listen and aphorismctl reload");
+}
+
+/* A UNIX socket that nobody finds at its path any more. */
+static void check_file(const struct listener *listener, doctor_report *report, void *arg)
+{
+	char what[CONFIG_ADDRESS + 64], mend[CONFIG_ADDRESS + 64];
+	const char *address = listener->address;
+
+	if (listener->lent || listener_has_file(listener))
+		return;
+	if (errno == ENOENT) {
+		snprintf(what, sizeof what, "%s has been removed: nobody finds it", address);
+		report(arg, DOCTOR_ERROR, "listen", what, "aphorismctl upgrade");
+	} else if (errno == EADDRINUSE) {
+		snprintf(what, sizeof what, "%s is not the socket of this daemon any more", address);
+		snprintf(mend, sizeof mend, "rm %s; aphorismctl upgrade", address + strlen("unix:"));
+		report(arg, DOCTOR_ERROR, "listen", what, mend);
+	}
+}
+
+void listeners_check(doctor_report *report, void *arg)
+{
+	for (size_t i = 0; i < count; i++)
+		(all[i]->family == AF_UNIX ? check_file : check_address)(all[i], report, arg);
 }

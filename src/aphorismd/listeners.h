@@ -4,6 +4,7 @@
 #ifndef APHORISMD_LISTENERS_H
 #define APHORISMD_LISTENERS_H
 
+#include "aphorismd/doctor.h"
 #include "aphorismd/generation.h"
 
 /* At a start: takes sockets that were inherited.  Returns 0, or EX_USAGE, complained about. */
@@ -59,5 +60,8 @@ void listeners_announce(void);
  * the queues of the others are the generation's to finish.
  */
 void listeners_leave(uint64_t taken, uint64_t now_us);
+
+/* Those that nobody finds any more. */
+void listeners_check(doctor_report *, void *arg);
 
 #endif

@@ -56,18 +56,13 @@ const char *pidfile_refuses(const struct stat *file)
 	       file->st_mode & (S_IWGRP | S_IWOTH) ? "others may write to it" : NULL;
 }
 
-static bool put_number(int fd)
+bool pidfile_write(void)
 {
 	char text[32];
 	int len = snprintf(text, sizeof text, "%d\n", (int)getpid());
 
 	/* in this order, so that whoever reads it meanwhile finds a number */
-	return pwrite(fd, text, (size_t)len, 0) == len && ftruncate(fd, len) == 0;
-}
-
-bool pidfile_write(void)
-{
-	return pidfile.fd < 0 || put_number(pidfile.fd);
+	return pidfile.fd < 0 || (pwrite(pidfile.fd, text, (size_t)len, 0) == len && ftruncate(pidfile.fd, len) == 0);
 }
 
 /* Asked of the kernel, since the number in the file may be anything: who else holds a part of it; 0 for nobody. */
@@ -119,19 +114,6 @@ static int open_file(const char *path)
 	return fd;
 }
 
-/* If it is still ours, and nobody else's as well. */
-static void take_away(const char *path, int fd)
-{
-	struct folder folder;
-	struct stat ours;
-
-	if (other_owner(fd, 0, 0) == 0 && fstat(fd, &ours) == 0 && folder_open(&folder, path)) {
-		folder_remove(&folder, ours.st_dev, ours.st_ino);
-		folder_close(&folder);
-	}
-	close(fd);
-}
-
 static bool fail(char *reason, const char *path, const char *why, int fd)
 {
 	snprintf(reason, PIDFILE_REASON, "pidfile %s: %s", path, why);
@@ -142,14 +124,13 @@ static bool fail(char *reason, const char *path, const char *why, int fd)
 
 static bool keep(const char *path, int fd, bool writes, char *reason)
 {
-	if (writes && !put_number(fd)) {
-		fail(reason, path, strerror(errno), -1);
-		take_away(path, fd);      /* on a full disk: one that names nobody would only mislead */
-		return false;
-	}
 	snprintf(pidfile.path, sizeof pidfile.path, "%s", path);
 	pidfile.fd = fd;
-	return true;
+	if (!writes || pidfile_write())
+		return true;
+	fail(reason, path, strerror(errno), -1);
+	pidfile_leave();                  /* on a full disk: one that names nobody would only mislead */
+	return false;
 }
 
 bool pidfile_lock(const char *path, pid_t elder, char *reason)
@@ -183,8 +164,17 @@ bool pidfile_lock(const char *path, pid_t elder, char *reason)
 
 void pidfile_leave(void)
 {
-	if (pidfile.fd >= 0)
-		take_away(pidfile.path, pidfile.fd);
+	struct folder folder;
+	struct stat ours;
+
+	if (pidfile.fd < 0)
+		return;
+	if (other_owner(pidfile.fd, 0, 0) == 0 && fstat(pidfile.fd, &ours) == 0 &&
+	    folder_open(&folder, pidfile.path)) {
+		folder_remove(&folder, ours.st_dev, ours.st_ino);
+		folder_close(&folder);
+	}
+	pidfile_forget();
 	pidfile.path[0] = '\0';
 	pidfile.fd = -1;
 }

@@ -212,16 +212,6 @@ static void start_generation(uint64_t now_us)
 	reload.step = STEP_STARTS;
 }
 
-/* A start that was given up, by who waited for it or by a time limit of theirs, is to leave no daemon behind. */
-static void release_launcher(void)
-{
-	if (setup_release_launcher())
-		return;
-	log_error("the launcher has gone before the daemon was ready: it ends");
-	report_set_status(EX_UNAVAILABLE);
-	wish_stop(WISH_AT_ONCE);
-}
-
 /* Behind what the loader reported, for who waits for the end of the reload; as far as there is room. */
 static void tell_changes(void)
 {
@@ -260,7 +250,7 @@ static void replace_generation(uint64_t now_us)
 		privileges_reduce();
 	}
 	end_reload(0);
-	release_launcher();
+	setup_release_launcher();
 }
 
 static void discard_next(void)

@@ -19,6 +19,7 @@
 #include "aphorismd/notify.h"
 #include "aphorismd/pidfile.h"
 #include "aphorismd/report.h"
+#include "aphorismd/wish.h"
 #include "common/log.h"
 #include "event/engine/event_engine.h"
 #include "sandbox/sandbox.h"
@@ -216,15 +217,16 @@ void setup_detach(void)
 	daemonize_detach(setup.surroundings.devnull);
 }
 
-bool setup_release_launcher(void)
+void setup_release_launcher(void)
 {
-	bool waited_for;
-
 	if (setup.launcher >= 0)
 		setup_detach();
-	waited_for = daemonize_ready(setup.launcher, 0);
+	if (!daemonize_ready(setup.launcher, 0)) {
+		log_error("the launcher has gone before the daemon was ready: it ends");
+		report_set_status(EX_UNAVAILABLE);
+		wish_stop(WISH_AT_ONCE);
+	}
 	setup.launcher = -1;
-	return waited_for;
 }
 
 int setup_close(void)

@@ -41,8 +41,11 @@ void setup_check(doctor_report *, void *arg);
 /* Nothing holds the terminal of whoever started us any longer. */
 void setup_detach(void);
 
-/* We are ready: lets go of the launcher.  False when there was one, and it had gone. */
-bool setup_release_launcher(void);
+/*
+ * We are ready: lets go of the launcher.  A start that was given up, by who waited for it or by a time limit of theirs,
+ * is to leave no daemon behind: where it has gone the daemon is to stop.
+ */
+void setup_release_launcher(void);
 
 /*
  * At the end: tells the service manager of a failure, and the launcher how it went, if it has not been let go of yet.

@@ -1,5 +1,5 @@
 /*
- * upgrade.h - to the program as it is now on disk, in the process that leaves; heir.h is the one that comes.
+ * upgrade.h - to the program as it is now on disk, in the process that leaves; heir.c is the one that comes.
  */
 #ifndef APHORISMD_UPGRADE_H
 #define APHORISMD_UPGRADE_H
