@@ -2,8 +2,8 @@
  * conversation.h - one connection's dialogue: bytes in, bytes out.
  *
  * The one place that knows framing, limits and deadlines.  No file descriptor, no clock (time is an
- * argument), no allocation: a pump (blocking or event-driven) lends it buffers, moves the bytes, and does
- * what it asks for.
+ * argument), no allocation but what a protocol needs while it is asked: a pump (blocking or event-driven) lends it
+ * buffers, moves the bytes, and does what it asks for.
  */
 #ifndef PROTOCOL_CONVERSATION_H
 #define PROTOCOL_CONVERSATION_H
