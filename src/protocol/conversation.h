@@ -78,7 +78,7 @@ enum conversation_state conversation_compute(struct conversation *, struct bytes
 /* The client's input has ended: later calls still answer complete requests, but not an unfinished one. */
 void conversation_end(struct conversation *);
 
-/* A part of an answer was said, and not all. */
+/* An answer has begun, and is not over: a part of it was said, or it has a price. */
 static inline bool conversation_is_amid(const struct conversation *c)
 {
 	return c->at > 0;
