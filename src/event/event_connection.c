@@ -246,6 +246,7 @@ static void rest(struct event_pump *pump, uint32_t seat)
 	if (!park(pump, seat))
 		return;
 	give_time(pump, seat);
+	become(pump, seat, EVENT_SENDS);  /* an engine may tell once that there is room: it is asked anew */
 	become(pump, seat, EVENT_WRITES);
 }
 
