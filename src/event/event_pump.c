@@ -49,8 +49,8 @@ static void pay_what_is_due(struct event_pump *pump)
 }
 
 /*
- * No byte was taken since the last look: time is up; else it begins anew.  Who has taken all that there was waits for us:
- * it may be long before its turn comes again.
+ * No byte was taken since the last look: time is up; else it begins anew.  Who has taken all that there was waits for
+ * us, and it may be long before its turn comes again.
  */
 static bool is_stuck(struct event_pump *pump, uint32_t seat)
 {
