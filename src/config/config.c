@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "common/nearest.h"
 
 static void add_slots(struct loader *loader, const struct section *section, const struct key *keys,
                       void *base)
@@ -43,10 +42,7 @@ static void unknown_key(struct loader *loader, const struct origin *origin, cons
 
 	for (size_t i = 0; i < loader->count; i++)
 		nearest_offer(&nearest, loader->slots[i].key->name);
-	if (nearest.best)
-		config_error(loader, origin, name, "unknown key, did you mean \"%s\"?", nearest.best);
-	else
-		config_error(loader, origin, name, "unknown key");
+	config_error_key(loader, origin, name, &nearest);
 }
 
 /* Does some key begin with that name and a dot? */

@@ -16,6 +16,7 @@
 
 #include <libconfig.h>
 
+#include "common/nearest.h"
 #include "common/units.h"
 #include "config/config.h"
 
@@ -136,6 +137,9 @@ void config_error(struct loader *, const struct origin *, const char *key, const
 /* Reports a text that is none of the words, which end with NULL; kind is what these are. */
 void config_error_word(struct loader *, const struct origin *, const char *key, const char *text, const char *kind,
                        const char *const *words);
+
+/* An unknown key, with the nearest of those that were offered, if one is near. */
+void config_error_key(struct loader *, const struct origin *, const char *key, const struct nearest *);
 
 /* Reports what is wrong with no value: an error, or something that is no more than odd. */
 void config_report_format(struct loader *, bool error, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "common/nearest.h"
 
 const char *config_variable(char to[CONFIG_KEY + 16], const char *key)
 {
@@ -52,6 +51,15 @@ void config_error(struct loader *loader, const struct origin *origin, const char
 	vsnprintf(line + len, sizeof line - len, format, arguments);
 	va_end(arguments);
 	report(loader, true, line);
+}
+
+void config_error_key(struct loader *loader, const struct origin *origin, const char *key,
+                      const struct nearest *nearest)
+{
+	if (nearest->best)
+		config_error(loader, origin, key, "unknown key, did you mean \"%s\"?", nearest->best);
+	else
+		config_error(loader, origin, key, "unknown key");
 }
 
 void config_error_word(struct loader *loader, const struct origin *origin, const char *key, const char *text,

@@ -280,16 +280,16 @@ static void set_flag(const struct place *place, const config_setting_t *setting,
 /* The row of that name, or NULL, with an error reported. */
 static const struct key *find_member(const struct place *place, const char *name)
 {
-	const char *known[16] = { NULL };
-	size_t count = 0;
+	struct nearest nearest = { .name = name };
+	char dotted[2 * CONFIG_NAME];
 
 	for (const struct key *key = config_listen_keys; key->name; key++) {
 		if (strcmp(key->name, name) == 0)
 			return key;
-		assert(count + 1 < sizeof known / sizeof *known);
-		known[count++] = key->name;
+		nearest_offer(&nearest, key->name);
 	}
-	complain_word(place, name, "part of a listener", known);
+	snprintf(dotted, sizeof dotted, "listen.%s", name);
+	config_error_key(place->loader, &place->origin, dotted, &nearest);
 	return NULL;
 }
 

@@ -14,7 +14,7 @@
 #include "event/event_parked.h"
 #include "worker/driver.h"
 
-enum { TURN = 262144 };                   /* bytes of answers to one before it is another's turn */
+enum { BUDGET = 262144 };                 /* bytes of answers to one before others have their turn */
 
 static struct driver driver_of(struct event_pump *pump, uint32_t seat)
 {
@@ -241,11 +241,12 @@ static void linger(struct event_pump *pump, uint32_t seat)
 }
 
 /* It has had its turn, and others wait for theirs: goes on with the next event. */
-static void give_way(struct event_pump *pump, uint32_t seat)
+static void rest(struct event_pump *pump, uint32_t seat)
 {
 	if (!park(pump, seat))
 		return;
 	give_time(pump, seat);
+	become(pump, seat, EVENT_SENDS);  /* an engine may tell once that there is room: it is asked anew */
 	become(pump, seat, EVENT_WRITES);
 }
 
@@ -263,15 +264,15 @@ static void go_on(struct event_pump *pump, uint32_t seat)
 		if (!state)
 			state = driver_answer(&driver, input_of(pump, c), &pump->out, pump->now_us, &answered);
 		sent += pump->out.len;
-		/* awaited is what comes of it by who has something to do then, and be it to keep a deadline */
+		/* who has more to do when it is sent waits for that; and a deadline does not run before */
 		if (pump->out.len > 0 &&
 		    !send_out(pump, seat, state != CONVERSATION_READ || c->conversation.asking, answered))
 			return;
 		switch (state) {
 		case CONVERSATION_FLUSH:
 		case CONVERSATION_PAY:
-			if (sent >= TURN)
-				give_way(pump, seat);
+			if (sent >= BUDGET)
+				rest(pump, seat);
 			else if (state == CONVERSATION_FLUSH || pay_at_once(pump, seat))
 				continue;
 			return;

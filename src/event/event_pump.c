@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "event/event_connection.h"
+#include "event/event_parked.h"
 #include "worker/driver.h"
 
 enum { LEAVE_CHECK_US = 2 * CLOCK_MS };
@@ -47,12 +48,16 @@ static void pay_what_is_due(struct event_pump *pump)
 		event_connection_paid(pump, event_due_take(&pump->due));
 }
 
-/* No byte was taken since the last look: time is up; else it begins anew. */
+/*
+ * No byte was taken since the last look: time is up; else it begins anew.  Who has taken all that there was waits for
+ * us, and it may be long before its turn comes again.
+ */
 static bool is_stuck(struct event_pump *pump, uint32_t seat)
 {
 	struct event_connection *c = &pump->at[seat];
 	int unsent = driver_unsent(pump->worker->fds[seat]);
-	bool stuck = unsent >= c->unsent;
+	bool owed = unsent > 0 || (c->parked && event_parked_output(c->parked).len > 0);
+	bool stuck = owed && unsent >= c->unsent;
 
 	c->unsent = unsent;
 	c->until_us = pump->now_us + (uint64_t)pump->worker->config->write_us;

@@ -6,8 +6,8 @@
 
 #include "protocol/conversation.h"
 
-/* Within the common case each register that they need would cost it an instruction or two. */
-#define SELDOM __attribute__((noinline))
+/* Within their callers each register that they need would cost the common case an instruction or two. */
+#define APART __attribute__((noinline))
 
 /* Each kind of protocol has an entry point of its own over one body: one for both would cost the quick kind dearly. */
 #define ALWAYS __attribute__((always_inline))
@@ -41,7 +41,7 @@ static enum conversation_state reject(struct conversation *c)
 }
 
 /* Ends with the protocol's last words, or without a word where it has none, behind what is owed. */
-static enum conversation_state SELDOM dismiss(struct conversation *c, struct span words, struct bytes *out)
+static enum conversation_state APART dismiss(struct conversation *c, struct span words, struct bytes *out)
 {
 	return words.len == 0 || append(out, words) ? finish(c, CONVERSATION_LINGER) : CONVERSATION_FLUSH;
 }
@@ -95,7 +95,7 @@ static bool skip(struct bytes *in, uint32_t end)
 	return in->skip == 0;
 }
 
-static bool SELDOM begin_to_skip(struct conversation *c, struct bytes *in, uint32_t at, struct frame frame)
+static bool APART begin_to_skip(struct conversation *c, struct bytes *in, uint32_t at, struct frame frame)
 {
 	assert(frame.end > frame.begin);
 	c->skips = true;
@@ -105,7 +105,7 @@ static bool SELDOM begin_to_skip(struct conversation *c, struct bytes *in, uint3
 }
 
 /* There is no request at that place, or it is known where it will end. */
-static enum conversation_state SELDOM unframed(struct conversation *c, struct bytes *in, uint32_t at,
+static enum conversation_state APART unframed(struct conversation *c, struct bytes *in, uint32_t at,
                                                struct frame frame, struct bytes *out)
 {
 	const struct service *service = c->service;
@@ -214,7 +214,7 @@ void conversation_init(struct conversation *c, const struct service *service, ui
 	};
 }
 
-static enum conversation_state SELDOM look_for_header(struct conversation *c, const struct bytes *in)
+static enum conversation_state APART look_for_header(struct conversation *c, const struct bytes *in)
 {
 	struct proxy_header header;
 
@@ -288,13 +288,13 @@ static inline ALWAYS enum conversation_state answer_more(struct conversation *c,
 	return state;
 }
 
-static enum conversation_state SELDOM say_all(struct conversation *c, struct bytes *in, struct bytes *out,
+static enum conversation_state APART say_all(struct conversation *c, struct bytes *in, struct bytes *out,
                                               uint64_t now_us)
 {
 	return answer(c, in, out, now_us, NULL);
 }
 
-static enum conversation_state SELDOM say_otherwise(struct conversation *c, struct bytes *in, struct bytes *out,
+static enum conversation_state APART say_otherwise(struct conversation *c, struct bytes *in, struct bytes *out,
                                                     uint64_t now_us)
 {
 	if (c->over)

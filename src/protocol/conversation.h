@@ -2,8 +2,8 @@
  * conversation.h - one connection's dialogue: bytes in, bytes out.
  *
  * The one place that knows framing, limits and deadlines.  No file descriptor, no clock (time is an
- * argument), no allocation: a pump (blocking or event-driven) lends it buffers, moves the bytes, and does
- * what it asks for.
+ * argument), no allocation but what a protocol needs while it is asked: a pump (blocking or event-driven) lends it
+ * buffers, moves the bytes, and does what it asks for.
  */
 #ifndef PROTOCOL_CONVERSATION_H
 #define PROTOCOL_CONVERSATION_H
@@ -78,7 +78,7 @@ enum conversation_state conversation_compute(struct conversation *, struct bytes
 /* The client's input has ended: later calls still answer complete requests, but not an unfinished one. */
 void conversation_end(struct conversation *);
 
-/* A part of an answer was said, and not all. */
+/* An answer has begun, and is not over: a part of it was said, or it has a price. */
 static inline bool conversation_is_amid(const struct conversation *c)
 {
 	return c->at > 0;

@@ -2,7 +2,8 @@
  * protocol.h - what the daemon can speak: a table with a row per protocol.
  *
  * A protocol says where a request ends and what answers it: bytes that exist already (the quick kind), or what it
- * computes.  It knows no socket, no clock and no configuration, and keeps nothing between requests.
+ * computes.  It knows no socket, no clock and no configuration, keeps nothing between requests, and no memory between
+ * calls.
  */
 #ifndef PROTOCOL_PROTOCOL_H
 #define PROTOCOL_PROTOCOL_H

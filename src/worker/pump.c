@@ -155,7 +155,7 @@ static bool fill(struct pump *pump, enum conversation_state *state)
 
 static void pay(struct pump *pump)
 {
-	uint64_t begun_us = clock_now_us(), delay_us = driver_work(&pump->driver), due_us = begun_us + delay_us;
+	uint64_t delay_us = driver_work(&pump->driver), due_us = clock_now_us() + delay_us;
 	struct timespec due = { (time_t)(due_us / CLOCK_S), (long)(due_us % CLOCK_S) * 1000 };
 
 	while (delay_us > 0 && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL) == EINTR)

@@ -289,8 +289,8 @@ def test_the_cheaper_one_comes_first(counting, many):
     came = []
     while len(came) < len(prices):
         waiting = {client.socket: client for client in clients if client not in came}
-        for ready in select.select(waiting, [], [], LIMIT)[0]:
-            client = waiting[ready]
+        ready = [waiting[one] for one in select.select(waiting, [], [], LIMIT)[0]]
+        for client in sorted(ready, key=clients.get):     # who looks late can't tell these apart
             within(asked_at[client], clients[client] / 1000)
             assert client.take(1000) == answer(1000)
             came.append(client)
@@ -359,10 +359,10 @@ def test_a_request_that_is_too_long(counting):
 def test_a_request_that_is_too_slow(counting):
     d = counting(timeouts__question="1s")
     with greeted(d) as client:
-        client.send(b"100000\n1")
         begin = time.monotonic()
+        client.send(b"100000\n1")
         assert client.everything() == answer(100000)
-        within(begin, 0)
+        within(begin, 0.95)
     d.wait_for("question too slow")
     stats(d, questions=1, questions_too_slow=1, timeouts_idle=0)
 

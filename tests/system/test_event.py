@@ -11,8 +11,9 @@ import pytest
 
 from fixtures import TRACED, check_uring
 from harness import LIMIT, ROOT, SLACK, engines, open_files, parse, process, queued, unread, until
-from protocol_model import TOO_SLOW
+from protocol_model import THREE, TOO_SLOW
 from test_limits import come_rudely
+from test_operate import stats
 from test_protocol import check_cost_of_a_byte
 from tracing import straced, under_strace
 
@@ -316,6 +317,23 @@ def test_a_busy_worker_leaves_at_once(daemon, engine):
 
     assert is_ever_quick(d, reload)
     assert is_ever_quick(d, stop)
+
+
+# Clients that take nothing
+
+def test_who_has_ended_and_takes_nothing_costs_nothing(daemon, engine):
+    """To be told of its end again and again would cost a CPU for as long as timeouts.write."""
+    question = b"Long?"
+    d = daemon("event", event__engine=engine, event__workers=1, timeouts__write="2s",
+               table={**THREE, question: b"y" * 60000 + b"."})
+    [worker] = d.workers()
+    with d.connect(receive_buffer=4096) as deaf:
+        deaf.send(question * 400)
+        deaf.half_close()
+        stats(d, bytes_in=len(question) * 400)
+        before = process(worker.pid).cpu
+        stats(d, timeouts_write=1)
+        assert process(worker.pid).cpu - before < 0.5
 
 
 # Where io_uring can't be had

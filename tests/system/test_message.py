@@ -11,6 +11,7 @@ import pytest
 
 from harness import LIMIT, holds, talk, until
 from test_control import outgoing
+from test_cost import STEADY
 from test_operate import stats
 
 FOUND = {"morpheus": "Follow the white rabbit \U0001f430.", "\U0001f436": "\U0001f43e Playing ball! \U0001f3d0.",
@@ -228,7 +229,7 @@ def test_a_number_as_long_as_a_message(served):
 
 
 def test_the_greatest_body_is_not_held(served):
-    d = served()
+    d = served(**STEADY)
     body = random.Random(1060).randbytes(1 << 20)
     with d.connect(1) as client:
         client.send(binary(body) + search("morpheus"))
@@ -252,8 +253,8 @@ def test_half_a_message_has_a_deadline(served):
     d = served(timeouts__question="300ms")
     for half in (b"\0", search("morpheus")[:-1], binary(b"x" * 5000)[:-1]):
         with d.connect() as client:
-            client.send(search("morpheus") + half)
             begin = time.monotonic()
+            client.send(search("morpheus") + half)
             assert client.everything() == result(FOUND["morpheus"])
             assert time.monotonic() - begin > 0.2
 

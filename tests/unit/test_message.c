@@ -215,12 +215,12 @@ START_TEST(test_odd_headers)
 {
 	static const char *const headers[] = {
 		" {" BINARY_HEADER "\"content-length\": -0} ",
-		"{" BINARY_HEADER "\"content-length\": 0, \"x\": " DEEP_31 ","
-		" \"y\": \"[[" DEEP_31 "\\\"[[" DEEP_31 "\"}",
+		("{" BINARY_HEADER "\"content-length\": 0, \"x\": " DEEP_31 ","
+		 " \"y\": \"[[" DEEP_31 "\\\"[[" DEEP_31 "\"}"),
 		"{\"byteorder\": null, \"content-type\": null, \"content-encoding\": [], \"content-length\": 0}",
 		"{\"byteorder\": {}, \"content-type\": \"Text/json\", \"content-encoding\": 1, \"content-length\": 0}",
-		"{\"byteorder\": \"\", \"content-type\": \"text/jso\\u006e\", \"content-encoding\": \"utf-8\","
-		" \"content-length\": 0}",
+		("{\"byteorder\": \"\", \"content-type\": \"text/jso\\u006e\", \"content-encoding\": \"utf-8\","
+		 " \"content-length\": 0}"),
 	};
 
 	for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {

@@ -90,19 +90,41 @@ static void unwatch(int fd, uint32_t number)
 
 /* ---- connections ---- */
 
+/*
+ * Such an order tells of the client's end, too, whatever it asks for, and one that is level-triggered would tell of it
+ * for ever.  So it stands, and tells of changes: to be given when a send fell short, or anew.
+ */
+static void watch_output(uint32_t seat)
+{
+	struct io_uring_sqe *sqe = event_ring_order(&own->ring);
+
+	io_uring_prep_poll_multishot(sqe, own->pump->worker->fds[seat], POLLOUT);
+	sqe->user_data = event_uring_name(ORDER_POLL, seat);
+}
+
+static bool has_room(uint32_t seat, const struct io_uring_cqe *cqe)
+{
+	const struct side *side = &own->side[seat];
+
+	if (cqe->res == -ECANCELED || side->wants != EVENT_OUTPUT)
+		return false;
+	if (!(cqe->flags & IORING_CQE_F_MORE))
+		watch_output(seat);
+	return cqe->res < 0 || cqe->res & (POLLOUT | POLLERR | POLLHUP);
+}
+
 static bool want(uint32_t seat, enum event_want before, enum event_want now)
 {
-	struct side *side = &own->side[seat];
-
 	(void)before;
-	side->wants = (uint8_t)now;
+	if (own->side[seat].wants == EVENT_OUTPUT)
+		event_uring_withdraw(event_uring_name(ORDER_POLL, seat));
+	own->side[seat].wants = (uint8_t)now;
 	if (now == EVENT_ABSENT)
 		event_uring_stop_receiving(seat);
 	else if (now == EVENT_INPUT)
 		event_uring_want_input(seat);
-	else if (now == EVENT_OUTPUT && !side->polling)
-		poll_for(own->pump->worker->fds[seat], POLLOUT, event_uring_name(ORDER_POLL, seat));
-	side->polling |= now == EVENT_OUTPUT;
+	else if (now == EVENT_OUTPUT)
+		watch_output(seat);
 	return true;
 }
 
@@ -145,7 +167,7 @@ static void drop(uint32_t seat, int fd)
 	struct side *side = &own->side[seat];
 	struct io_uring_sqe *sqe;
 
-	if (side->receiving || side->polling) {
+	if (side->receiving || side->wants == EVENT_OUTPUT) {
 		sqe = event_ring_order(&own->ring);
 		io_uring_prep_cancel_fd(sqe, fd, IORING_ASYNC_CANCEL_ALL);
 		event_ring_say_nothing(sqe);
@@ -208,10 +230,7 @@ static bool is_event(const struct io_uring_cqe *cqe, struct event *event)
 	case ORDER_AGAIN:
 		return own->side[what].wants == EVENT_INPUT && event_uring_has_kept(&own->side[what]);
 	case ORDER_POLL:
-		own->side[what].polling = own->side[what].wants == EVENT_OUTPUT;
-		if (own->side[what].polling)      /* handed over after what is sent now: it may not be all */
-			poll_for(own->pump->worker->fds[what], POLLOUT, cqe->user_data);
-		return own->side[what].polling;
+		return has_room(what, cqe);
 	case ORDER_WATCH:
 		tell_of(what);
 		return true;

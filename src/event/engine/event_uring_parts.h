@@ -25,7 +25,7 @@ struct side {
 	uint32_t turn;                    /* counts the connections that sat here: what is late concerns another one */
 	int end;                          /* after what came early: -errno, 1 for the client's end, or 0 */
 	uint8_t wants;                    /* enum event_want */
-	bool receiving, stopping, polling;
+	bool receiving, stopping;
 };
 
 struct event_uring {
