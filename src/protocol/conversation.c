@@ -106,7 +106,7 @@ static bool APART begin_to_skip(struct conversation *c, struct bytes *in, uint32
 
 /* There is no request at that place, or it is known where it will end. */
 static enum conversation_state APART unframed(struct conversation *c, struct bytes *in, uint32_t at,
-                                               struct frame frame, struct bytes *out)
+                                              struct frame frame, struct bytes *out)
 {
 	const struct service *service = c->service;
 	uint32_t come = in->len - at, whole = frame.end - frame.begin;
@@ -289,13 +289,13 @@ static inline ALWAYS enum conversation_state answer_more(struct conversation *c,
 }
 
 static enum conversation_state APART say_all(struct conversation *c, struct bytes *in, struct bytes *out,
-                                              uint64_t now_us)
+                                             uint64_t now_us)
 {
 	return answer(c, in, out, now_us, NULL);
 }
 
 static enum conversation_state APART say_otherwise(struct conversation *c, struct bytes *in, struct bytes *out,
-                                                    uint64_t now_us)
+                                                   uint64_t now_us)
 {
 	if (c->over)
 		return over(c, in);
