@@ -19,6 +19,7 @@
 #include "aphorismd/pidfile.h"
 #include "aphorismd/setup.h"
 #include "aphorismd/status.h"
+#include "aphorismd/upgrade_talk.h"
 #include "aphorismd/wish.h"
 #include "common/log.h"
 
@@ -36,7 +37,7 @@ static void speak(void)
 
 static void inherit(void)
 {
-	elder_succeed();
+	elder.owns = false;
 	listeners_own();
 	control_own();
 	if (!pidfile_write())
@@ -44,8 +45,8 @@ static void inherit(void)
 	if (!setup_options()->foreground)
 		setup_detach();
 	log_notice("upgraded: process %d, version " PACKAGE_VERSION ", has taken the place of process %d",
-	           (int)getpid(), (int)elder_pid());
-	elder_say("taken\n");
+	           (int)getpid(), (int)elder.pid);
+	upgrade_talk_say(elder.fd, "taken\n");
 	atomic_store(&generations_current()->board->shared->has_heir, false);
 }
 
@@ -60,12 +61,12 @@ static void claim(void)
 		return;
 	}
 	snprintf(line, sizeof line, "ready %" PRIx64 " %d\n", listeners_taken(), control_is_theirs());
-	elder_say(line);
+	upgrade_talk_say(elder.fd, line);
 }
 
 static void take_line(const char *line, uint64_t now_us)
 {
-	bool may_become = elder_is_owner() && wish.stopping == 0;
+	bool may_become = elder.owns && wish.stopping == 0;
 
 	if (strcmp(line, "yours") == 0 && may_become)
 		inherit();
@@ -81,19 +82,28 @@ static void elder_has_gone(uint64_t now_us)
 {
 	if (wish.stopping > 0)
 		return;
-	if (elder_is_owner() && generations_current())
+	if (elder.owns && generations_current())
 		inherit();
-	if (!elder_is_owner() && !heir.speaks)
+	if (!elder.owns && !heir.speaks)
 		speak();          /* it may have died between our last word and its own */
 	listeners_set_blocking();
 	wish_look_on(now_us);     /* what its workers were told of is not known */
 }
 
+/* ---- as the loop asks ---- */
+
+static int list(struct pollfd *fds)
+{
+	*fds = (struct pollfd){ .fd = elder.fd, .events = POLLIN };
+	return 1;
+}
+
 static void hear(uint64_t now_us)
 {
-	char line[64];
-	int heard = elder_hear(line, sizeof line);
+	char line[64] = "";
+	int heard = upgrade_talk_hear(&elder.fd, line, sizeof line);
 
+	line[strcspn(line, "\n")] = '\0';
 	if (heard > 0)
 		take_line(line, now_us);
 	else if (heard < 0)
@@ -104,8 +114,14 @@ static void hear(uint64_t now_us)
 static void tend(uint64_t now_us)
 {
 	(void)now_us;
-	if (!heir.claimed && elder_is_owner() && generations_current())
+	if (!heir.claimed && elder.owns && generations_current())
 		claim();
 }
 
-const struct part part_heir = { .list = elder_list, .hear = hear, .tend = tend, .forget = elder_forget };
+static void forget(void)
+{
+	if (elder_is_there())
+		close(elder.fd);
+}
+
+const struct part part_heir = { .list = list, .hear = hear, .tend = tend, .forget = forget };

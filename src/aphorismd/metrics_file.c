@@ -38,7 +38,7 @@ static struct {
 /* NULL: nowhere; while an elder serves, the file is its. */
 static const char *find_path(void)
 {
-	const struct generation *current = elder_is_owner() ? NULL : generations_current();
+	const struct generation *current = elder.owns ? NULL : generations_current();
 
 	return current && current->image.config->metrics[0] ? current->image.config->metrics : NULL;
 }

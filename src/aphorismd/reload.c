@@ -177,7 +177,7 @@ static bool make_next(struct listener *const *listeners)
 	if (!next)
 		return false;
 	/* until it is ours */
-	atomic_store(&next->board->shared->has_heir, elder_is_owner() && elder_is_there());
+	atomic_store(&next->board->shared->has_heir, elder.owns && elder_is_there());
 	if (listeners_tune(next) && listeners_set_blocking())
 		return true;
 	generations_drop_next();

@@ -114,7 +114,7 @@ static int lock_pidfile(const struct config *config)
 		return 0;
 	if (!place(path, sizeof path, config->pidfile, config->set.pidfile, "aphorismd.pid", "pidfile"))
 		return EX_CANTCREAT;
-	if (path[0] == '\0' || pidfile_lock(path, elder_pid(), reason))
+	if (path[0] == '\0' || pidfile_lock(path, elder.pid, reason))
 		return 0;
 	report_complain(EX_CANTCREAT, "%s", reason);
 	return EX_CANTCREAT;

@@ -49,7 +49,7 @@ static void stop(uint64_t now_us)
 {
 	static bool said;
 	/* if the elder goes on, clients who wait are its */
-	enum worker_signal gently = elder_is_owner() && elder_is_there() ? SIGNAL_DRAIN : SIGNAL_STOP;
+	enum worker_signal gently = elder.owns && elder_is_there() ? SIGNAL_DRAIN : SIGNAL_STOP;
 	bool has_heir = upgrade_is_done();        /* then our workers are leaving as they should */
 
 	wish.stop = false;
@@ -130,7 +130,7 @@ static void take_signals(uint64_t now_us)
 		case SIGTERM:
 		case SIGINT:
 			/* but once at the elder's word, which may come twice: see take_line() of heir.c */
-			if (wish.stopping == 0 || !elder_is_there() || (pid_t)info.ssi_pid != elder_pid())
+			if (wish.stopping == 0 || !elder_is_there() || (pid_t)info.ssi_pid != elder.pid)
 				wish_stop(1);
 			break;
 		case SIGQUIT:

@@ -56,10 +56,11 @@ static struct {
 	bool offered;                     /* the heir has been told to take what is ours: */
 	uint64_t taken;                   /* these of our listeners, */
 	bool takes_control;               /* and the control socket, or its own is another one */
+	int channel;                      /* the socket to the heir, or -1 */
 	struct starter starter;
 	pid_t heir;                       /* the new process; 0: not known yet, or gone */
 	uint64_t deadline_us;             /* of the present step */
-} upgrade = { .starter = { .fd = -1 } };
+} upgrade = { .channel = -1, .starter = { .fd = -1 } };
 
 const char *upgrade_open(void)
 {
@@ -93,7 +94,7 @@ int upgrade_ask(const char **why)
 
 void upgrade_look(void)
 {
-	upgrade_talk_say("look\n");
+	upgrade_talk_say(upgrade.channel, "look\n");
 }
 
 /* For our workers: should we be killed, they are not to close the queues at which the heir serves already. */
@@ -105,6 +106,13 @@ static void set_heir(bool is_there)
 		atomic_store(&current->board->shared->has_heir, is_there);
 }
 
+static void hang_up(void)
+{
+	if (upgrade.channel >= 0)
+		close(upgrade.channel);
+	upgrade.channel = -1;
+}
+
 /* ---- an upgrade that fails ---- */
 
 /* It may have had workers, who took connections: that the sockets are as we need them is up to us again. */
@@ -112,7 +120,7 @@ static void forget_heir(uint64_t now_us)
 {
 	upgrade.step = STEP_NONE;
 	upgrade.heir = 0;
-	upgrade_talk_end();
+	hang_up();
 	if (wish.stopping > 0)
 		return;
 	reload_restore();
@@ -128,7 +136,7 @@ static void send_away(uint64_t now_us)
 
 	if (upgrade.heir == 0 && (pid = starter_answer(&upgrade.starter)) > 0)
 		upgrade.heir = pid;    /* a stop is heard of before that */
-	upgrade_talk_say("no\n");
+	upgrade_talk_say(upgrade.channel, "no\n");
 	set_heir(false);
 	if (upgrade.heir <= 0) {
 		forget_heir(now_us);
@@ -172,7 +180,7 @@ static void leave(uint64_t now_us)
 	if (wish.reload)
 		upgrade_pass_reload();    /* it may have read the files before they changed */
 	notify_pass((int)upgrade.heir);
-	upgrade_talk_say("speak\n");
+	upgrade_talk_say(upgrade.channel, "speak\n");
 	snprintf(line, sizeof line, "pid %d\n", (int)upgrade.heir);
 	control_happened(CONTROL_UPGRADE, 0, line, EX_OK);
 }
@@ -218,7 +226,8 @@ static void begin(uint64_t now_us)
 	upgrade.wanted = upgrade.offered = false;
 	upgrade.step = STEP_STARTS;
 	upgrade.heir = 0;
-	upgrade_talk_begin(ends[0]);
+	upgrade.channel = ends[0];
+	upgrade_talk_clear();
 	upgrade.deadline_us = now_us + (uint64_t)limit_us();
 	set_heir(true);
 	if (ends[1] >= 0)
@@ -260,7 +269,7 @@ static void take_line(const char *line, bool alive, uint64_t now_us)
 		upgrade.taken = taken;
 		upgrade.takes_control = control != 0;
 		/* where that fails we shall hear of its end */
-		upgrade.offered = upgrade.step == STEP_STARTS && alive && upgrade_talk_say("yours\n");
+		upgrade.offered = upgrade.step == STEP_STARTS && alive && upgrade_talk_say(upgrade.channel, "yours\n");
 		if (upgrade.offered)      /* it was in time; sent away from now on it would close queues that are its */
 			upgrade.deadline_us = now_us + (uint64_t)limit_us();
 	} else if (strcmp(line, "taken") == 0) {
@@ -276,7 +285,7 @@ static void hear_heir(bool alive, uint64_t now_us)
 {
 	char text[1200], *rest, *line;
 
-	while (upgrade_talk_hear(text, sizeof text)) {
+	while (upgrade_talk_hear(&upgrade.channel, text, sizeof text) > 0) {
 		for (rest = text; (line = strsep(&rest, "\n")) != NULL;)
 			take_line(log_clean(line), alive, now_us);
 		if (alive)
@@ -334,7 +343,7 @@ bool upgrade_is_over(void)
 
 static int list(struct pollfd *fds)
 {
-	fds[0] = (struct pollfd){ .fd = upgrade_talk_fd(), .events = POLLIN };
+	fds[0] = (struct pollfd){ .fd = upgrade.channel, .events = POLLIN };
 	fds[1] = (struct pollfd){ .fd = starter_is_heard() ? upgrade.starter.fd : -1, .events = POLLIN };
 	return 2;
 }
@@ -385,7 +394,7 @@ static void tend(uint64_t now_us)
 
 static void forget(void)
 {
-	upgrade_talk_end();
+	hang_up();
 	starter_forget(&upgrade.starter);
 }
 

@@ -1,8 +1,9 @@
 /*
- * upgrade_talk.c - the elder's end of the socket, and what it has heard there.
+ * upgrade_talk.c - records on a socket, and what was heard of a heir that fails.
  */
 #include "aphorismd/upgrade_talk.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,47 +11,36 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-static int channel = -1;                  /* -1: there is none */
 static char reports[8192];                /* lines of "error TEXT\n" and "notice TEXT\n" */
 static char words[256];                   /* the first one of another kind: on its standard error */
 
-void upgrade_talk_begin(int fd)
+bool upgrade_talk_say(int fd, const char *line)
 {
-	channel = fd;
+	return fd >= 0 && send(fd, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)strlen(line);
+}
+
+int upgrade_talk_hear(int *fd, char *text, size_t size)
+{
+	ssize_t n = *fd < 0 ? 0 : recv(*fd, text, size - 1, MSG_DONTWAIT);
+
+	/* ECONNRESET: it has gone with words of ours unread, and its own last ones are still to come */
+	if (*fd < 0 || (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNRESET)))
+		return 0;
+	if (n <= 0) {
+		close(*fd);
+		*fd = -1;
+		return -1;
+	}
+	text[n] = '\0';
+	return 1;
+}
+
+/* ---- what the heir has said ---- */
+
+void upgrade_talk_clear(void)
+{
 	reports[0] = words[0] = '\0';
 }
-
-bool upgrade_talk_say(const char *line)
-{
-	return channel >= 0 &&
-	       send(channel, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)strlen(line);
-}
-
-void upgrade_talk_end(void)
-{
-	if (channel >= 0)
-		close(channel);
-	channel = -1;
-}
-
-bool upgrade_talk_hear(char *text, size_t size)
-{
-	ssize_t n = channel >= 0 ? recv(channel, text, size - 1, MSG_DONTWAIT) : -1;
-
-	if (n == 0)
-		upgrade_talk_end();
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	return true;
-}
-
-int upgrade_talk_fd(void)
-{
-	return channel;
-}
-
-/* ---- what was heard ---- */
 
 void upgrade_talk_take(const char *line, bool stray)
 {

@@ -1,6 +1,6 @@
 /*
- * upgrade_talk.h - what is said in an upgrade, and the socket for it in the process that leaves; elder.h has it in the
- * one that comes.  A record each:
+ * upgrade_talk.h - what is said in an upgrade, on a socket between the process that leaves and the one that comes.
+ * A record each:
  *
  *   heir   error TEXT, notice TEXT   why it can't start
  *          ready TAKEN CONTROL       its workers take connections, at those of our listeners (a hexadecimal set), and
@@ -19,18 +19,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A talk to a new process, which has said nothing yet.  The socket, or -1, is owned here until upgrade_talk_end(). */
-void upgrade_talk_begin(int fd);
-void upgrade_talk_end(void);
+/* Says a line on that socket, or -1.  False when the other one has gone.  Never blocks. */
+bool upgrade_talk_say(int fd, const char *line);
 
-/* Says a line.  False when the other one has gone.  Never blocks. */
-bool upgrade_talk_say(const char *line);
+/*
+ * Takes a record, of some lines.  Returns 1; 0 when there is none now; -1 when the other one has gone, once: the socket
+ * is closed then, and *fd -1.  Never blocks.
+ */
+int upgrade_talk_hear(int *fd, char *text, size_t size);
 
-/* Takes a record, of some lines.  False when there is none now, or no more.  Never blocks. */
-bool upgrade_talk_hear(char *text, size_t size);
-
-/* The socket to poll for; -1: none. */
-int upgrade_talk_fd(void);
+/* A new process, which has said nothing yet. */
+void upgrade_talk_clear(void);
 
 /*
  * Keeps a line "error TEXT" or "notice TEXT"; of others the first one, if `stray` asks for that: it is of its standard
