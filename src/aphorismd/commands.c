@@ -27,49 +27,57 @@
 #include "common/command.h"
 #include "common/log.h"
 
-enum { MOST_ROWS = 2000 };
+enum { MOST_ROWS = 2000, KEPT = -1 };
+
+/* What obeys one returns the status that ends the answer; or KEPT, where that comes later. */
+struct order {
+	unsigned client;
+	const char *argument;
+};
 
 /* ---- figures ---- */
 
 /* A view of the figures that print makes. */
-static void say_figures(unsigned client, void (*print)(const struct figures *, FILE *))
+static int say_figures(unsigned client, void (*print)(const struct figures *, FILE *))
 {
 	char *text = status_text(print);
 
 	if (text)
 		control_say_lines(client, text);
 	free(text);
+	return EX_OK;
 }
 
-static void say_status(unsigned client)
+static int obey_status(const struct order *order)
 {
 	const struct generation *current = generations_current();
 
-	control_say(client, "version " PACKAGE_VERSION);
-	control_say(client, "pid %d", (int)getpid());
-	control_say(client, "state %s", upgrade_is_done() ? "leaving" : wish.stopping > 0 ? "stopping" :
+	control_say(order->client, "version " PACKAGE_VERSION);
+	control_say(order->client, "pid %d", (int)getpid());
+	control_say(order->client, "state %s", upgrade_is_done() ? "leaving" : wish.stopping > 0 ? "stopping" :
 	            !current ? "starting" : reload_is_under_way() ? "reloading" :
 	            upgrade_is_starting() ? "upgrading" :
 	            generations_old() || elder_is_there() ? "draining" : "serving");
-	control_say(client, "model %s", current ? current->model->name : "none");
-	say_figures(client, figures_print_status);
+	control_say(order->client, "model %s", current ? current->model->name : "none");
+	say_figures(order->client, figures_print_status);
 	for (int64_t i = 0; current && i < current->image.config->listeners; i++)
-		control_say(client, "listening %s", current->listeners[i]->address);
+		control_say(order->client, "listening %s", current->listeners[i]->address);
+	return EX_OK;
 }
 
-static void say_statistics(unsigned client)
+static int obey_stats(const struct order *order)
 {
-	say_figures(client, figures_print_all);
+	return say_figures(order->client, figures_print_all);
 }
 
-static void say_histogram(unsigned client)
+static int obey_histogram(const struct order *order)
 {
-	say_figures(client, figures_print_histogram);
+	return say_figures(order->client, figures_print_histogram);
 }
 
-static void say_metrics(unsigned client)
+static int obey_metrics(const struct order *order)
 {
-	say_figures(client, figures_print_metrics);
+	return say_figures(order->client, figures_print_metrics);
 }
 
 /* ---- workers and connections ---- */
@@ -131,7 +139,7 @@ static void say_workers_of(unsigned client, const struct generation *generation,
 }
 
 /* Of the youngest generation first. */
-static void say_of_all(unsigned client, void (*say)(unsigned, const struct generation *, int *said))
+static int say_of_all(unsigned client, void (*say)(unsigned, const struct generation *, int *said))
 {
 	int said = 0;
 
@@ -140,11 +148,12 @@ static void say_of_all(unsigned client, void (*say)(unsigned, const struct gener
 			say(client, generations_at(i), &said);
 	if (said > MOST_ROWS)
 		control_say(client, "more %d", said - MOST_ROWS);
+	return EX_OK;
 }
 
-static void say_workers(unsigned client)
+static int obey_workers(const struct order *order)
 {
-	say_of_all(client, say_workers_of);
+	return say_of_all(order->client, say_workers_of);
 }
 
 static uint64_t seconds_since(const _Atomic uint64_t *us)
@@ -174,9 +183,9 @@ static void say_connections_of(unsigned client, const struct generation *generat
 	}
 }
 
-static void say_connections(unsigned client)
+static int obey_connections(const struct order *order)
 {
-	say_of_all(client, say_connections_of);
+	return say_of_all(order->client, say_connections_of);
 }
 
 /* ---- findings ---- */
@@ -200,9 +209,10 @@ static void say_finding(void *arg, enum doctor_level level, const char *about, c
 	            about, said_what, said_mend);
 }
 
-static void say_findings(unsigned client)
+static int obey_doctor(const struct order *order)
 {
 	const struct generation *current = generations_current();
+	unsigned client = order->client;
 	struct doctor_facts facts;
 	struct figures figures;
 
@@ -210,143 +220,124 @@ static void say_findings(unsigned client)
 	metrics_file_check(say_finding, &client);
 	listeners_check(say_finding, &client);
 	if (!current)
-		return;
+		return EX_OK;
 	doctor_learn(&facts);
 	status_figures(&figures);
 	doctor_check(current->image.config, current->image.size, setup_options(), &facts, say_finding, &client);
 	doctor_check_load(current->image.config, &figures, say_finding, &client);
+	return EX_OK;
 }
 
 /* ---- questions ---- */
 
-static void say_pong(unsigned client)
+static int obey_ping(const struct order *order)
 {
-	control_say(client, "pong");
+	control_say(order->client, "pong");
+	return EX_OK;
 }
 
-static void say_version(unsigned client)
+static int obey_version(const struct order *order)
 {
-	control_say(client, "version " PACKAGE_VERSION);
+	control_say(order->client, "version " PACKAGE_VERSION);
+	return EX_OK;
 }
 
 /* ---- orders ---- */
 
-static void refuse(unsigned client, int status, const char *reason)
+static int refuse(unsigned client, int status, const char *reason)
 {
 	control_say(client, "error %s", reason);
-	control_end(client, status);
+	return status;
 }
 
-static void set_level(unsigned client, const char *name)
+static int obey_log(const struct order *order)
 {
-	int level = config_log_level(name);
+	int level = config_log_level(order->argument);
 
-	if (level < 0) {
-		refuse(client, EX_USAGE, "no such level: error, warning, notice, info or debug");
-		return;
-	}
+	if (level < 0)
+		return refuse(order->client, EX_USAGE, "no such level: error, warning, notice, info or debug");
 	log_level(LOG_ERR + level);
 	for (unsigned i = 0; i < GENERATIONS; i++)
 		if (generations_at(i))
 			atomic_store(&generations_at(i)->board->shared->log_level, LOG_ERR + level);
-	log_message(LOG_ALWAYS | LOG_NOTICE, "log.level: %s until the next reload", name);
-	control_say(client, "level %s", name);
-	control_end(client, EX_OK);
+	log_message(LOG_ALWAYS | LOG_NOTICE, "log.level: %s until the next reload", order->argument);
+	control_say(order->client, "level %s", order->argument);
+	return EX_OK;
 }
 
-static void drain(unsigned client, const char *name)
+static int obey_drain(const struct order *order)
 {
 	uint64_t now_us = clock_now_us();
 	const char *reason = "the daemon is starting: ask again";
 	char *end;
-	unsigned long long number = strtoull(name, &end, 10);
+	unsigned long long number = strtoull(order->argument, &end, 10);
 	int status = EX_TEMPFAIL;
 
-	if (*name < '0' || *name > '9' || *end != '\0' || number > UINT32_MAX) {
-		refuse(client, EX_USAGE, "a worker is named by its number");
-		return;
-	}
+	if (*order->argument < '0' || *order->argument > '9' || *end != '\0' || number > UINT32_MAX)
+		return refuse(order->client, EX_USAGE, "a worker is named by its number");
 	if (generations_current())
 		status = generation_drain(generations_current(), (uint32_t)number, now_us, &reason);
-	if (status != 0) {
-		refuse(client, status, reason);
-		return;
-	}
+	if (status != 0)
+		return refuse(order->client, status, reason);
 	/* the kernel may have told it alone of a connection: see worker_listens_no_more() */
 	wish_look_on(now_us);
 	log_notice("worker %llu drains, as it was told to", number);
-	control_say(client, "draining %llu", number);
-	control_end(client, EX_OK);
+	control_say(order->client, "draining %llu", number);
+	return EX_OK;
 }
 
-static void reload(unsigned client, const char *argument)
+static int obey_reload(const struct order *order)
 {
-	(void)argument;
 	/* one that is under way may have read the files before they changed */
-	control_keep(client, CONTROL_RELOAD, reload_number());
+	control_keep(order->client, CONTROL_RELOAD, reload_number());
 	wish.reload = true;
+	return KEPT;
 }
 
-static void upgrade(unsigned client, const char *argument)
+static int obey_upgrade(const struct order *order)
 {
 	const char *why;
 	int status = upgrade_ask(&why);
 
-	(void)argument;
 	if (status != 0)
-		refuse(client, status, why);
-	else
-		control_keep(client, CONTROL_UPGRADE, 0);
+		return refuse(order->client, status, why);
+	control_keep(order->client, CONTROL_UPGRADE, 0);
+	return KEPT;
 }
 
-static void stop(unsigned client, const char *now)
+static int obey_stop(const struct order *order)
 {
-	control_say(client, "stopping");
-	control_say(client, "end 0");
-	control_keep(client, CONTROL_EXIT, 0);
-	wish_stop(!now && wish.stopping == 0 ? 1 : WISH_AT_ONCE);
+	control_say(order->client, "stopping");
+	control_say(order->client, "end 0");
+	control_keep(order->client, CONTROL_EXIT, 0);
+	wish_stop(!order->argument && wish.stopping == 0 ? 1 : WISH_AT_ONCE);
+	return KEPT;
 }
 
 /* ---- dispatch ---- */
 
-/* Who says has said all, and who obeys ends the answer itself, now or later. */
-static const struct handler {
-	void (*say)(unsigned client);
-	void (*obey)(unsigned client, const char *argument);
-} handlers[COMMAND_COUNT] = {
-	[COMMAND_STATUS] = { .say = say_status },
-	[COMMAND_WORKERS] = { .say = say_workers },
-	[COMMAND_CONNECTIONS] = { .say = say_connections },
-	[COMMAND_STATS] = { .say = say_statistics },
-	[COMMAND_HISTOGRAM] = { .say = say_histogram },
-	[COMMAND_METRICS] = { .say = say_metrics },
-	[COMMAND_DOCTOR] = { .say = say_findings },
-	[COMMAND_RELOAD] = { .obey = reload },
-	[COMMAND_UPGRADE] = { .obey = upgrade },
-	[COMMAND_DRAIN] = { .obey = drain },
-	[COMMAND_LOG] = { .obey = set_level },
-	[COMMAND_STOP] = { .obey = stop },
-	[COMMAND_PING] = { .say = say_pong },
-	[COMMAND_VERSION] = { .say = say_version },
-};
+/* A function for each row of the table that is not aphorismctl's own. */
+#define OBEY(number, name, ...) [COMMAND_##number] = obey_##name,
+#define OWN(...)
+
+static int (*const handlers[COMMAND_COUNT])(const struct order *) = { COMMANDS(OBEY, OWN) };
+
+static int obey(const struct order *order, const struct command *command)
+{
+	if ((upgrade_is_done() && command->until < COMMAND_EVER) ||
+	    (upgrade_is_starting() && command->until < COMMAND_UPGRADING))
+		return refuse(order->client, EX_TEMPFAIL, "the daemon is being upgraded: ask again");
+	if (wish.stopping > 0 && command->until < COMMAND_STOPPING)
+		return refuse(order->client, EX_UNAVAILABLE, "the daemon is stopping");
+	return handlers[command - commands](order);
+}
 
 void commands_obey(unsigned client, const char *line)
 {
-	const char *argument;
-	const struct command *command = command_parse(line, &argument);
-	const struct handler *handler = command ? &handlers[command - commands] : NULL;
+	struct order order = { .client = client };
+	const struct command *command = command_parse(line, &order.argument);
+	int status = command ? obey(&order, command) : refuse(client, EX_USAGE, "unknown command");
 
-	if (!handler) {
-		refuse(client, EX_USAGE, "unknown command");
-	} else if ((upgrade_is_done() && command->until < COMMAND_EVER) ||
-	           (upgrade_is_starting() && command->until < COMMAND_UPGRADING)) {
-		refuse(client, EX_TEMPFAIL, "the daemon is being upgraded: ask again");
-	} else if (wish.stopping > 0 && command->until < COMMAND_STOPPING) {
-		refuse(client, EX_UNAVAILABLE, "the daemon is stopping");
-	} else if (handler->obey) {
-		handler->obey(client, argument);
-	} else {
-		handler->say(client);
-		control_end(client, EX_OK);
-	}
+	if (status != KEPT)
+		control_end(client, status);
 }

@@ -9,10 +9,11 @@
 #include "common/log.h"
 
 #define ROW(number, command, what, by, as_long_as, ...) \
-	{ .name = command, .argument = what, .right = COMMAND_BY_##by, .until = COMMAND_##as_long_as, \
+	{ .name = #command, .argument = what, .right = COMMAND_BY_##by, .until = COMMAND_##as_long_as, \
 	  .help = __VA_ARGS__ },
+#define OWN(...) ROW(__VA_ARGS__, .own = true)
 
-const struct command commands[] = { COMMANDS(ROW) };
+const struct command commands[] = { COMMANDS(ROW, OWN) };
 
 static const struct command *find(const char *name, size_t len)
 {

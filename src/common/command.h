@@ -35,34 +35,34 @@ struct command {
 	const char *done, *none;          /* what aphorismctl says of a success, and of an empty list; or NULL */
 };
 
-/* In the order in which they are listed. */
-#define COMMANDS(row) \
-	row(STATUS, "status", NULL, NAMED, EVER, "say how it is") \
-	row(WORKERS, "workers", NULL, GROUP, EVER, "list its workers", .list = "worker", .fields = true) \
-	row(CONNECTIONS, "connections", NULL, GROUP, EVER, "list its connections", \
+/* In the order in which they are listed; `own` are those of aphorismctl alone. */
+#define COMMANDS(row, own) \
+	row(STATUS, status, NULL, NAMED, EVER, "say how it is") \
+	row(WORKERS, workers, NULL, GROUP, EVER, "list its workers", .list = "worker", .fields = true) \
+	row(CONNECTIONS, connections, NULL, GROUP, EVER, "list its connections", \
 	    .list = "connection", .fields = true) \
-	row(STATS, "stats", NULL, GROUP, EVER, "say what it has done") \
-	row(HISTOGRAM, "histogram", NULL, GROUP, EVER, "show how long questions take", \
+	row(STATS, stats, NULL, GROUP, EVER, "say what it has done") \
+	row(HISTOGRAM, histogram, NULL, GROUP, EVER, "show how long questions take", \
 	    .list = "bucket", .fields = true) \
-	row(METRICS, "metrics", NULL, GROUP, EVER, "say the same in the text format of Prometheus") \
-	row(DOCTOR, "doctor", NULL, GROUP, EVER, "say what will hurt, and what mends it", \
+	row(METRICS, metrics, NULL, GROUP, EVER, "say the same in the text format of Prometheus") \
+	row(DOCTOR, doctor, NULL, GROUP, EVER, "say what will hurt, and what mends it", \
 	    .list = "finding", .fields = true, .none = "nothing to mend") \
-	row(TOP, "top", NULL, GROUP, EVER, "show all that live, at a terminal", .own = true) \
-	row(RELOAD, "reload", NULL, NAMED, SERVING, "read configuration and table again, and wait for the outcome", \
+	own(TOP, top, NULL, GROUP, EVER, "show all that live, at a terminal") \
+	row(RELOAD, reload, NULL, NAMED, SERVING, "read configuration and table again, and wait for the outcome", \
 	    .waits = true, .list = "changed", .done = "reloaded") \
-	row(UPGRADE, "upgrade", NULL, GROUP, EVER, "let the program now on disk take over, and wait for the outcome", \
+	row(UPGRADE, upgrade, NULL, GROUP, EVER, "let the program now on disk take over, and wait for the outcome", \
 	    .waits = true, .done = "upgraded") \
-	row(DRAIN, "drain", "WORKER", GROUP, UPGRADING, "have a worker finish and replace it") \
-	row(LOG, "log", "LEVEL", GROUP, STOPPING, "write what is as urgent as that, until the next reload", \
+	row(DRAIN, drain, "WORKER", GROUP, UPGRADING, "have a worker finish and replace it") \
+	row(LOG, log, "LEVEL", GROUP, STOPPING, "write what is as urgent as that, until the next reload", \
 	    .choices = LOG_LEVELS) \
-	row(STOP, "stop", NULL, GROUP, STOPPING, "finish (at once with --now), and wait until it is gone", \
+	row(STOP, stop, NULL, GROUP, STOPPING, "finish (at once with --now), and wait until it is gone", \
 	    .word = "now", .waits = true, .done = "stopped") \
-	row(PING, "ping", NULL, NAMED, EVER, "say that it is there") \
-	row(VERSION, "version", NULL, GROUP, EVER, "say its version") \
-	row(HELP, "help", "[COMMAND]", GROUP, EVER, "print this text, or how to use a command", .own = true)
+	row(PING, ping, NULL, NAMED, EVER, "say that it is there") \
+	row(VERSION, version, NULL, GROUP, EVER, "say its version") \
+	own(HELP, help, "[COMMAND]", GROUP, EVER, "print this text, or how to use a command")
 
 #define COMMAND_NUMBER(number, ...) COMMAND_##number,
-enum { COMMANDS(COMMAND_NUMBER) COMMAND_COUNT };
+enum { COMMANDS(COMMAND_NUMBER, COMMAND_NUMBER) COMMAND_COUNT };
 
 extern const struct command commands[COMMAND_COUNT];
 
