@@ -213,18 +213,19 @@ static int obey_doctor(const struct order *order)
 {
 	const struct generation *current = generations_current();
 	unsigned client = order->client;
+	const struct doctor_ear ear = { say_finding, &client };
 	struct doctor_facts facts;
 	struct figures figures;
 
-	setup_check(say_finding, &client);
-	metrics_file_check(say_finding, &client);
-	listeners_check(say_finding, &client);
+	setup_check(&ear);
+	metrics_file_check(&ear);
+	listeners_check(&ear);
 	if (!current)
 		return EX_OK;
 	doctor_learn(&facts);
 	status_figures(&figures);
-	doctor_check(current->image.config, current->image.size, setup_options(), &facts, say_finding, &client);
-	doctor_check_load(current->image.config, &figures, say_finding, &client);
+	doctor_check(current->image.config, current->image.size, setup_options(), &facts, &ear);
+	doctor_check_load(current->image.config, &figures, &ear);
 	return EX_OK;
 }
 

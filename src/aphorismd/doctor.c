@@ -83,16 +83,15 @@ struct doctor {
 	const struct config *config;
 	const struct model *model;
 	struct plan plan;
-	doctor_report *report;
-	void *arg;
+	const struct doctor_ear *ear;
 	char mend[PATH_MAX + 64];
 };
 
-static struct doctor doctor_for(const struct config *config, doctor_report *report, void *arg)
+static struct doctor doctor_for(const struct config *config, const struct doctor_ear *ear)
 {
 	const struct model *model = model_find(config->model);
 
-	return (struct doctor){ config, model, model->plan(config), report, arg, "" };
+	return (struct doctor){ config, model, model->plan(config), ear, "" };
 }
 
 static void __attribute__((format(printf, 2, 3))) mend_by(struct doctor *doctor, const char *format, ...)
@@ -104,16 +103,16 @@ static void __attribute__((format(printf, 2, 3))) mend_by(struct doctor *doctor,
 	va_end(arguments);
 }
 
-static void __attribute__((format(printf, 4, 5)))
-find(const struct doctor *doctor, enum doctor_level level, const char *about, const char *format, ...)
+void doctor_find(const struct doctor_ear *ear, enum doctor_level level, const char *about, const char *mend,
+                 const char *format, ...)
 {
-	char what[PATH_MAX + 256];
+	char what[2 * PATH_MAX];
 	va_list arguments;
 
 	va_start(arguments, format);
 	vsnprintf(what, sizeof what, format, arguments);
 	va_end(arguments);
-	doctor->report(doctor->arg, level, about, what, doctor->mend);
+	ear->hear(ear->arg, level, about, what, mend);
 }
 
 /* ---- the configuration ---- */
@@ -123,9 +122,9 @@ static void check_backlog(struct doctor *doctor, const struct doctor_facts *fact
 	if ((uint64_t)doctor->config->backlog <= facts->somaxconn)
 		return;
 	mend_by(doctor, "sysctl -w net.core.somaxconn=%" PRId64, doctor->config->backlog);
-	find(doctor, DOCTOR_WARNING, "backlog",
-	     "%" PRId64 " is cut to %" PRIu64 " by the kernel (net.core.somaxconn)", doctor->config->backlog,
-	     facts->somaxconn);
+	doctor_find(doctor->ear, DOCTOR_WARNING, "backlog", doctor->mend,
+	            "%" PRId64 " is cut to %" PRIu64 " by the kernel (net.core.somaxconn)", doctor->config->backlog,
+	            facts->somaxconn);
 }
 
 /* Of a limit that somebody wrote: what the default of one key makes of that of another is nobody's mistake. */
@@ -134,9 +133,9 @@ static void check_capacity(struct doctor *doctor)
 	if (!doctor->config->set.max_connections || doctor->plan.capacity >= doctor->config->max_connections)
 		return;
 	mend_by(doctor, "max_connections = %u;", doctor->plan.capacity);
-	find(doctor, DOCTOR_WARNING, "max_connections",
-	     "model %s serves %u at once, not %" PRId64 "; more clients wait in the backlog",
-	     doctor->model->name, doctor->plan.capacity, doctor->config->max_connections);
+	doctor_find(doctor->ear, DOCTOR_WARNING, "max_connections", doctor->mend,
+	            "model %s serves %u at once, not %" PRId64 "; more clients wait in the backlog",
+	            doctor->model->name, doctor->plan.capacity, doctor->config->max_connections);
 }
 
 /* The most connections that one process may come to hold. */
@@ -156,9 +155,9 @@ static void check_files(struct doctor *doctor, const struct doctor_facts *facts)
 	if (needed <= facts->files)
 		return;
 	mend_by(doctor, "LimitNOFILE=%" PRIu64 " in the unit, or before the start: ulimit -n %" PRIu64, needed, needed);
-	find(doctor, DOCTOR_WARNING, "descriptors",
-	     "a process of model %s may need %" PRIu64 " for max_connections, the limit is %" PRIu64,
-	     doctor->model->name, needed, facts->files);
+	doctor_find(doctor->ear, DOCTOR_WARNING, "descriptors", doctor->mend,
+	            "a process of model %s may need %" PRIu64 " for max_connections, the limit is %" PRIu64,
+	            doctor->model->name, needed, facts->files);
 }
 
 /* Of one generation. */
@@ -179,9 +178,9 @@ static void check_tasks(struct doctor *doctor, const struct doctor_facts *facts)
 		return;
 	mend_by(doctor, "%s=%" PRIu64 " in the unit, or max_connections = %" PRIu64 ";", facts->tasks_by, needed,
 	        facts->tasks > OWN_TASKS + 4 ? (facts->tasks - OWN_TASKS) / 2 - 1 : 1);
-	find(doctor, DOCTOR_WARNING, "tasks",
-	     "model %s may need %" PRIu64 " processes and threads in a reload, the limit is %" PRIu64,
-	     doctor->model->name, needed, facts->tasks);
+	doctor_find(doctor->ear, DOCTOR_WARNING, "tasks", doctor->mend,
+	            "model %s may need %" PRIu64 " processes and threads in a reload, the limit is %" PRIu64,
+	            doctor->model->name, needed, facts->tasks);
 }
 
 static void check_memory(struct doctor *doctor, const struct doctor_facts *facts, size_t image_size)
@@ -198,8 +197,9 @@ static void check_memory(struct doctor *doctor, const struct doctor_facts *facts
 	most = left / each;
 	most -= most / 64;        /* what all share counts as well */
 	mend_by(doctor, "max_connections = %" PRIu64 ";", most > 0 ? most : 1);
-	find(doctor, DOCTOR_WARNING, "memory", "model %s takes about %" PRIu64 " MiB at its limit, there are %" PRIu64,
-	     doctor->model->name, needed >> 20, facts->memory >> 20);
+	doctor_find(doctor->ear, DOCTOR_WARNING, "memory", doctor->mend,
+	            "model %s takes about %" PRIu64 " MiB at its limit, there are %" PRIu64, doctor->model->name,
+	            needed >> 20, facts->memory >> 20);
 }
 
 static void check_cpus(struct doctor *doctor, const struct doctor_facts *facts)
@@ -207,8 +207,8 @@ static void check_cpus(struct doctor *doctor, const struct doctor_facts *facts)
 	if (!doctor->model->nonblocking || doctor->plan.workers <= facts->cpus)
 		return;
 	mend_by(doctor, "%s = { workers = 0; };", doctor->model->name);
-	find(doctor, DOCTOR_NOTE, "cpus", "%u loops share %u usable CPUs, which serves nobody sooner",
-	     doctor->plan.workers, facts->cpus);
+	doctor_find(doctor->ear, DOCTOR_NOTE, "cpus", doctor->mend,
+	            "%u loops share %u usable CPUs, which serves nobody sooner", doctor->plan.workers, facts->cpus);
 }
 
 static void check_file(struct doctor *doctor, const char *about, const char *path, bool exposed)
@@ -216,29 +216,28 @@ static void check_file(struct doctor *doctor, const char *about, const char *pat
 	if (!exposed)
 		return;
 	mend_by(doctor, "chmod go-w %s; chown %u %s", path, (unsigned)geteuid(), path);
-	find(doctor, DOCTOR_WARNING, about, "%s may be changed by others than who starts the daemon", path);
+	doctor_find(doctor->ear, DOCTOR_WARNING, about, doctor->mend,
+	            "%s may be changed by others than who starts the daemon", path);
 }
 
 static void check_sandbox(struct doctor *doctor)
 {
 	if (doctor->config->sandbox != SANDBOX_OFF)
 		return;
-	mend_by(doctor, "process = { sandbox = \"auto\"; };");
-	find(doctor, DOCTOR_WARNING, "process.sandbox", "off: who takes a worker over may do what its user may");
+	doctor_find(doctor->ear, DOCTOR_WARNING, "process.sandbox", "process = { sandbox = \"auto\"; };",
+	            "off: who takes a worker over may do what its user may");
 }
 
 /* Whatever is done instead serves, too. */
-static void tell_lacking(void *arg, const char *call, const char *what, const char *mend)
+static void tell_lacking(void *ear, const char *call, const char *what, const char *mend)
 {
-	const struct doctor *doctor = arg;
-
-	doctor->report(doctor->arg, DOCTOR_NOTE, call, what, mend);
+	doctor_find(ear, DOCTOR_NOTE, call, mend, "%s", what);
 }
 
 void doctor_check(const struct config *config, size_t image_size, const struct options *options,
-                  const struct doctor_facts *facts, doctor_report *report, void *arg)
+                  const struct doctor_facts *facts, const struct doctor_ear *ear)
 {
-	struct doctor doctor = doctor_for(config, report, arg);
+	struct doctor doctor = doctor_for(config, ear);
 
 	check_backlog(&doctor, facts);
 	check_capacity(&doctor);
@@ -249,14 +248,14 @@ void doctor_check(const struct config *config, size_t image_size, const struct o
 	check_file(&doctor, "configuration", options->file, config->exposed.file);
 	check_file(&doctor, "aphorisms", config->aphorisms, config->exposed.aphorisms);
 	check_sandbox(&doctor);
-	compat_each_lacking(tell_lacking, &doctor);
+	compat_each_lacking(tell_lacking, (void *)(uintptr_t)ear);
 }
 
-void doctor_check_user(const struct privileges *privileges, doctor_report *report, void *arg)
+void doctor_check_user(const struct privileges *privileges, const struct doctor_ear *ear)
 {
 	if (privileges_are_roots(privileges))
-		report(arg, DOCTOR_WARNING, "process.user", "workers keep the rights of root",
-		       "process = { user = \"aphorismd\"; };");
+		doctor_find(ear, DOCTOR_WARNING, "process.user", "process = { user = \"aphorismd\"; };",
+		            "workers keep the rights of root");
 }
 
 /* ---- the load ---- */
@@ -291,29 +290,30 @@ static void mend_room(struct doctor *doctor, uint64_t clients)
 		mend_by(doctor, "max_connections = %" PRIu64 ";", 2 * clients);
 }
 
-void doctor_check_load(const struct config *config, const struct figures *figures, doctor_report *report, void *arg)
+void doctor_check_load(const struct config *config, const struct figures *figures, const struct doctor_ear *ear)
 {
-	struct doctor doctor = doctor_for(config, report, arg);
+	struct doctor doctor = doctor_for(config, ear);
 	uint64_t clients = figures->connections_open + figures->queued, most = (uint64_t)config->max_connections;
 	const struct model *better = roomiest(config);
 	bool fits = doctor.plan.capacity < most && better && clients <= most;
 
 	if (figures->queued > 0 && figures->connections_open >= doctor.plan.capacity) {
 		mend_room(&doctor, clients);
-		find(&doctor, DOCTOR_WARNING, "load",
-		     "%" PRIu64 " of %" PRIu64 " clients wait: %s serves %u at a time%s%s%s",
-		     figures->queued, clients, doctor.model->name, doctor.plan.capacity, fits ? "; " : "",
-		     fits ? better->name : "", fits ? " would serve all" : "");
+		doctor_find(ear, DOCTOR_WARNING, "load", doctor.mend,
+		            "%" PRIu64 " of %" PRIu64 " clients wait: %s serves %u at a time%s%s%s", figures->queued,
+		            clients, doctor.model->name, doctor.plan.capacity, fits ? "; " : "",
+		            fits ? better->name : "", fits ? " would serve all" : "");
 	} else if (figures->totals.count[COUNT_ACCEPT_WAITS] > 0) {
 		mend_room(&doctor, doctor.plan.capacity);
-		find(&doctor, DOCTOR_NOTE, "load",
-		     "clients had to wait %" PRIu64 " times, for a seat, a descriptor, a process or a thread",
-		     figures->totals.count[COUNT_ACCEPT_WAITS]);
+		doctor_find(ear, DOCTOR_NOTE, "load", doctor.mend,
+		            "clients had to wait %" PRIu64 " times, for a seat, a descriptor, a process or a thread",
+		            figures->totals.count[COUNT_ACCEPT_WAITS]);
 	}
 	if (figures->totals.count[COUNT_REFUSED_LIMIT] > 0) {
 		mend_room(&doctor, most);
-		find(&doctor, DOCTOR_WARNING, "max_connections", "was reached; clients refused so far: %" PRIu64,
-		     figures->totals.count[COUNT_REFUSED_LIMIT]);
+		doctor_find(ear, DOCTOR_WARNING, "max_connections", doctor.mend,
+		            "was reached; clients refused so far: %" PRIu64,
+		            figures->totals.count[COUNT_REFUSED_LIMIT]);
 	}
 }
 
@@ -341,35 +341,31 @@ static bool was_left(const struct folder *folder)
 	return left;
 }
 
-void doctor_check_pidfile(const char *path, enum doctor_level grave, doctor_report *report, void *arg)
+void doctor_check_pidfile(const char *path, enum doctor_level grave, const struct doctor_ear *ear)
 {
-	struct doctor doctor = { .report = report, .arg = arg };
-	const char *refused = NULL;
+	static const char about[] = "process.pidfile";
 	bool held = pidfile_path()[0] != '\0';
+	char mend[PATH_MAX + 64];
+	const char *refused = NULL;
 	struct folder folder;
 	struct stat st;
 
+	snprintf(mend, sizeof mend, "rm %s%s", path, held ? ", and restart the daemon" : "");
 	if (pidfile_is_lost()) {
-		mend_by(&doctor, "rm %s, and restart the daemon", path);
-		find(&doctor, grave, "process.pidfile", "%s is not the file of this daemon any more", path);
+		doctor_find(ear, grave, about, mend, "%s is not the file of this daemon any more", path);
 		return;
 	}
 	if (!folder_open(&folder, path))
 		return;
 	if (fstatat(folder.fd, folder.name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		refused = pidfile_refuses(&st);
-	if (refused) {
-		mend_by(&doctor, held ? "rm %s, and restart the daemon" : "rm %s", path);
-		find(&doctor, grave, "process.pidfile", "%s: %s; a start or an upgrade refuses that", path, refused);
-	} else if (!held && was_left(&folder)) {
-		mend_by(&doctor, "rm %s", path);
-		find(&doctor, DOCTOR_NOTE, "process.pidfile",
-		     "%s was left by a daemon that is gone; the next one replaces it", path);
-	}
-	if (!folder.fixed || !folder.kept) {
-		mend_by(&doctor, "a folder that only who starts the daemon may write to");
-		find(&doctor, DOCTOR_WARNING, "process.pidfile",
-		     "%s may be replaced by others than who starts the daemon", path);
-	}
+	if (refused)
+		doctor_find(ear, grave, about, mend, "%s: %s; a start or an upgrade refuses that", path, refused);
+	else if (!held && was_left(&folder))
+		doctor_find(ear, DOCTOR_NOTE, about, mend,
+		            "%s was left by a daemon that is gone; the next one replaces it", path);
+	if (!folder.fixed || !folder.kept)
+		doctor_find(ear, DOCTOR_WARNING, about, "a folder that only who starts the daemon may write to",
+		            "%s may be replaced by others than who starts the daemon", path);
 	folder_close(&folder);
 }

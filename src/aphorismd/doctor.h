@@ -27,30 +27,37 @@ enum doctor_level { DOCTOR_NOTE, DOCTOR_WARNING, DOCTOR_ERROR, DOCTOR_LEVELS };
 /* "note", "warning" or "error". */
 const char *doctor_level_name(enum doctor_level);
 
+/* Who is told of findings; texts last for the call. */
+struct doctor_ear {
+	void (*hear)(void *arg, enum doctor_level, const char *about, const char *what, const char *mend);
+	void *arg;
+};
+
 /*
- * Receives a finding: how bad it is, the key or thing, what is wrong with it, and the line that mends it, "" where
- * there is none.  Texts last for the call.
+ * Tells of one: how bad it is, the key or thing, the line that mends it, "" where there is none; and, printf-like, what
+ * is wrong.
  */
-typedef void doctor_report(void *arg, enum doctor_level, const char *about, const char *what, const char *mend);
+void doctor_find(const struct doctor_ear *, enum doctor_level, const char *about, const char *mend,
+                 const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* Reads files of the kernel, which do not make it wait. */
 void doctor_learn(struct doctor_facts *);
 
 /* What is known of a configuration alone; its size is that of the image. */
 void doctor_check(const struct config *, size_t image_size, const struct options *, const struct doctor_facts *,
-                  doctor_report *, void *arg);
+                  const struct doctor_ear *);
 
 /* What is known of one that has served for a while. */
-void doctor_check_load(const struct config *, const struct figures *, doctor_report *, void *arg);
+void doctor_check_load(const struct config *, const struct figures *, const struct doctor_ear *);
 
 /* Whom workers become. */
-void doctor_check_user(const struct privileges *, doctor_report *, void *arg);
+void doctor_check_user(const struct privileges *, const struct doctor_ear *);
 
 /*
  * The pidfile at that path: the one that this process keeps, or before a start that of a daemon that has left it.  The
  * level is of one that a start would refuse.  May block as any look at a file may.
  */
-void doctor_check_pidfile(const char *path, enum doctor_level, doctor_report *, void *arg);
+void doctor_check_pidfile(const char *path, enum doctor_level, const struct doctor_ear *);
 
 /* Whether others than root, or whoever starts the daemon, may write to that file: for the loader, which reads it. */
 bool doctor_is_exposed(const char *path);

@@ -253,39 +253,35 @@ void listeners_leave(uint64_t taken, uint64_t now_us)
  * An address that is on no interface any more: who can't reach us sees nothing of us, and nor do we of him.  A lent
  * socket may be of another network than ours.
  */
-static void check_address(const struct listener *listener, doctor_report *report, void *arg)
+static void check_address(const struct listener *listener, const struct doctor_ear *ear)
 {
 	struct config_listen at = { .mode = 0 };
-	char what[CONFIG_ADDRESS + 64];
 
 	memcpy(at.address, listener->address, sizeof at.address);
-	if (listener->lent || listener_try(&at) != EADDRNOTAVAIL)
-		return;
-	snprintf(what, sizeof what, "%s: %s any more", at.address, listener_reason(at.address, EADDRNOTAVAIL));
-	report(arg, DOCTOR_ERROR, "listen", what,
-	       "ip address add, or another address in listen and aphorismctl reload");
+	if (!listener->lent && listener_try(&at) == EADDRNOTAVAIL)
+		doctor_find(ear, DOCTOR_ERROR, "listen",
+		            "ip address add, or another address in listen and aphorismctl reload", "%s: %s any more",
+		            at.address, listener_reason(at.address, EADDRNOTAVAIL));
 }
 
 /* A UNIX socket that nobody finds at its path any more. */
-static void check_file(const struct listener *listener, doctor_report *report, void *arg)
+static void check_file(const struct listener *listener, const struct doctor_ear *ear)
 {
-	char what[CONFIG_ADDRESS + 64], mend[CONFIG_ADDRESS + 64];
 	const char *address = listener->address;
+	char mend[CONFIG_ADDRESS + 64];
 
 	if (listener->lent || listener_has_file(listener))
 		return;
-	if (errno == ENOENT) {
-		snprintf(what, sizeof what, "%s has been removed: nobody finds it", address);
-		report(arg, DOCTOR_ERROR, "listen", what, "aphorismctl upgrade");
-	} else if (errno == EADDRINUSE) {
-		snprintf(what, sizeof what, "%s is not the socket of this daemon any more", address);
-		snprintf(mend, sizeof mend, "rm %s; aphorismctl upgrade", address + strlen("unix:"));
-		report(arg, DOCTOR_ERROR, "listen", what, mend);
-	}
+	snprintf(mend, sizeof mend, "rm %s; aphorismctl upgrade", address + strlen("unix:"));
+	if (errno == ENOENT)
+		doctor_find(ear, DOCTOR_ERROR, "listen", "aphorismctl upgrade",
+		            "%s has been removed: nobody finds it", address);
+	else if (errno == EADDRINUSE)
+		doctor_find(ear, DOCTOR_ERROR, "listen", mend, "%s is not the socket of this daemon any more", address);
 }
 
-void listeners_check(doctor_report *report, void *arg)
+void listeners_check(const struct doctor_ear *ear)
 {
 	for (size_t i = 0; i < count; i++)
-		(all[i]->family == AF_UNIX ? check_file : check_address)(all[i], report, arg);
+		(all[i]->family == AF_UNIX ? check_file : check_address)(all[i], ear);
 }

@@ -62,6 +62,6 @@ void listeners_announce(void);
 void listeners_leave(uint64_t taken, uint64_t now_us);
 
 /* Those that nobody finds any more. */
-void listeners_check(doctor_report *, void *arg);
+void listeners_check(const struct doctor_ear *);
 
 #endif

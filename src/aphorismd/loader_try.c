@@ -82,6 +82,7 @@ static int load(struct trial *trial, struct image *image)
  */
 static int try_privileges(struct trial *trial, const struct config *config)
 {
+	const struct doctor_ear ear = { say_finding, trial };
 	char reason[PRIVILEGES_REASON];
 	struct privileges privileges;
 	bool grave = trial->servant.certain || config->set.user || config->group[0] != '\0';
@@ -91,7 +92,7 @@ static int try_privileges(struct trial *trial, const struct config *config)
 		return 0;
 	status = privileges_resolve(&privileges, config, reason);
 	if (status == 0)
-		doctor_check_user(&privileges, say_finding, trial);
+		doctor_check_user(&privileges, &ear);
 	else
 		say(trial, grave ? DOCTOR_ERROR : DOCTOR_WARNING, reason);
 	return grave ? status : 0;
@@ -109,6 +110,7 @@ static int try_model(struct trial *trial, const struct config *config)
 
 static int try_all(struct trial *trial, struct image *image)
 {
+	const struct doctor_ear ear = { say_finding, trial };
 	const struct config *config = image->config;
 	struct doctor_facts facts;
 	int status;
@@ -116,8 +118,8 @@ static int try_all(struct trial *trial, struct image *image)
 	if ((status = try_privileges(trial, config)) != 0 || (status = try_model(trial, config)) != 0)
 		return status;
 	doctor_learn(&facts);
-	doctor_check(config, image->size, trial->options, &facts, say_finding, trial);
-	servant_look(&trial->servant, config, say_finding, trial);
+	doctor_check(config, image->size, trial->options, &facts, &ear);
+	servant_look(&trial->servant, config, &ear);
 	return trial->count[DOCTOR_ERROR] > 0 ? EX_CONFIG : 0;
 }
 

@@ -137,15 +137,14 @@ static void mend(char *to, size_t size)
 		snprintf(to, size, "a folder that whoever starts the daemon may write to");
 }
 
-void metrics_file_check(doctor_report *report, void *arg)
+void metrics_file_check(const struct doctor_ear *ear)
 {
-	char what[128], mended[CONFIG_ADDRESS + 64];
+	char mended[CONFIG_ADDRESS + 64];
 
 	if (metrics.error == 0)
 		return;
-	snprintf(what, sizeof what, "it can't be written: %s", strerror(metrics.error));
 	mend(mended, sizeof mended);
-	report(arg, DOCTOR_ERROR, "metrics.file", what, mended);
+	doctor_find(ear, DOCTOR_ERROR, "metrics.file", mended, "it can't be written: %s", strerror(metrics.error));
 }
 
 /* ---- as the loop asks ---- */

@@ -7,6 +7,6 @@
 #include "aphorismd/doctor.h"
 
 /* Why it can't be written, if the last one could not. */
-void metrics_file_check(doctor_report *, void *arg);
+void metrics_file_check(const struct doctor_ear *);
 
 #endif

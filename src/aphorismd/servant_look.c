@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,31 +30,10 @@ enum { LIMIT_S = 10, ROOM = 65536 };
 struct look {
 	const struct servant *servant;
 	const struct config *config;
-	doctor_report *report;
-	void *arg;
+	const struct doctor_ear *ear;
 	enum doctor_level grave;          /* of what a start would fail at */
+	char whom[SERVANT_WORDS];         /* "; it runs as user NAME": what root may do himself does not mislead him */
 };
-
-static void __attribute__((format(printf, 5, 6)))
-find(const struct look *look, enum doctor_level level, const char *about, const char *mend, const char *format, ...)
-{
-	char what[2 * PATH_MAX];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(what, sizeof what, format, arguments);
-	va_end(arguments);
-	look->report(look->arg, level, about, what, mend);
-}
-
-/* What root may do himself does not mislead him. */
-static const char *as_whom(const struct look *look, char to[SERVANT_WORDS])
-{
-	*to = '\0';
-	if (look->servant->by_unit)
-		snprintf(to, SERVANT_WORDS, "; %s runs as user %.32s", unit_name, look->servant->unit.value[UNIT_USER]);
-	return to;
-}
 
 /* ---- addresses ---- */
 
@@ -81,15 +59,15 @@ static bool may_bind_low(const struct unit *unit)
 static void look_at_address(const struct look *look, const struct config_listen *listen_at)
 {
 	int error = listener_try(listen_at);
-	char whom[SERVANT_WORDS];
+	bool denied = error == EACCES;
 
-	if (error == 0 || (error == EACCES && look->servant->by_unit && may_bind_low(&look->servant->unit)))
+	if (error == 0 || (denied && look->servant->by_unit && may_bind_low(&look->servant->unit)))
 		return;
-	find(look, error == EACCES ? look->grave : DOCTOR_WARNING, "listen", error == EACCES
-	     ? "a port from 1024 on, or the unit's drop-in for CAP_NET_BIND_SERVICE that aphorismd(8) shows"
-	     : "ip address add before the start, or another address",
-	     "%s: %s%s", listen_at->address, listener_reason(listen_at->address, error),
-	     error == EACCES ? as_whom(look, whom) : "");
+	doctor_find(look->ear, denied ? look->grave : DOCTOR_WARNING, "listen",
+	            denied ? "a port from 1024 on, or the unit's drop-in for CAP_NET_BIND_SERVICE that aphorismd(8) shows"
+	                   : "ip address add before the start, or another address",
+	            "%s: %s%s", listen_at->address, listener_reason(listen_at->address, error),
+	            denied ? look->whom : "");
 }
 
 /* ---- folders ---- */
@@ -199,7 +177,7 @@ static void look_at_folder(const struct look *look, enum doctor_level level, con
                            bool at_start)
 {
 	const char *path = file + (is_file(file) ? strlen(UNIX) : 0);
-	char folder[PATH_MAX], real[PATH_MAX], mend[PATH_MAX + 64], whom[SERVANT_WORDS];
+	char folder[PATH_MAX], real[PATH_MAX], mend[PATH_MAX + 64];
 	const char *slash = strrchr(path, '/');
 	int error;
 
@@ -209,8 +187,8 @@ static void look_at_folder(const struct look *look, enum doctor_level level, con
 		return;
 	error = obstacle(look, path, at_start);
 	if (error == ENOENT && strcmp(real, DEFAULT_FOLDER) == 0) {
-		find(look, DOCTOR_NOTE, about, "",
-		     "%s: its folder isn't there now; the units and the init script make it", file);
+		doctor_find(look->ear, DOCTOR_NOTE, about, "",
+		            "%s: its folder isn't there now; the units and the init script make it", file);
 		return;
 	}
 	if (error == ENOENT)
@@ -218,8 +196,8 @@ static void look_at_folder(const struct look *look, enum doctor_level level, con
 	else
 		snprintf(mend, sizeof mend, "another folder: " DEFAULT_FOLDER);
 	if (error != 0)
-		find(look, level, about, mend, "%s: its folder: %s%s", file, strerror(error),
-		     error == ENOENT ? "" : as_whom(look, whom));
+		doctor_find(look->ear, level, about, mend, "%s: its folder: %s%s", file, strerror(error),
+		            error == ENOENT ? "" : look->whom);
 }
 
 /* The daemon serves without its metrics; without its pidfile, or a socket, it does not. */
@@ -259,16 +237,16 @@ static void look_at_file(const struct look *look, int64_t i)
 {
 	const struct config_listen *all = look->config->listen;
 	const char *why = look->servant->by_root ? listener_cant_give(&all[i]) : NULL;
-	char whom[SERVANT_WORDS];
 
 	look_at_folder(look, look->grave, "listen", all[i].address, true);
 	if (why)
-		find(look, look->grave, "listen", "no user, and a group of the unit's SupplementaryGroups=", "%s: %s%s",
-		     all[i].address, why, as_whom(look, whom));
+		doctor_find(look->ear, look->grave, "listen",
+		            "no user, and a group of the unit's SupplementaryGroups=", "%s: %s%s", all[i].address,
+		            why, look->whom);
 	for (int64_t k = 0; k < i; k++)
 		if (is_file(all[k].address) && is_same_file(all[k].address, all[i].address))
-			find(look, look->grave, "listen", "", "%s is the same file as %s", all[i].address,
-			     all[k].address);
+			doctor_find(look->ear, look->grave, "listen", "", "%s is the same file as %s", all[i].address,
+			            all[k].address);
 }
 
 static void look_at_listeners(const struct look *look)
@@ -294,21 +272,21 @@ static void look_at_table(const struct look *look)
 	int fd = *path ? regular_open(path, &st, &reason) : 0;
 
 	if (fd < 0)
-		find(look, look->grave, "aphorisms", MEND_FILE, "%s: %s, to %s", path, reason,
-		     servant_who(look->servant, who));
+		doctor_find(look->ear, look->grave, "aphorisms", MEND_FILE, "%s: %s, to %s", path, reason,
+		            servant_who(look->servant, who));
 	if (fd > 0)
 		close(fd);
 }
 
 static void look_at_user(const struct look *look)
 {
-	char reason[PRIVILEGES_REASON], whom[SERVANT_WORDS], *colon;
+	char reason[PRIVILEGES_REASON], *colon;
 	struct privileges privileges;
 
 	if (privileges_resolve(&privileges, look->config, reason) == 0 || !(colon = strstr(reason, ": ")))
 		return;
 	*colon = '\0';
-	find(look, look->grave, reason, "User= in the unit, and not here", "%s%s", colon + 2, as_whom(look, whom));
+	doctor_find(look->ear, look->grave, reason, "User= in the unit, and not here", "%s%s", colon + 2, look->whom);
 }
 
 /* A daemon that somebody else starts may have no pidfile, and another folder for it. */
@@ -317,7 +295,7 @@ static void look_at_pidfile(const struct look *look)
 	const struct config *config = look->config;
 
 	if (config->pidfile[0] && (config->set.pidfile || (geteuid() == 0 && access(config->pidfile, F_OK) == 0)))
-		doctor_check_pidfile(config->pidfile, look->grave, look->report, look->arg);
+		doctor_check_pidfile(config->pidfile, look->grave, look->ear);
 }
 
 static void look_around(const struct look *look)
@@ -325,13 +303,15 @@ static void look_around(const struct look *look)
 	int blind;
 
 	if (!servant_become(look->servant, &blind)) {
-		find(look, DOCTOR_NOTE, "service", "", "user %s of %s: what he meets can't be known here: %s",
-		     look->servant->unit.value[UNIT_USER], unit_name, strerror(errno));
+		doctor_find(look->ear, DOCTOR_NOTE, "service", "",
+		            "user %s of %s: what he meets can't be known here: %s",
+		            look->servant->unit.value[UNIT_USER], unit_name, strerror(errno));
 		return;
 	}
 	if (blind != 0)
-		find(look, DOCTOR_NOTE, "service", "",
-		     "what ProtectHome and PrivateTmp of %s hide can't be known here: %s", unit_name, strerror(blind));
+		doctor_find(look->ear, DOCTOR_NOTE, "service", "",
+		            "what ProtectHome and PrivateTmp of %s hide can't be known here: %s", unit_name,
+		            strerror(blind));
 	if (look->servant->by_unit)
 		look_at_user(look);
 	if (!look->servant->reads)
@@ -357,16 +337,16 @@ static void send_finding(void *to, enum doctor_level level, const char *about, c
 	put(to, mend);
 }
 
-static void run(struct look look, int fd)
+static void run(struct look *look, int fd)
 {
 	FILE *to = fdopen(fd, "w");
+	const struct doctor_ear ear = { send_finding, to };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (!to)
 		_exit(1);
-	look.report = send_finding;
-	look.arg = to;
-	look_around(&look);
+	look->ear = &ear;
+	look_around(look);
 	_exit(fflush(to) == 0 ? 0 : 1);
 }
 
@@ -397,48 +377,43 @@ static const char *next(const char **at, const char *end)
 	return nul ? text : NULL;
 }
 
-static void pass_on(const struct look *look, const char *at, const char *end)
+static void pass_on(const struct doctor_ear *ear, const char *at, const char *end)
 {
 	const char *about, *what, *mend;
 
 	while ((about = next(&at, end)) && (what = next(&at, end)) && (mend = next(&at, end)))
 		if (*about >= '0' && *about < '0' + DOCTOR_LEVELS)
-			look->report(look->arg, (enum doctor_level)(*about - '0'), about + 1, what, mend);
+			doctor_find(ear, (enum doctor_level)(*about - '0'), about + 1, mend, "%s", what);
 }
 
-static void tell_doubt(const struct look *look)
+void servant_look(const struct servant *servant, const struct config *config, const struct doctor_ear *ear)
 {
-	const struct servant *servant = look->servant;
-	char whom[SERVANT_WORDS];
-
-	if (servant->unsure[0])
-		find(look, DOCTOR_NOTE, "service", "", "whether %s is to serve this can't be known: %s%s", unit_name,
-		     servant->unsure, as_whom(look, whom));
-}
-
-void servant_look(const struct servant *servant, const struct config *config, doctor_report *report, void *arg)
-{
-	struct look look = { servant, config, report, arg, servant->certain ? DOCTOR_ERROR : DOCTOR_WARNING };
+	struct look look = { servant, config, ear, servant->certain ? DOCTOR_ERROR : DOCTOR_WARNING, "" };
 	static char text[ROOM];
 	int ends[2] = { -1, -1 };
 	pid_t pid = -1;
 	size_t len;
 
+	if (servant->by_unit)
+		snprintf(look.whom, sizeof look.whom, "; %s runs as user %.32s", unit_name,
+		         servant->unit.value[UNIT_USER]);
 	if (pipe2(ends, O_CLOEXEC) == 0 && (pid = fork()) == 0)
-		run(look, ends[1]);
+		run(&look, ends[1]);
 	if (pid < 0) {
-		find(&look, DOCTOR_NOTE, "service", "", "what it meets can't be looked at: %s", strerror(errno));
+		doctor_find(ear, DOCTOR_NOTE, "service", "", "what it meets can't be looked at: %s", strerror(errno));
 	} else {
 		close(ends[1]);
 		if (!hear(ends[0], text, &len)) {
 			kill(pid, SIGKILL);   /* one that a dead file system holds is not waited for */
-			find(&look, DOCTOR_NOTE, "service", "", "what it meets could not be looked at within %d s",
-			     LIMIT_S);
+			doctor_find(ear, DOCTOR_NOTE, "service", "",
+			            "what it meets could not be looked at within %d s", LIMIT_S);
 		}
 		waitpid(pid, NULL, WNOHANG);
-		pass_on(&look, text, text + len);
+		pass_on(ear, text, text + len);
 	}
 	if (ends[0] >= 0)
 		close(ends[0]);
-	tell_doubt(&look);
+	if (servant->unsure[0])
+		doctor_find(ear, DOCTOR_NOTE, "service", "", "whether %s is to serve this can't be known: %s%s",
+		            unit_name, servant->unsure, look.whom);
 }

@@ -200,14 +200,14 @@ const char *setup_control_path(void)
 	return setup.control_path;
 }
 
-void setup_check(doctor_report *report, void *arg)
+void setup_check(const struct doctor_ear *ear)
 {
 	if (setup.unconfined[0] != '\0')
-		report(arg, DOCTOR_WARNING, "process.sandbox", setup.unconfined,
-		       "a kernel with Landlock and seccomp, a build with libseccomp");
-	doctor_check_user(&setup.privileges, report, arg);
+		doctor_find(ear, DOCTOR_WARNING, "process.sandbox",
+		            "a kernel with Landlock and seccomp, a build with libseccomp", "%s", setup.unconfined);
+	doctor_check_user(&setup.privileges, ear);
 	if (pidfile_path()[0] != '\0')
-		doctor_check_pidfile(pidfile_path(), DOCTOR_ERROR, report, arg);
+		doctor_check_pidfile(pidfile_path(), DOCTOR_ERROR, ear);
 }
 
 /* ---- the launcher ---- */

@@ -36,7 +36,7 @@ struct listener_owner setup_owner(void);
 const char *setup_control_path(void);
 
 /* What is amiss with sandbox, user and pidfile. */
-void setup_check(doctor_report *, void *arg);
+void setup_check(const struct doctor_ear *);
 
 /* Nothing holds the terminal of whoever started us any longer. */
 void setup_detach(void);
