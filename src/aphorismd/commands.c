@@ -224,7 +224,7 @@ static int obey_doctor(const struct order *order)
 		return EX_OK;
 	doctor_learn(&facts);
 	status_figures(&figures);
-	doctor_check(current->image.config, current->image.size, setup_options(), &facts, &ear);
+	doctor_check(current->image.config, current->image.size, setup.options, &facts, &ear);
 	doctor_check_load(current->image.config, &figures, &ear);
 	return EX_OK;
 }

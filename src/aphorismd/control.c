@@ -316,7 +316,7 @@ static bool has_gone(int fd)
 	return poll(&polled, 1, 0) != 0;
 }
 
-static void read_command(unsigned i, control_command *command, void *arg)
+static void read_command(unsigned i, void (*command)(unsigned, const char *))
 {
 	struct client *client = &clients[i];
 	ssize_t n = recv(client->fd, client->line + client->len, sizeof client->line - 1 - client->len,
@@ -348,14 +348,14 @@ static void read_command(unsigned i, control_command *command, void *arg)
 		if (end > client->line && end[-1] == '\r')
 			end[-1] = '\0';
 		client->len = 0;
-		command(arg, i, is_text ? client->line : "");
+		command(i, is_text ? client->line : "");
 	} else if (client->len == sizeof client->line - 1) {
 		control_say(i, "error command too long");
 		control_end(i, EX_USAGE);
 	}
 }
 
-static void take_clients(control_command *command, void *arg)
+static void take_clients(void (*command)(unsigned, const char *))
 {
 	for (int burst = 0; burst < CONTROL_CLIENTS && may_take(); burst++) {
 		int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -379,23 +379,23 @@ static void take_clients(control_command *command, void *arg)
 			control_say((unsigned)(client - clients), "error permission denied");
 			control_end((unsigned)(client - clients), EX_NOPERM);
 		} else {
-			read_command((unsigned)(client - clients), command, arg);
+			read_command((unsigned)(client - clients), command);
 		}
 	}
 }
 
-void control_serve(uint64_t now_us, control_command *command, void *arg)
+void control_serve(uint64_t now_us, void (*command)(unsigned, const char *))
 {
 	served_us = now_us;
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++) {
 		if (clients[i].answer.text)
 			send_answer(&clients[i]);
 		else if (clients[i].fd > 0)
-			read_command(i, command, arg);
+			read_command(i, command);
 		if (clients[i].fd > 0 && clients[i].deadline_us <= now_us)
 			give_up(&clients[i], "no command came within 5 seconds");
 	}
-	take_clients(command, arg);     /* last: what we were too busy to hear is no silence */
+	take_clients(command);     /* last: what we were too busy to hear is no silence */
 }
 
 void control_say(unsigned i, const char *format, ...)

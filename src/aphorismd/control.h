@@ -51,9 +51,8 @@ int control_poll(struct pollfd *);
 /* When a client's time is over, or the next one may be taken; UINT64_MAX for never. */
 uint64_t control_due_us(void);
 
-/* Takes clients and commands, drops who is late; each whole command is given to the function, with arg. */
-typedef void control_command(void *arg, unsigned client, const char *command);
-void control_serve(uint64_t now_us, control_command *, void *arg);
+/* Takes clients and commands, drops who is late; each whole command is given to the function. */
+void control_serve(uint64_t now_us, void (*command)(unsigned client, const char *line));
 
 /* Says a line, printf-like, without a newline: '?' stands for control characters but tabulators. */
 void control_say(unsigned client, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,4 +69,13 @@ void daemonize_detach(int devnull)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		dup2(devnull, fd);
+}
+
+void daemonize_reset_signals(void)
+{
+	sigset_t none;
+
+	signal(SIGPIPE, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -26,4 +26,7 @@ bool daemonize_ready(int fd, int status);
  */
 void daemonize_detach(int devnull);
 
+/* Signals as a program finds them: none blocked, SIGPIPE as it is by default. */
+void daemonize_reset_signals(void);
+
 #endif

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "aphorismd/control.h"
+#include "aphorismd/daemonize.h"
 #include "aphorismd/elder.h"
 #include "aphorismd/generations.h"
 #include "aphorismd/listeners.h"
@@ -42,8 +43,8 @@ static void inherit(void)
 	control_own();
 	if (!pidfile_write())
 		log_error("pidfile %s: %s", pidfile_path(), strerror(errno));
-	if (!setup_options()->foreground)
-		setup_detach();
+	if (!setup.options->foreground)
+		daemonize_detach(setup.surroundings.devnull);
 	log_notice("upgraded: process %d, version " PACKAGE_VERSION ", has taken the place of process %d",
 	           (int)getpid(), (int)elder.pid);
 	upgrade_talk_say(elder.fd, "taken\n");
@@ -92,12 +93,6 @@ static void elder_has_gone(uint64_t now_us)
 
 /* ---- as the loop asks ---- */
 
-static int list(struct pollfd *fds)
-{
-	*fds = (struct pollfd){ .fd = elder.fd, .events = POLLIN };
-	return 1;
-}
-
 static void hear(uint64_t now_us)
 {
 	char line[64] = "";
@@ -114,14 +109,8 @@ static void hear(uint64_t now_us)
 static void tend(uint64_t now_us)
 {
 	(void)now_us;
-	if (!heir.claimed && elder.owns && generations_current())
+	if (!heir.claimed && elder.owns && generations_current() && wish.stopping == 0)
 		claim();
 }
 
-static void forget(void)
-{
-	if (elder_is_there())
-		close(elder.fd);
-}
-
-const struct part part_heir = { .list = list, .hear = hear, .tend = tend, .forget = forget };
+const struct part part_heir = { .fd = &elder.fd, .hear = hear, .tend = tend };

@@ -27,7 +27,7 @@ static uint64_t limit_us(const struct generation *current)
 
 	if (!current || elder.owns || upgrade_is_under_way() || !current->listeners[0]->lent)
 		return 0;
-	return (uint64_t)(setup_options()->inetd ? config->inetd_idle_us : config->activation_idle_us);
+	return (uint64_t)(setup.options->inetd ? config->inetd_idle_us : config->activation_idle_us);
 }
 
 static uint64_t due_us(void)

@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,28 +52,36 @@ static void report(void *arg, bool error, const char *line)
 	plain_say(reporting->to, "%s%s", !reporting->prefixed ? "" : error ? "error " : "notice ", line);
 }
 
+static void __attribute__((format(printf, 3, 4)))
+say(struct reporting *reporting, bool error, const char *format, ...)
+{
+	char line[1024];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(line, sizeof line, format, arguments);
+	va_end(arguments);
+	report(reporting, error, line);
+}
+
 /* What is allowed, but hardly meant; whoever asks by --test or by aphorismctl doctor hears more. */
 static void advise(const struct config *config, const struct options *options, struct reporting *reporting)
 {
 	uint64_t somaxconn = cgroup_number("/proc/sys/net/core", "somaxconn");
-	char line[256];
 
-	if (options->action == ACTION_TEST || (uint64_t)config->backlog <= somaxconn)
-		return;
-	snprintf(line, sizeof line, "backlog: %d is cut to %" PRIu64 " by the kernel (net.core.somaxconn)",
-	         (int)config->backlog, somaxconn);
-	report(reporting, false, line);
+	if (options->action != ACTION_TEST && (uint64_t)config->backlog > somaxconn)
+		say(reporting, false, "backlog: %d is cut to %" PRIu64 " by the kernel (net.core.somaxconn)",
+		    (int)config->backlog, somaxconn);
 }
 
+/* But inetd's list of addresses is another one, and who runs it knows. */
 static void list_inherited(struct config *config, const struct options *options, struct reporting *reporting)
 {
-	char unserved[CONFIG_ADDRESS], line[256];
+	char unserved[CONFIG_ADDRESS];
 
-	if (inherited_list(config, unserved) || options->inetd)
-		return;           /* inetd's list of addresses is another one, and who runs it knows */
-	snprintf(line, sizeof line,
-	         "listen: %s is not served: sockets were inherited and are served in place of the list", unserved);
-	report(reporting, false, line);
+	if (!inherited_list(config, unserved) && !options->inetd)
+		say(reporting, false,
+		    "listen: %s is not served: sockets were inherited and are served in place of the list", unserved);
 }
 
 static void ignore(void *arg, bool error, const char *line)
@@ -106,10 +114,8 @@ static bool wants_no_sandbox(const struct options *options, const struct config 
 static int check_sandbox(const struct options *options, const char *lacking, struct reporting *reporting)
 {
 	bool serves = options->action == ACTION_SERVE;
-	char line[SANDBOX_REASON + 64];
 
-	snprintf(line, sizeof line, "process.sandbox: required, but %s", lacking);
-	report(reporting, serves, line);
+	say(reporting, serves, "process.sandbox: required, but %s", lacking);
 	return serves ? EX_OSERR : 0;
 }
 
@@ -125,20 +131,85 @@ static void be_considerate(const struct config *config)
 static int end_dump(struct reporting *reporting)
 {
 	const char *reason = standard_flush();
-	char line[256];
 
-	if (!reason)
-		return 0;
-	snprintf(line, sizeof line, "aphorismd: standard output: %s", reason);
-	report(reporting, true, line);
-	return EX_IOERR;
+	if (reason)
+		say(reporting, true, "aphorismd: standard output: %s", reason);
+	return reason ? EX_IOERR : 0;
+}
+
+static bool is_served(const struct listener *listener, const struct config *config, int64_t entries)
+{
+	for (int64_t i = 0; i < entries; i++)
+		if (listener_serves(listener, &config->listen[i]))
+			return true;
+	return false;
+}
+
+static const struct config_listen *covering(const struct listener *listener, const struct config *config,
+                                            int64_t entries)
+{
+	for (int64_t i = 0; i < entries; i++)
+		if (listener_is_covered(listener, &config->listen[i]))
+			return &config->listen[i];
+	return NULL;
+}
+
+/*
+ * Adds to the list the open listeners that an entry of it covers.  Where 127.0.0.1:1060 is followed by *:1060, the
+ * kernel prefers the narrower one as long as that is open, and whoever is on the way to it when it is closed is reset,
+ * though his address is served before and after.  Worse, one worker that is busy can hold it open for long when the
+ * others have left it.  So it stays open beside the wider one, and is served in the same way.
+ */
+static void list_covered(struct config *config, const struct loader_before *before, struct reporting *reporting)
+{
+	const int64_t written = config->listeners;
+
+	for (size_t i = 0; i < before->listener_count && config->listeners < CONFIG_LISTENERS; i++) {
+		const struct listener *listener = before->listeners[i];
+		const struct config_listen *wider = covering(listener, config, written);
+		struct config_listen *kept = &config->listen[config->listeners];
+
+		if (listener->lent || listener->shut || !wider || is_served(listener, config, written))
+			continue;
+		*kept = *wider;
+		memset(kept->address, 0, sizeof kept->address);
+		snprintf(kept->address, sizeof kept->address, "%s", listener->address);
+		config->listeners++;
+		say(reporting, false, "listen: %s stays open beside %s until a restart", kept->address, wider->address);
+	}
+}
+
+/* Seals what was read without an error. */
+static int fill(int memfd, struct config *config, const struct options *options, const struct loader_before *in_force,
+                struct reporting *reporting)
+{
+	const struct config *before = in_force->config;
+	bool built_in = !before || before->aphorisms[0] == '\0';
+	int status;
+
+	if (options->action == ACTION_SERVE) {
+		list_inherited(config, options, reporting);
+		list_covered(config, in_force, reporting);
+	}
+	if (before)
+		be_considerate(config);
+	config->exposed.file = config->set.file && doctor_is_exposed(options->file);
+	config->exposed.aphorisms = doctor_is_exposed(config->aphorisms);
+	if ((status = image_write(memfd, config, built_in, report, reporting)) != 0)
+		return status;
+	if (config->log_target == TARGET_STDERR && (!options->foreground || options->mute)) {
+		report(reporting, true, options->mute ? "log.target: standard error is the client's here"
+		                                      : "log.target: a daemon has no standard error");
+		return EX_CONFIG;
+	}
+	advise(config, options, reporting);
+	return 0;
 }
 
 static int load(int memfd, const struct options *options, const struct loader_before *in_force,
                 struct reporting *reporting)
 {
 	const struct config *before = in_force->config;
-	bool built_in = !before || before->aphorisms[0] == '\0';
 	char lacking[SANDBOX_REASON];
 	bool confined = wants_no_sandbox(options, before) || sandbox_enter(SANDBOX_LOADER, 0, NULL, lacking);
 	struct config_sources sources = options_sources(options);
@@ -154,36 +225,10 @@ static int load(int memfd, const struct options *options, const struct loader_be
 	status = config_load(config, model_schema(), &sources, dump, report, reporting);
 	if (status == 0 && config->sandbox == SANDBOX_REQUIRED && !confined)
 		status = check_sandbox(options, lacking, reporting);
-	if (status == 0 && options->action == ACTION_SERVE) {
-		list_inherited(config, options, reporting);
-		loader_list_covered(config, in_force, report, reporting);
-	}
-	if (status == 0 && before)
-		be_considerate(config);
-	config->exposed.file = config->set.file && doctor_is_exposed(options->file);
-	config->exposed.aphorisms = doctor_is_exposed(config->aphorisms);
-	if (status == 0 && !dump)
-		status = image_write(memfd, config, built_in, report, reporting);
-	if (status == 0 && !dump && config->log_target == TARGET_STDERR && (!options->foreground || options->mute)) {
-		report(reporting, true, options->mute ? "log.target: standard error is the client's here"
-		                                      : "log.target: a daemon has no standard error");
-		status = EX_CONFIG;
-	}
-	if (status == 0 && !dump)
-		advise(config, options, reporting);
-	if (status == 0 && dump)
-		status = end_dump(reporting);
+	if (status == 0)
+		status = dump ? end_dump(reporting) : fill(memfd, config, options, in_force, reporting);
 	free(config);
 	return fflush(reporting->to) == 0 ? status : EX_OSERR;
-}
-
-static void reset_signals(void)
-{
-	sigset_t none;
-
-	signal(SIGPIPE, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /*
@@ -203,12 +248,10 @@ static void close_others(int memfd, int lines, const struct options *options)
 
 static void become_reader(const struct servant *as, struct reporting *reporting)
 {
-	char line[128];
 	int blind;
 
 	if (as && !servant_become(as, &blind)) {
-		snprintf(line, sizeof line, "can't read as another user: %s", strerror(errno));
-		report(reporting, true, line);
+		say(reporting, true, "can't read as another user: %s", strerror(errno));
 		_exit(fflush(reporting->to) == 0 ? EX_OSERR : EX_IOERR);
 	}
 	if (!as || !as->by_unit)
@@ -222,7 +265,7 @@ static void run(int memfd, int lines, const struct options *options, const struc
 
 	close_others(memfd, lines, options);
 	reporting.to = fdopen(LINES, "w");
-	reset_signals();
+	daemonize_reset_signals();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != supervisor || !reporting.to)
 		_exit(EX_OSERR);
@@ -234,11 +277,17 @@ static void run(int memfd, int lines, const struct options *options, const struc
 
 /* ---- in the supervisor ---- */
 
-static void add_error(struct loader *loader, const char *text)
+static void __attribute__((format(printf, 2, 3))) add_error(struct loader *loader, const char *format, ...)
 {
+	char text[256];
 	size_t room = sizeof loader->text - loader->len;
-	int n = snprintf(loader->text + loader->len, room, "error %s\n", text);
+	va_list arguments;
+	int n;
 
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	n = snprintf(loader->text + loader->len, room, "error %s\n", text);
 	loader->len += n > 0 && (size_t)n < room ? (size_t)n : 0;
 }
 
@@ -247,7 +296,6 @@ int loader_start(struct loader *loader, const struct options *options, const str
 	int ends[2] = { -1, -1 };
 	pid_t supervisor = getpid(), pid = -1;
 	const char *call = "memfd_create";        /* which nothing older stands behind */
-	char reason[96];
 
 	*loader = (struct loader){ .lines = -1 };
 	loader->memfd = memfd_create("aphorismd", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -261,8 +309,7 @@ int loader_start(struct loader *loader, const struct options *options, const str
 		loader->deadline_us = loader->began_us + (uint64_t)LIMIT_S * CLOCK_S;
 		return 0;
 	}
-	snprintf(reason, sizeof reason, "can't start the loader: %s: %s", call, strerror(errno));
-	add_error(loader, reason);
+	add_error(loader, "can't start the loader: %s: %s", call, strerror(errno));
 	if (ends[1] >= 0)
 		close(ends[1]);
 	loader_cancel(loader);
@@ -325,25 +372,18 @@ static bool has_error(const struct loader *loader)
 
 void loader_ended(struct loader *loader, int wait_status)
 {
-	char text[128];
-
 	loader_read(loader);              /* its last words may still be in the pipe */
 	check_reports(loader);
 	loader->ended = true;
 	loader->pid = 0;
 	loader->status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : EX_CONFIG;
-	if (loader->late) {
-		snprintf(text, sizeof text,
-		         "the configuration could not be loaded within %d s, or %d s with waits for a CPU",
-		         LIMIT_S, LONGEST_S);
-		add_error(loader, text);
-	} else if (WIFSIGNALED(wait_status)) {
-		snprintf(text, sizeof text, "the configuration could not be loaded: %s",
-		         strsignal(WTERMSIG(wait_status)));
-		add_error(loader, text);
-	} else if (loader->status != 0 && !has_error(loader)) {
+	if (loader->late)
+		add_error(loader, "the configuration could not be loaded within %d s, or %d s with waits for a CPU",
+		          LIMIT_S, LONGEST_S);
+	else if (WIFSIGNALED(wait_status))
+		add_error(loader, "the configuration could not be loaded: %s", strsignal(WTERMSIG(wait_status)));
+	else if (loader->status != 0 && !has_error(loader))
 		add_error(loader, "the configuration could not be loaded");
-	}
 	/* libconfig ends the process with a status of its own */
 	if (loader->status != 0 && loader->status != EX_NOINPUT && loader->status != EX_OSERR &&
 	    loader->status != EX_IOERR)
@@ -386,45 +426,17 @@ int loader_finish(struct loader *loader, struct image *image)
 	return status;
 }
 
-void loader_forget(struct loader *loader)
-{
-	if (loader->lines >= 0)
-		close(loader->lines);
-	if (loader->memfd >= 0)
-		close(loader->memfd);
-	loader->lines = loader->memfd = -1;
-}
-
 void loader_cancel(struct loader *loader)
 {
 	/* one that a dead file system holds does not end even then: it is reaped with the others, when it does */
 	if (loader->pid > 0)
 		kill(loader->pid, SIGKILL);
+	if (loader->lines >= 0)
+		close(loader->lines);
+	if (loader->memfd >= 0)
+		close(loader->memfd);
 	loader->pid = 0;
-	loader_forget(loader);
-}
-
-int loader_run(struct loader *loader, const struct options *options, const struct servant *as, struct image *image)
-{
-	const struct loader_before nothing = { .as = as };
-	int wait_status, status = loader_start(loader, options, &nothing);
-
-	if (status != 0)
-		return status;
-	for (;;) {
-		struct pollfd lines = { .fd = loader->lines, .events = POLLIN };
-
-		poll(&lines, 1, CLOCK_MS);
-		loader_check(loader, clock_now_us());
-		if (!loader_read(loader))
-			break;
-	}
-	while (waitpid(loader->pid, &wait_status, 0) < 0 && errno == EINTR)
-		;
-	loader_ended(loader, wait_status);
-	status = options->action == ACTION_DUMP ? loader->status : loader_finish(loader, image);
-	loader_cancel(loader);
-	return status;
+	loader->lines = loader->memfd = -1;
 }
 
 void loader_each_report(const char *text, image_report *call, void *arg)

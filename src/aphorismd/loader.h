@@ -59,9 +59,6 @@ void loader_check(struct loader *, uint64_t now_us);
  */
 int loader_finish(struct loader *, struct image *);
 
-/* Closes, in another child of the supervisor, what belongs to the loader's work. */
-void loader_forget(struct loader *);
-
 /* Kills one that is no longer needed, and does not wait for its end. */
 void loader_cancel(struct loader *);
 
@@ -74,9 +71,6 @@ int loader_run(struct loader *, const struct options *, const struct servant *, 
 
 /* Takes a text of reports apart, and calls with each. */
 void loader_each_report(const char *text, image_report *, void *arg);
-
-/* In the loader: adds to the list the open listeners that an entry of it covers, and says so. */
-void loader_list_covered(struct config *, const struct loader_before *, config_report *, void *arg);
 
 /* For --test and --dump: loads, prints every report to standard error, and returns the exit status.  Blocks. */
 int loader_try(const struct options *);

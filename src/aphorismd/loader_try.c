@@ -1,9 +1,12 @@
 /*
- * loader_try.c - what --test and --dump say to people.
+ * loader_try.c - loading as all that a process does; what --test and --dump say to people.
  *
  * Each line of a test ends with its level, so that what stands before it is what a start or a reload would say.
  */
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -11,8 +14,34 @@
 #include "aphorismd/loader.h"
 #include "aphorismd/privileges.h"
 #include "aphorismd/servant.h"
+#include "common/clock.h"
 #include "common/plain.h"
 #include "models/model.h"
+
+int loader_run(struct loader *loader, const struct options *options, const struct servant *as, struct image *image)
+{
+	const struct loader_before nothing = { .as = as };
+	int wait_status, status = loader_start(loader, options, &nothing);
+
+	if (status != 0)
+		return status;
+	for (;;) {
+		struct pollfd lines = { .fd = loader->lines, .events = POLLIN };
+
+		poll(&lines, 1, CLOCK_MS);
+		loader_check(loader, clock_now_us());
+		if (!loader_read(loader))
+			break;
+	}
+	while (waitpid(loader->pid, &wait_status, 0) < 0 && errno == EINTR)
+		;
+	loader_ended(loader, wait_status);
+	status = options->action == ACTION_DUMP ? loader->status : loader_finish(loader, image);
+	loader_cancel(loader);
+	return status;
+}
+
+/* ---- --test and --dump ---- */
 
 /* What was said so far. */
 struct trial {

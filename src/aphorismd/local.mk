@@ -17,7 +17,6 @@ aphorismd_SOURCES = \
 	%D%/inherited.c %D%/inherited.h \
 	%D%/listeners.c %D%/listeners.h \
 	%D%/loader.c %D%/loader.h \
-	%D%/loader_covered.c \
 	%D%/loader_try.c \
 	%D%/main.c \
 	%D%/metrics_file.c %D%/metrics_file.h \

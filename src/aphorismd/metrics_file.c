@@ -125,7 +125,7 @@ static bool reaped(pid_t pid, int status, uint64_t now_us)
 /* A file in the folder of the control socket: we have made that already, and the units let us write to it. */
 static void mend(char *to, size_t size)
 {
-	const char *path = find_path(), *control = setup_control_path(), *slash = strrchr(control, '/');
+	const char *path = find_path(), *control = setup.control_path, *slash = strrchr(control, '/');
 	int len = slash ? (int)(slash - control) : 0;
 	bool is_there = path && strncmp(path, control, (size_t)len + 1) == 0 && !strchr(path + len + 1, '/');
 

@@ -15,7 +15,9 @@
 /* A part may lack any of these.  None blocks. */
 struct part {
 	bool serves;                      /* and nothing else: it is asked for nothing more when the daemon leaves */
-	int (*list)(struct pollfd *);     /* what to poll for, which it may look at until it has heard; how many */
+	const int *fd;                    /* what to poll for until it can be read, and to close in a worker; -1: none */
+	bool by_workers;                  /* they can wake us by that: not while told_is_deaf() */
+	int (*list)(struct pollfd *);     /* what to poll for else, and may look at until it has heard; how many */
 	uint64_t (*due_us)(void);         /* when to wake at the latest; UINT64_MAX for never */
 	void (*hear)(uint64_t now_us);    /* takes what others have told it */
 	bool (*reaped)(pid_t, int wait_status, uint64_t now_us);          /* true: it was a child of its own */

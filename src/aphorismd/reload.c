@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "aphorismd/control.h"
 #include "aphorismd/elder.h"
@@ -102,7 +103,7 @@ void reload_begin(void)
 	if (current)
 		notify_reloading();
 	before.listeners = listeners_all(&before.listener_count);
-	status = loader_start(&reload.loader, setup_options(), &before);
+	status = loader_start(&reload.loader, setup.options, &before);
 	if (status == 0)
 		return;
 	report_tell(reload.loader.text);
@@ -167,12 +168,12 @@ void reload_restore(void)
 	if (!current)
 		return;
 	listeners_tune(current);
-	report_open_log(setup_options(), current->image.config);
+	report_open_log(setup.options, current->image.config);
 }
 
 static bool make_next(struct listener *const *listeners)
 {
-	struct generation *next = generations_make_next(&reload.image, listeners, setup_surroundings());
+	struct generation *next = generations_make_next(&reload.image, listeners, &setup.surroundings);
 
 	if (!next)
 		return false;
@@ -208,7 +209,7 @@ static void start_generation(uint64_t now_us)
 		fail_reload(status);
 		return;
 	}
-	report_open_log(setup_options(), config);
+	report_open_log(setup.options, config);
 	reload.step = STEP_STARTS;
 }
 
@@ -286,21 +287,10 @@ void reload_cancel(void)
 
 /* ---- as the loop asks ---- */
 
-static bool is_heard(void)
-{
-	return reload.step == STEP_LOADS && !reload.loader.ended;
-}
-
-static int list(struct pollfd *fds)
-{
-	*fds = (struct pollfd){ .fd = is_heard() ? reload.loader.lines : -1, .events = POLLIN };
-	return 1;
-}
-
 static void hear(uint64_t now_us)
 {
 	(void)now_us;
-	if (is_heard())
+	if (reload.loader.lines >= 0 && !reload.loader.ended)
 		loader_read(&reload.loader);
 }
 
@@ -350,10 +340,11 @@ static void tend(uint64_t now_us)
 
 static void forget(void)
 {
-	loader_forget(&reload.loader);
+	if (reload.loader.memfd >= 0)
+		close(reload.loader.memfd);
 	image_unmap(&reload.image);
 }
 
 const struct part part_reload = {
-	.serves = true, .list = list, .due_us = due_us, .hear = hear, .reaped = reaped, .tend = tend, .forget = forget,
+	.serves = true, .fd = &reload.loader.lines, .due_us = due_us, .hear = hear, .reaped = reaped, .tend = tend, .forget = forget,
 };

@@ -24,14 +24,9 @@
 #include "event/engine/event_engine.h"
 #include "sandbox/sandbox.h"
 
-static struct {
-	const struct options *options;
-	int launcher, elder_control;
-	char control_path[CONFIG_ADDRESS];
-	struct privileges privileges;
-	struct surroundings surroundings;
-	char unconfined[SANDBOX_REASON];
-} setup = { .launcher = -1, .elder_control = -1 };
+struct setup setup;
+static int launcher = -1, elder_control = -1;
+static char unconfined[SANDBOX_REASON];   /* why the sandbox is not whole; "" if it is */
 
 /* The children of a fork worker that died are to come to us, so that none is lost from sight; and so the starter's. */
 static bool adopt_orphans(void)
@@ -48,11 +43,11 @@ static bool adopt_orphans(void)
 	return false;
 }
 
-const char *setup_open(const struct options *options, int launcher)
+const char *setup_open(const struct options *options, int its_launcher)
 {
 	setup.options = options;
-	setup.launcher = launcher;
-	setup.elder_control = elder_meet();
+	launcher = its_launcher;
+	elder_control = elder_meet();
 	if (!elder_is_there())
 		notify_open();
 	setup.surroundings.privileges = &setup.privileges;
@@ -64,16 +59,6 @@ const char *setup_open(const struct options *options, int launcher)
 	if (!adopt_orphans())
 		return "children of a worker that died would be lost: prctl(PR_SET_CHILD_SUBREAPER)";
 	return NULL;
-}
-
-struct surroundings *setup_surroundings(void)
-{
-	return &setup.surroundings;
-}
-
-const struct options *setup_options(void)
-{
-	return setup.options;
 }
 
 /* ---- by the first configuration ---- */
@@ -131,11 +116,11 @@ static int open_control(const struct config *config)
 	           "control socket"))
 		return EX_CANTCREAT;
 	if (setup.control_path[0] == '\0') {
-		if (setup.elder_control >= 0)
-			close(setup.elder_control);
+		if (elder_control >= 0)
+			close(elder_control);
 		return 0;
 	}
-	status = control_open(setup.control_path, setup.elder_control, setup.privileges.gid, reason);
+	status = control_open(setup.control_path, elder_control, setup.privileges.gid, reason);
 	if (status != 0)
 		report_complain(status, "%s", reason);
 	return status;
@@ -164,7 +149,7 @@ static int confine(const struct config *config)
 		return 0;
 	}
 	if (config->sandbox == SANDBOX_AUTO) {
-		snprintf(setup.unconfined, sizeof setup.unconfined, "%s", reason);
+		snprintf(unconfined, sizeof unconfined, "%s", reason);
 		log_notice("process.sandbox: not all of it is in force: %s", reason);
 		return 0;
 	}
@@ -190,21 +175,11 @@ int setup_enter(const struct config *config)
 	return confine(config);
 }
 
-struct listener_owner setup_owner(void)
-{
-	return (struct listener_owner){ setup.privileges.uid, setup.privileges.gid };
-}
-
-const char *setup_control_path(void)
-{
-	return setup.control_path;
-}
-
 void setup_check(const struct doctor_ear *ear)
 {
-	if (setup.unconfined[0] != '\0')
+	if (unconfined[0] != '\0')
 		doctor_find(ear, DOCTOR_WARNING, "process.sandbox",
-		            "a kernel with Landlock and seccomp, a build with libseccomp", "%s", setup.unconfined);
+		            "a kernel with Landlock and seccomp, a build with libseccomp", "%s", unconfined);
 	doctor_check_user(&setup.privileges, ear);
 	if (pidfile_path()[0] != '\0')
 		doctor_check_pidfile(pidfile_path(), DOCTOR_ERROR, ear);
@@ -212,40 +187,35 @@ void setup_check(const struct doctor_ear *ear)
 
 /* ---- the launcher ---- */
 
-void setup_detach(void)
-{
-	daemonize_detach(setup.surroundings.devnull);
-}
-
 void setup_release_launcher(void)
 {
-	if (setup.launcher >= 0)
-		setup_detach();
-	if (!daemonize_ready(setup.launcher, 0)) {
+	if (launcher >= 0)
+		daemonize_detach(setup.surroundings.devnull);
+	if (!daemonize_ready(launcher, 0)) {
 		log_error("the launcher has gone before the daemon was ready: it ends");
 		report_set_status(EX_UNAVAILABLE);
 		wish_stop(WISH_AT_ONCE);
 	}
-	setup.launcher = -1;
+	launcher = -1;
 }
 
 int setup_close(void)
 {
-	if (setup.launcher >= 0 && report_status() == 0) {
+	if (launcher >= 0 && report_status() == 0) {
 		fprintf(stderr, "aphorismd: told to stop before it was ready\n");
 		report_set_status(EX_UNAVAILABLE);
 	}
 	if (report_status() != 0)
 		report_failure();
-	daemonize_ready(setup.launcher, report_status());
+	daemonize_ready(launcher, report_status());
 	return report_status();
 }
 
 void setup_forget(void)
 {
 	pidfile_forget();
-	if (setup.launcher >= 0 || (elder_is_there() && !setup.options->foreground))
-		setup_detach();
-	if (setup.launcher >= 0)
-		close(setup.launcher);
+	if (launcher >= 0 || (elder_is_there() && !setup.options->foreground))
+		daemonize_detach(setup.surroundings.devnull);
+	if (launcher >= 0)
+		close(launcher);
 }

@@ -10,6 +10,14 @@
 #include "aphorismd/options.h"
 #include "net/listener.h"
 
+/* What came of it, for all to read. */
+extern struct setup {
+	const struct options *options;    /* those of the command line */
+	struct privileges privileges;     /* whom workers become, and files of ours belong to */
+	struct surroundings surroundings; /* `told` and `forget` are the loop's to fill in */
+	char control_path[CONFIG_ADDRESS];        /* of the control socket; "" where there is none */
+} setup;
+
 /*
  * Before anything else: finds out whom this process replaces and whether a service manager listens, opens /dev/null,
  * leaves folder and umask of whoever started it, adopts orphans.  launcher: from daemonize(), or -1.  Returns NULL, or
@@ -17,29 +25,14 @@
  */
 const char *setup_open(const struct options *, int launcher);
 
-/* What every worker is given; `told` and `forget` are the loop's to fill in. */
-struct surroundings *setup_surroundings(void);
-
-/* Those of the command line. */
-const struct options *setup_options(void);
-
 /*
  * By the first configuration: resolves the user, locks the pidfile, opens log and control socket, enters the sandbox.
  * Returns 0, or a sysexits code, complained about.
  */
 int setup_enter(const struct config *);
 
-/* Whom files of ours are to belong to. */
-struct listener_owner setup_owner(void);
-
-/* The path of the control socket; "" where there is none. */
-const char *setup_control_path(void);
-
 /* What is amiss with sandbox, user and pidfile. */
 void setup_check(const struct doctor_ear *);
-
-/* Nothing holds the terminal of whoever started us any longer. */
-void setup_detach(void);
 
 /*
  * We are ready: lets go of the launcher.  A start that was given up, by who waited for it or by a time limit of theirs,

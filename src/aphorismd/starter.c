@@ -126,7 +126,6 @@ static _Noreturn void execute(const struct order *order, const struct options *o
 {
 	int channel = INHERITED_FIRST + order->count - 1;
 	const char **arguments = make_arguments(options);
-	sigset_t none;
 
 	answer(order, (int)getpid());
 	for (int i = 0; i < order->count; i++)
@@ -135,9 +134,7 @@ static _Noreturn void execute(const struct order *order, const struct options *o
 	if (!options->foreground)
 		dup2(channel, STDERR_FILENO);
 	set_environment(order, supervisor);
-	signal(SIGPIPE, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	daemonize_reset_signals();
 	if (arguments)
 		execv(options->program, (char *const *)(uintptr_t)arguments);
 	dprintf(channel, "error can't execute %s: %s\n", options->program, strerror(errno));

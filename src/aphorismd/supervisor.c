@@ -108,18 +108,6 @@ static bool open_signals(void)
 	return (signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) >= 0;
 }
 
-/* Workers can have us sent SIGCHLD without end. */
-static int list_signals(struct pollfd *fds)
-{
-	*fds = (struct pollfd){ .fd = told_is_deaf() ? -1 : signal_fd, .events = POLLIN };
-	return 1;
-}
-
-static void forget_signals(void)
-{
-	close(signal_fd);
-}
-
 static void take_signals(uint64_t now_us)
 {
 	struct signalfd_siginfo info;
@@ -153,16 +141,15 @@ static void take_signals(uint64_t now_us)
 	}
 }
 
-static void obey(void *nothing, unsigned client, const char *command)
+static void obey(unsigned client, const char *command)
 {
-	(void)nothing;
 	commands_obey(client, command);
 	carry_out(clock_now_us());        /* before the next client is heard */
 }
 
 static void serve_control(uint64_t now_us)
 {
-	control_serve(now_us, obey, NULL);
+	control_serve(now_us, obey);
 }
 
 static void forget_control(void)
@@ -202,7 +189,8 @@ static void settle(uint64_t now_us)
 
 static void hear_signals(uint64_t now_us);
 
-static const struct part signals = { .list = list_signals, .hear = hear_signals, .forget = forget_signals };
+/* Workers can have us sent SIGCHLD without end. */
+static const struct part signals = { .fd = &signal_fd, .by_workers = true, .hear = hear_signals };
 static const struct part notify = { .due_us = notify_due_us, .hear = notify_tend };
 static const struct part control = {
 	.list = control_poll, .due_us = control_due_us, .hear = serve_control, .forget = forget_control,
@@ -212,7 +200,6 @@ static const struct part rest = { .tend = settle, .forget = setup_forget };
 /*
  * In the order in which they are asked.  Why it matters:
  *
- * - told before signals: when its list says that workers have cost too much, their deaths are not to wake us either.
  * - signals before upgrade: a stop that was there before `taken` goes first.  With them children are reaped: before
  *   reload and upgrade hear, as the last words of a child are taken with its end.
  * - control after all that is heard: what a command shows and does is of this moment.
@@ -300,9 +287,15 @@ static __attribute__((noinline)) uint64_t wait_and_hear(void)
 	nfds_t count = 0;
 	uint64_t now_us;
 
-	for (size_t i = 0; i < PARTS; i++)
-		if (parts[i]->list && is_asked(parts[i]))
+	told_reckon(clock_now_us());
+	for (size_t i = 0; i < PARTS; i++) {
+		if (!is_asked(parts[i]))
+			continue;
+		if (parts[i]->fd && !(parts[i]->by_workers && told_is_deaf()))
+			fds[count++] = (struct pollfd){ .fd = *parts[i]->fd, .events = POLLIN };
+		if (parts[i]->list)
 			count += (nfds_t)parts[i]->list(fds + count);
+	}
 	poll(fds, count, wait_ms());
 	now_us = clock_now_us();
 	for (size_t i = 0; i < PARTS; i++)
@@ -328,9 +321,12 @@ static bool is_over(void)
 
 static void forget(const struct generation *generation)
 {
-	for (size_t i = 0; i < PARTS; i++)
+	for (size_t i = 0; i < PARTS; i++) {
+		if (parts[i]->fd && *parts[i]->fd >= 0)
+			close(*parts[i]->fd);
 		if (parts[i]->forget)
 			parts[i]->forget();
+	}
 	listeners_forget(generation);
 	generations_forget(generation);
 }
@@ -342,11 +338,11 @@ static const char *open_all(const struct options *options, int launcher)
 
 	if (lacking)
 		return lacking;
-	if ((setup_surroundings()->told = told_open()) < 0)
+	if ((setup.surroundings.told = told_open()) < 0)
 		return "pipe2";
 	if (!open_signals())
 		return "signalfd";
-	setup_surroundings()->forget = forget;
+	setup.surroundings.forget = forget;
 	return upgrade_open();
 }
 

@@ -80,8 +80,7 @@ static uint64_t spent_us(void)
 	return told.cpu_us - before_us;
 }
 
-/* Takes what workers have cost since the last wait from what they may. */
-static void reckon(uint64_t now_us)
+void told_reckon(uint64_t now_us)
 {
 	uint64_t fresh = (now_us - told.reckoned_us) / SHARE, cost_us = spent_us();
 	bool forked = has_forked();
@@ -155,13 +154,6 @@ void told_hear_rest(void)
 
 /* ---- as the loop asks ---- */
 
-static int list(struct pollfd *fds)
-{
-	reckon(clock_now_us());
-	*fds = (struct pollfd){ .fd = told_is_deaf() ? -1 : told.fd, .events = POLLIN };
-	return 1;
-}
-
 static uint64_t due_us(void)
 {
 	return told_is_deaf() ? told.rest_until_us : UINT64_MAX;
@@ -174,9 +166,4 @@ static void hear(uint64_t now_us)
 		take();
 }
 
-static void forget(void)
-{
-	close(told.fd);
-}
-
-const struct part part_told = { .list = list, .due_us = due_us, .hear = hear, .forget = forget };
+const struct part part_told = { .fd = &told.fd, .by_workers = true, .due_us = due_us, .hear = hear };

@@ -5,9 +5,13 @@
 #define APHORISMD_TOLD_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Makes the pipe.  Returns the end that they write to, for life; -1 with errno. */
 int told_open(void);
+
+/* Before each wait: reckons up what workers have cost since the last one. */
+void told_reckon(uint64_t now_us);
 
 /* Whether workers have cost more than they may: then their deaths are not to wake us either, for a while. */
 bool told_is_deaf(void);

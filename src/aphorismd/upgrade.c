@@ -64,7 +64,7 @@ static struct {
 
 const char *upgrade_open(void)
 {
-	return setup_options()->inetd ? NULL : starter_open(&upgrade.starter, setup_options());
+	return setup.options->inetd ? NULL : starter_open(&upgrade.starter, setup.options);
 }
 
 void upgrade_close(void)
@@ -74,7 +74,7 @@ void upgrade_close(void)
 
 int upgrade_ask(const char **why)
 {
-	const struct options *options = setup_options();
+	const struct options *options = setup.options;
 	const char *busy =
 		upgrade.step == STEP_DONE ? "this process leaves, another one serves" :
 		wish.stopping > 0 ? NULL :
@@ -236,7 +236,7 @@ static void begin(uint64_t now_us)
 		fail(EX_OSERR, reason, now_us);
 		return;
 	}
-	log_notice("upgrading: starting %s", setup_options()->program);
+	log_notice("upgrading: starting %s", setup.options->program);
 	notify_say("", "upgrading");
 }
 
@@ -343,9 +343,8 @@ bool upgrade_is_over(void)
 
 static int list(struct pollfd *fds)
 {
-	fds[0] = (struct pollfd){ .fd = upgrade.channel, .events = POLLIN };
-	fds[1] = (struct pollfd){ .fd = starter_is_heard() ? upgrade.starter.fd : -1, .events = POLLIN };
-	return 2;
+	*fds = (struct pollfd){ .fd = starter_is_heard() ? upgrade.starter.fd : -1, .events = POLLIN };
+	return 1;
 }
 
 static void hear(uint64_t now_us)
@@ -394,10 +393,9 @@ static void tend(uint64_t now_us)
 
 static void forget(void)
 {
-	hang_up();
 	starter_forget(&upgrade.starter);
 }
 
 const struct part part_upgrade = {
-	.list = list, .due_us = due_us, .hear = hear, .reaped = reaped, .tend = tend, .forget = forget,
+	.fd = &upgrade.channel, .list = list, .due_us = due_us, .hear = hear, .reaped = reaped, .tend = tend, .forget = forget,
 };
