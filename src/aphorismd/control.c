@@ -147,18 +147,26 @@ void control_close(bool ours)
 		drop(&clients[i]);
 }
 
-/* Since when there is room for another client: 0 for ever, UINT64_MAX for not before one of those that wait is done. */
-static uint64_t room_us(void)
+/* For another client: a free place, else that of the one who has said and taken nothing for longest; NULL: all wait. */
+static struct client *find_place(void)
 {
-	uint64_t first_us = UINT64_MAX;
+	struct client *silent = NULL;
 
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++) {
 		if (clients[i].fd == 0)
-			return 0;
-		if (clients[i].deadline_us < UINT64_MAX && clients[i].active_us + SILENCE_US < first_us)
-			first_us = clients[i].active_us + SILENCE_US;
+			return &clients[i];
+		if (clients[i].deadline_us < UINT64_MAX && (!silent || clients[i].active_us < silent->active_us))
+			silent = &clients[i];
 	}
-	return first_us;
+	return silent;
+}
+
+/* Since when there is room for another client: 0 for ever, UINT64_MAX for not before one of those that wait is done. */
+static uint64_t room_us(void)
+{
+	const struct client *place = find_place();
+
+	return !place ? UINT64_MAX : place->fd == 0 ? 0 : place->active_us + SILENCE_US;
 }
 
 /*
@@ -194,8 +202,8 @@ uint64_t control_due_us(void)
 	if (listener && !deaf && !may_take())
 		due_us = retry_us > served_us ? retry_us : room_us();
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)
-		if (clients[i].fd > 0 && clients[i].deadline_us < due_us)
-			due_us = clients[i].deadline_us;
+		if (clients[i].fd > 0)
+			due_us = clock_earlier(due_us, clients[i].deadline_us);
 	return due_us;
 }
 
@@ -292,22 +300,6 @@ void control_say_lines(unsigned i, const char *lines)
 
 /* ---- clients ---- */
 
-/* The place of one that has been silent for too long, if there is no other; NULL when all wait. */
-static struct client *vacate(void)
-{
-	struct client *silent = NULL;
-
-	for (unsigned i = 0; i < CONTROL_CLIENTS; i++) {
-		if (clients[i].fd == 0)
-			return &clients[i];
-		if (clients[i].deadline_us < UINT64_MAX && (!silent || clients[i].active_us < silent->active_us))
-			silent = &clients[i];
-	}
-	if (silent)
-		give_up(silent, "others wait, and no command came within a second");
-	return silent;
-}
-
 /* Or does it only say no more, as what pipes a command into the socket does? */
 static bool has_gone(int fd)
 {
@@ -369,11 +361,13 @@ static void take_clients(void (*command)(unsigned, const char *))
 				retry_us = served_us + RETRY_US;
 			return;
 		}
-		client = vacate();
+		client = find_place();
 		if (!client) {
 			turn_away(fd, "too many commands are under way");
 			continue;
 		}
+		if (client->fd > 0)
+			give_up(client, "others wait, and no command came within a second");
 		*client = (struct client){ .fd = fd, .deadline_us = served_us + COMMAND_US, .active_us = served_us };
 		if (!has_right(fd)) {
 			control_say((unsigned)(client - clients), "error permission denied");

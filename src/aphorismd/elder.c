@@ -3,12 +3,9 @@
  */
 #include "aphorismd/elder.h"
 
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "aphorismd/inherited.h"
-#include "aphorismd/upgrade_talk.h"
 
 struct elder elder = { .fd = -1 };
 
@@ -28,13 +25,4 @@ int elder_meet(void)
 bool elder_is_there(void)
 {
 	return elder.fd >= 0;
-}
-
-void elder_tell(bool error, const char *text)
-{
-	char line[1100];
-
-	snprintf(line, sizeof line, "%s %.*s\n", error ? "error" : "notice", (int)strcspn(text, "\n"), text);
-	if (elder.owns)
-		upgrade_talk_say(elder.fd, line);
 }

@@ -20,7 +20,4 @@ int elder_meet(void);
 /* Whether it is there, until it has gone. */
 bool elder_is_there(void);
 
-/* Tells why we can't start, or what it should know of that: the first line of the text.  It may not hear it. */
-void elder_tell(bool error, const char *text);
-
 #endif

@@ -25,6 +25,8 @@ enum {
 	KILL_GRACE_US = CLOCK_S,          /* workers end their drain themselves; this is for those that can't */
 };
 
+static bool has_forked;
+
 struct generation *generation_new(uint32_t number, struct image *image, struct listener *const *listeners,
                                   const struct surroundings *surroundings)
 {
@@ -206,10 +208,10 @@ static bool fork_worker(struct generation *generation, uint64_t now_us)
 	setpgid(pid, pid);                /* here too: a signal to the group must reach it from now on */
 	if ((uint32_t)n >= generation->board->used)
 		generation->board->used = (uint32_t)n + 1;
-	generation->forked = true;
+	has_forked = true;
 	generation->members[n] = (struct member){
 		.pid = pid, .says_ready = generation->members[n].says_ready,
-		.ready_by_us = now_us + START_US, .began_us = now_us,
+		.end_us = now_us + START_US, .began_us = now_us,
 		.connections_before = connections, .questions_before = questions,
 	};
 	if (generation->to_replace > 0) {
@@ -279,26 +281,10 @@ static void adjust(struct generation *generation, uint64_t now_us)
 	recount_idle(generation, &all, &idle);
 }
 
-static void end_who_is_late(struct generation *generation, uint64_t now_us)
-{
-	for (uint32_t n = 0; n < generation->board->workers; n++) {
-		struct member *member = &generation->members[n];
-
-		if (!generation_is_alive(member) || member->gone_by_us == 0 || now_us < member->gone_by_us)
-			continue;
-		log_warning("%s %u: killed, it did not leave in time", generation->model->name, n);
-		kill(-member->pid, SIGKILL);
-		member->gone_by_us = UINT64_MAX;
-	}
-}
-
 static void see_who_is_ready(struct generation *generation, uint64_t now_us)
 {
-	uint32_t ready = 0;
+	uint32_t ready = generation_see_ready(generation, now_us);
 
-	generation_see_ready(generation, now_us);
-	for (uint32_t n = 0; n < generation->board->workers; n++)
-		ready += generation_is_alive(&generation->members[n]) && generation->members[n].ready;
 	if (generation->state != GENERATION_STARTS)
 		return;
 	if (ready >= generation->awaited || (ready > 0 && now_us >= generation->deadline_us))
@@ -339,9 +325,16 @@ void generation_tend(struct generation *generation, uint64_t now_us)
 	if (generation->state != GENERATION_STARTS && generation->state != GENERATION_SERVES)
 		return;
 	see_who_is_ready(generation, now_us);
-	end_who_is_late(generation, now_us);
 	if (generation->state != GENERATION_FAILED)
 		adjust(generation, now_us);
+}
+
+bool generation_has_forked(void)
+{
+	bool had = has_forked;
+
+	has_forked = false;
+	return had;
 }
 
 /* By what was counted when it was tended: who can change that meanwhile could keep us from waiting at all. */
@@ -353,21 +346,13 @@ uint64_t generation_due_us(const struct generation *generation, uint64_t now_us)
 		return generation_is_gone(generation) ? now_us : generation->deadline_us;
 	if (generation->state == GENERATION_FAILED)
 		return UINT64_MAX;
-	if (generation->missing < 0 && generation->retire_us < due_us)
-		due_us = generation->retire_us;
-	for (uint32_t n = 0; n < generation->board->workers; n++) {
-		const struct member *member = &generation->members[n];
-
-		if (generation_is_alive(member) && !member->ready && member->ready_by_us < due_us)
-			due_us = member->ready_by_us;
-		if (generation_is_alive(member) && member->gone_by_us > 0 && member->gone_by_us < due_us)
-			due_us = member->gone_by_us;
-	}
-	if (generation->missing > 0 && free_row(generation) >= 0 && count_starting(generation) < GENERATION_STARTING) {
-		uint64_t fork_us = has_token(generation) ? generation->fork_us : now_us + TOKEN_US;
-
-		due_us = fork_us < due_us ? fork_us : due_us;
-	}
+	if (generation->missing < 0)
+		due_us = clock_earlier(due_us, generation->retire_us);
+	for (uint32_t n = 0; n < generation->board->workers; n++)
+		if (generation_is_alive(&generation->members[n]) && generation->members[n].end_us > 0)
+			due_us = clock_earlier(due_us, generation->members[n].end_us);
+	if (generation->missing > 0 && free_row(generation) >= 0 && count_starting(generation) < GENERATION_STARTING)
+		due_us = clock_earlier(due_us, has_token(generation) ? generation->fork_us : now_us + TOKEN_US);
 	return due_us;
 }
 
@@ -405,14 +390,14 @@ int generation_drain(struct generation *generation, uint32_t number, uint64_t no
 	bool there = member && generation_is_alive(member);
 
 	*reason = !there                    ? "no such worker" :
-	          member->gone_by_us > 0    ? "it drains already" :
 	          !member->ready            ? "it is starting: ask again" :
+	          member->end_us > 0        ? "it drains already" :
 	          free_row(generation) < 0  ? "too many workers drain already: ask again" :
 	          kill(-member->pid, SIGNAL_DRAIN) < 0 ? strerror(errno) : NULL;
 	if (*reason)
-		return !there || member->gone_by_us > 0 ? EX_USAGE : EX_TEMPFAIL;
+		return !there || (member->ready && member->end_us > 0) ? EX_USAGE : EX_TEMPFAIL;
 	member->retiring = true;
-	member->gone_by_us = now_us + (uint64_t)generation->image.config->drain_us + KILL_GRACE_US;
+	member->end_us = now_us + (uint64_t)generation->image.config->drain_us + KILL_GRACE_US;
 	return 0;
 }
 

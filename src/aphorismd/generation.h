@@ -40,7 +40,7 @@ struct member {
 	pid_t pid;                        /* also its process group's id; 0: no such worker */
 	bool ready, retiring, dead;       /* dead: reaped, but children of its own live on */
 	_Atomic bool *says_ready;         /* in memory that it alone has beside us; NULL: not any more */
-	uint64_t ready_by_us, gone_by_us; /* else it is killed; the second of one told to drain alone, else 0 */
+	uint64_t end_us;                  /* killed then: not ready yet, or told to drain alone; else 0 */
 	uint64_t began_us;
 	uint64_t connections_before, questions_before;            /* of those that were at its place before it */
 };
@@ -62,7 +62,6 @@ struct generation {
 	uint64_t retire_us;               /* no worker retires before */
 	uint32_t tokens, to_replace;      /* to_replace: workers that died though ready */
 	int missing;                      /* workers, as last counted; less than 0: so many are too many */
-	bool forked;                      /* there is a worker that the supervisor has not noticed yet */
 	uint32_t failures;
 	uint32_t awaited;                 /* STARTS: so many must be ready before it serves */
 	bool killed;                      /* its processes were, by us */
@@ -104,6 +103,9 @@ void generation_kill(struct generation *, uint64_t now_us);
 
 /* Tells workers that share listeners to look whether connections are queued: see worker_listens_no_more(). */
 void generation_look(struct generation *);
+
+/* Whether any generation has forked a worker since that was asked for last. */
+bool generation_has_forked(void);
 
 /* Has the last process left? */
 bool generation_is_gone(const struct generation *);

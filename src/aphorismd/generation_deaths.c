@@ -1,10 +1,15 @@
 /*
- * generation_deaths.c - workers that died, and what follows from it.
+ * generation_deaths.c - workers that become ready, and that die; how many there are.
+ *
+ * Whoever is not ready in time is killed.  So readiness is no matter of the scoreboard, in which any worker can write
+ * about any other: it is a word in a page that is mapped for one worker, which has no other, and it is remembered here.
+ * (A pipe for each would cost descriptors, of which there may be just enough.)
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 
@@ -13,6 +18,81 @@
 #include "common/log.h"
 
 enum { PAUSE_US = 100 * CLOCK_MS, LONGEST_PAUSE_US = 30 * CLOCK_S };
+
+bool generation_open_ready(struct generation *generation, uint32_t number)
+{
+	void *page = mmap(NULL, sizeof(_Atomic bool), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	generation->members[number].says_ready = page == MAP_FAILED ? NULL : page;
+	return page != MAP_FAILED;
+}
+
+static void unmap(const struct member *member)
+{
+	if (member->says_ready)
+		munmap((void *)(uintptr_t)member->says_ready, sizeof *member->says_ready);
+}
+
+_Atomic bool *generation_keep_ready(const struct generation *generation, uint32_t number)
+{
+	for (uint32_t n = 0; n < generation->board->workers; n++)
+		if (n != number)
+			unmap(&generation->members[n]);
+	return generation->members[number].says_ready;
+}
+
+void generation_close_ready(struct member *member)
+{
+	unmap(member);
+	member->says_ready = NULL;
+}
+
+uint32_t generation_see_ready(struct generation *generation, uint64_t now_us)
+{
+	uint32_t ready = 0;
+
+	for (uint32_t n = 0; n < generation->board->workers; n++) {
+		struct member *member = &generation->members[n];
+
+		if (!generation_is_alive(member))
+			continue;
+		if (!member->ready && atomic_load(member->says_ready)) {
+			member->ready = true;
+			member->end_us = 0;
+			generation_close_ready(member);
+			generation->pause_us = generation->fork_us = 0;
+		}
+		ready += member->ready;
+		if (member->end_us == 0 || now_us < member->end_us)
+			continue;
+		if (member->ready)
+			log_warning("%s %u: killed, it did not leave in time", generation->model->name, n);
+		kill(-member->pid, SIGKILL);
+		member->end_us = UINT64_MAX;
+	}
+	return ready;
+}
+
+enum worker_state generation_worker_state(const struct generation *generation, uint32_t number)
+{
+	return atomic_load_explicit(&generation->board->row[number].state, memory_order_relaxed);
+}
+
+void generation_count(const struct generation *generation, int *all, int *idle)
+{
+	*all = *idle = 0;
+	for (uint32_t n = 0; n < generation->board->workers; n++) {
+		const struct member *member = &generation->members[n];
+
+		if (!generation_is_alive(member) || member->retiring)
+			continue;
+		++*all;
+		/* a new worker counts as idle from its fork on */
+		*idle += generation_worker_state(generation, n) != WORKER_BUSY;
+	}
+}
+
+/* ---- deaths ---- */
 
 /* No fork for a while: at first 0.1 s, then twice as long each time, up to 30 s. */
 static void pause_forks(struct generation *generation, uint64_t now_us)

@@ -2,8 +2,8 @@
  * generation_parts.h - what the files of a generation share among themselves.
  *
  *   generation.c          workers started, adjusted in number, told to go
- *   generation_ready.c    workers that become ready, each by a word of its own; how many there are
- *   generation_deaths.c   workers that died: whether, and when, others are tried
+ *   generation_deaths.c   workers that become ready, each by a word of its own, and that die: whether, and when,
+ *                         others are tried; how many there are
  */
 #ifndef APHORISMD_GENERATION_PARTS_H
 #define APHORISMD_GENERATION_PARTS_H
@@ -21,8 +21,8 @@ _Atomic bool *generation_keep_ready(const struct generation *, uint32_t number);
 
 void generation_close_ready(struct member *);
 
-/* Sees who has said that it is ready, and kills who has not in time. */
-void generation_see_ready(struct generation *, uint64_t now_us);
+/* Sees who has said that it is ready, and kills who is late with that, or with a drain; returns how many are ready. */
+uint32_t generation_see_ready(struct generation *, uint64_t now_us);
 
 /*
  * The system grants no other process now.  A start waits for no more workers than there are, and the others are tried

@@ -101,11 +101,9 @@ static uint64_t due_us(void)
 {
 	uint64_t now_us = clock_now_us(), first_us = UINT64_MAX;
 
-	for (unsigned i = 0; i < GENERATIONS; i++) {
-		uint64_t own_us = generations[i] ? generation_due_us(generations[i], now_us) : UINT64_MAX;
-
-		first_us = own_us < first_us ? own_us : first_us;
-	}
+	for (unsigned i = 0; i < GENERATIONS; i++)
+		if (generations[i])
+			first_us = clock_earlier(first_us, generation_due_us(generations[i], now_us));
 	return first_us;
 }
 

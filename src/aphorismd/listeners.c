@@ -23,10 +23,7 @@ int listeners_adopt(void)
 {
 	char reason[INHERITED_REASON];
 
-	if (inherited_adopt(all, &count, reason))
-		return 0;
-	report_complain(EX_USAGE, "%s", reason);
-	return EX_USAGE;
+	return inherited_adopt(all, &count, reason) ? 0 : report_complain(EX_USAGE, "%s", reason);
 }
 
 struct listener *const *listeners_all(size_t *how_many)

@@ -8,7 +8,6 @@ aphorismd_SOURCES = \
 	%D%/elder.c %D%/elder.h \
 	%D%/generation.c %D%/generation.h %D%/generation_parts.h \
 	%D%/generation_deaths.c \
-	%D%/generation_ready.c \
 	%D%/generations.c %D%/generations.h \
 	%D%/heir.c \
 	%D%/idle.c \

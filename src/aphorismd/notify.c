@@ -116,5 +116,5 @@ void notify_tend(uint64_t now_us)
 
 uint64_t notify_due_us(void)
 {
-	return again_us < watchdog_due_us ? again_us : watchdog_due_us;
+	return clock_earlier(again_us, watchdog_due_us);
 }

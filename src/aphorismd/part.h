@@ -15,7 +15,7 @@
 /* A part may lack any of these.  None blocks. */
 struct part {
 	bool serves;                      /* and nothing else: it is asked for nothing more when the daemon leaves */
-	const int *fd;                    /* what to poll for until it can be read, and to close in a worker; -1: none */
+	const int *fd;                    /* what to poll for, to be read, and to close in a worker; -1: none */
 	bool by_workers;                  /* they can wake us by that: not while told_is_deaf() */
 	int (*list)(struct pollfd *);     /* what to poll for else, and may look at until it has heard; how many */
 	uint64_t (*due_us)(void);         /* when to wake at the latest; UINT64_MAX for never */

@@ -298,10 +298,10 @@ static uint64_t due_us(void)
 {
 	uint64_t first_us = reload.reopen_us > 0 ? reload.reopen_us : UINT64_MAX;
 
-	if (reload.loader.pid > 0 && reload.loader.deadline_us < first_us)
-		first_us = reload.loader.deadline_us;
-	if (reload.step == STEP_WAITS && !generations_current() && reload.bind_us < first_us)
-		first_us = reload.bind_us;
+	if (reload.loader.pid > 0)
+		first_us = clock_earlier(first_us, reload.loader.deadline_us);
+	if (reload.step == STEP_WAITS && !generations_current())
+		first_us = clock_earlier(first_us, reload.bind_us);
 	return first_us;
 }
 
@@ -346,5 +346,6 @@ static void forget(void)
 }
 
 const struct part part_reload = {
-	.serves = true, .fd = &reload.loader.lines, .due_us = due_us, .hear = hear, .reaped = reaped, .tend = tend, .forget = forget,
+	.serves = true, .fd = &reload.loader.lines, .due_us = due_us, .hear = hear, .reaped = reaped, .tend = tend,
+	.forget = forget,
 };

@@ -5,11 +5,13 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "aphorismd/elder.h"
 #include "aphorismd/generations.h"
 #include "aphorismd/loader.h"
 #include "aphorismd/notify.h"
+#include "aphorismd/upgrade_talk.h"
 #include "common/log.h"
 #include "common/plain.h"
 
@@ -37,6 +39,8 @@ void report_begin(void)
 /* Before the daemon serves somebody waits for it to. */
 static void say(bool error, const char *before, const char *text)
 {
+	char line[1100];
+
 	log_message(error ? LOG_ERR : LOG_NOTICE, "%s", text);
 	if (error && report.reason[0] == '\0')
 		snprintf(report.reason, sizeof report.reason, "%s", text);
@@ -44,10 +48,12 @@ static void say(bool error, const char *before, const char *text)
 		return;
 	if (report.to_syslog)
 		plain_say(stderr, "%s%s", before, text);
-	elder_tell(error, text);
+	snprintf(line, sizeof line, "%s %.*s\n", error ? "error" : "notice", (int)strcspn(text, "\n"), text);
+	if (elder.owns)
+		upgrade_talk_say(elder.fd, line);
 }
 
-void report_complain(int status, const char *format, ...)
+int report_complain(int status, const char *format, ...)
 {
 	char text[1024];
 	va_list arguments;
@@ -58,6 +64,7 @@ void report_complain(int status, const char *format, ...)
 	say(true, "aphorismd: ", log_clean(text));
 	if (!generations_current())
 		report.status = status;
+	return status;
 }
 
 static void tell(void *nothing, bool error, const char *line)

@@ -20,9 +20,9 @@ void report_begin(void);
 
 /*
  * Logs an error.  Before the daemon is ready somebody may wait at a terminal for the reason, even if messages go to
- * syslog already: then also there, and the status is to exit with.
+ * syslog already: then also there, and the status is to exit with.  Returns it.
  */
-void report_complain(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int report_complain(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* What the loader found, as it put it: to the log, and to a terminal as it is. */
 void report_tell(const char *text);

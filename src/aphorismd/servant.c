@@ -7,7 +7,6 @@
 #include <grp.h>
 #include <pwd.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,25 +73,15 @@ static bool is_walled(const struct unit *unit)
 	return unit->bounded || unit_has(unit, UNIT_HOME) || unit_has(unit, UNIT_TMP) || unit_has(unit, UNIT_SYSTEM);
 }
 
-static void __attribute__((format(printf, 2, 3))) doubt(struct servant *servant, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(servant->unsure, sizeof servant->unsure, format, arguments);
-	va_end(arguments);
-	servant->certain = false;
-}
-
 void servant_learn(struct servant *servant, const struct options *options)
 {
 	const struct unit *unit = &servant->unit;
 	bool roots;
 
 	*servant = (struct servant){ .by_root = geteuid() == 0, .reads = true };
-	servant->certain = servant->by_root;
 	if (!servant->by_root)
 		return;
+	servant->certain = true;
 	unit_read(&servant->unit);
 	/* a unit of root's does what any start by root does, if it does no more */
 	roots = is_roots(unit->value[UNIT_USER]);
@@ -100,15 +89,19 @@ void servant_learn(struct servant *servant, const struct options *options)
 		return;
 	servant->reads = unit_reads(unit, options->file);
 	if (!roots && !(servant->by_unit = find_user(servant)))
-		doubt(servant, "its user %s, or its group, does not exist", unit->value[UNIT_USER]);
+		snprintf(servant->unsure, sizeof servant->unsure, "its user %.99s, or its group, does not exist",
+		         unit->value[UNIT_USER]);
 	else if (unit->beyond[0] != '\0')
-		doubt(servant, "what its %s makes of it is not followed here", unit->beyond);
+		snprintf(servant->unsure, sizeof servant->unsure, "what its %s makes of it is not followed here",
+		         unit->beyond);
 	else if (!servant->reads)
-		doubt(servant, "it reads another file");
+		snprintf(servant->unsure, sizeof servant->unsure, "it reads another file");
 	else if (!unit->enabled)
-		doubt(servant, "it is not enabled");
+		snprintf(servant->unsure, sizeof servant->unsure, "it is not enabled");
 	else if (roots)
-		doubt(servant, "it is root's, and what it takes from him is not followed here");
+		snprintf(servant->unsure, sizeof servant->unsure,
+		         "it is root's, and what it takes from him is not followed here");
+	servant->certain = servant->unsure[0] == '\0';
 }
 
 const char *servant_who(const struct servant *servant, char to[SERVANT_WORDS])

@@ -5,27 +5,29 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "aphorismd/privileges.h"
 #include "aphorismd/servant.h"
 #include "common/clock.h"
+#include "common/dial.h"
 #include "common/folder.h"
 #include "common/regular.h"
 #include "net/listener.h"
 
 #define DEFAULT_FOLDER RUNSTATEDIR "/aphorismd"
 #define MEND_FILE "a file that he sees and may read, such as one in " SYSCONFDIR "/aphorismd"
+#define MEND_PORT "a port from 1024 on, or the unit's drop-in for CAP_NET_BIND_SERVICE that aphorismd(8) shows"
 #define UNIX "unix:"
-enum { LIMIT_S = 10, ROOM = 65536 };
+enum { LIMIT_S = 10 };
 
 struct look {
 	const struct servant *servant;
@@ -64,8 +66,7 @@ static void look_at_address(const struct look *look, const struct config_listen 
 	if (error == 0 || (denied && look->servant->by_unit && may_bind_low(&look->servant->unit)))
 		return;
 	doctor_find(look->ear, denied ? look->grave : DOCTOR_WARNING, "listen",
-	            denied ? "a port from 1024 on, or the unit's drop-in for CAP_NET_BIND_SERVICE that aphorismd(8) shows"
-	                   : "ip address add before the start, or another address",
+	            denied ? MEND_PORT : "ip address add before the start, or another address",
 	            "%s: %s%s", listen_at->address, listener_reason(listen_at->address, error),
 	            denied ? look->whom : "");
 }
@@ -323,93 +324,68 @@ static void look_around(const struct look *look)
 
 /* ---- the child, and what it says ---- */
 
-static void put(FILE *to, const char *text)
+/* A record each. */
+struct finding {
+	enum doctor_level level;
+	char about[64], what[2 * PATH_MAX], mend[PATH_MAX + 64];
+};
+
+static void send_finding(void *socket, enum doctor_level level, const char *about, const char *what, const char *mend)
 {
-	fputs(text, to);
-	putc('\0', to);
+	struct finding finding = { .level = level };
+
+	snprintf(finding.about, sizeof finding.about, "%s", about);
+	snprintf(finding.what, sizeof finding.what, "%s", what);
+	snprintf(finding.mend, sizeof finding.mend, "%s", mend);
+	send(*(const int *)socket, &finding, sizeof finding, MSG_NOSIGNAL);
 }
 
-static void send_finding(void *to, enum doctor_level level, const char *about, const char *what, const char *mend)
+static void run(struct look *look, int socket)
 {
-	putc('0' + (int)level, to);
-	put(to, about);
-	put(to, what);
-	put(to, mend);
-}
-
-static void run(struct look *look, int fd)
-{
-	FILE *to = fdopen(fd, "w");
-	const struct doctor_ear ear = { send_finding, to };
+	const struct doctor_ear ear = { send_finding, &socket };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (!to)
-		_exit(1);
 	look->ear = &ear;
 	look_around(look);
-	_exit(fflush(to) == 0 ? 0 : 1);
+	_exit(0);
 }
 
-/* All that comes until the end, or what came until it was late: then false. */
-static bool hear(int fd, char *text, size_t *len)
+/* Passes on all that comes until the end, or until it is late: then false. */
+static bool hear(int socket, const struct doctor_ear *ear)
 {
-	uint64_t until_us = clock_now_us() + (uint64_t)LIMIT_S * CLOCK_S;
+	const uint64_t until_us = clock_now_us() + (uint64_t)LIMIT_S * CLOCK_S;
+	struct pollfd from = { .fd = socket, .events = POLLIN };
+	struct finding finding;
 
-	for (*len = 0;;) {
-		struct pollfd from = { .fd = fd, .events = POLLIN };
-		uint64_t now_us = clock_now_us();
-		ssize_t n;
-
-		if (now_us >= until_us || poll(&from, 1, (int)((until_us - now_us) / CLOCK_MS) + 1) == 0)
-			return false;
-		n = read(fd, text + *len, ROOM - *len);
-		if (n == 0)
+	while (dial_wait(&from, 1, until_us) != 0) {
+		if (recv(socket, &finding, sizeof finding, 0) != sizeof finding)
 			return true;
-		*len += n > 0 ? (size_t)n : 0;
+		doctor_find(ear, finding.level, finding.about, finding.mend, "%s", finding.what);
 	}
-}
-
-static const char *next(const char **at, const char *end)
-{
-	const char *text = *at, *nul = text < end ? memchr(text, '\0', (size_t)(end - text)) : NULL;
-
-	*at = nul ? nul + 1 : end;
-	return nul ? text : NULL;
-}
-
-static void pass_on(const struct doctor_ear *ear, const char *at, const char *end)
-{
-	const char *about, *what, *mend;
-
-	while ((about = next(&at, end)) && (what = next(&at, end)) && (mend = next(&at, end)))
-		if (*about >= '0' && *about < '0' + DOCTOR_LEVELS)
-			doctor_find(ear, (enum doctor_level)(*about - '0'), about + 1, mend, "%s", what);
+	return false;
 }
 
 void servant_look(const struct servant *servant, const struct config *config, const struct doctor_ear *ear)
 {
 	struct look look = { servant, config, ear, servant->certain ? DOCTOR_ERROR : DOCTOR_WARNING, "" };
-	static char text[ROOM];
 	int ends[2] = { -1, -1 };
 	pid_t pid = -1;
-	size_t len;
 
 	if (servant->by_unit)
 		snprintf(look.whom, sizeof look.whom, "; %s runs as user %.32s", unit_name,
 		         servant->unit.value[UNIT_USER]);
-	if (pipe2(ends, O_CLOEXEC) == 0 && (pid = fork()) == 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0 && (pid = fork()) == 0)
 		run(&look, ends[1]);
 	if (pid < 0) {
 		doctor_find(ear, DOCTOR_NOTE, "service", "", "what it meets can't be looked at: %s", strerror(errno));
 	} else {
 		close(ends[1]);
-		if (!hear(ends[0], text, &len)) {
+		if (!hear(ends[0], ear)) {
 			kill(pid, SIGKILL);   /* one that a dead file system holds is not waited for */
 			doctor_find(ear, DOCTOR_NOTE, "service", "",
 			            "what it meets could not be looked at within %d s", LIMIT_S);
 		}
 		waitpid(pid, NULL, WNOHANG);
-		pass_on(ear, text, text + len);
 	}
 	if (ends[0] >= 0)
 		close(ends[0]);

@@ -65,9 +65,10 @@ const char *setup_open(const struct options *options, int its_launcher)
 
 /*
  * A file of ours: where it was asked for; else at its default place, in a folder that is made if only that is
- * missing, and that an ordinary user has under XDG_RUNTIME_DIR.  "" is nowhere.  False when the folder can't be made.
+ * missing, and that an ordinary user has under XDG_RUNTIME_DIR.  "" is nowhere.  0, or
+ * EX_CANTCREAT, complained about, when the folder can't be made.
  */
-static bool place(char *to, size_t size, const char *value, bool is_set, const char *name, const char *what)
+static int place(char *to, size_t size, const char *value, bool is_set, const char *name, const char *what)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 	char folder[PATH_MAX];
@@ -75,20 +76,19 @@ static bool place(char *to, size_t size, const char *value, bool is_set, const c
 
 	if (is_set) {
 		snprintf(to, size, "%s", value);
-		return true;
+		return 0;
 	}
 	len = geteuid() == 0 ? snprintf(to, size, "%s", value)
 	                     : snprintf(to, size, "%s/aphorismd/%s", runtime ? runtime : "", name);
 	if (len < 0 || (size_t)len >= size || (geteuid() != 0 && (!runtime || *runtime != '/'))) {
 		*to = '\0';
 		log_notice("no %s: XDG_RUNTIME_DIR is not set, or too long", what);
-		return true;
+		return 0;
 	}
 	snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(to, '/') - to), to);
 	if (mkdir(folder, geteuid() == 0 ? 0755 : 0700) == 0 || errno == EEXIST)
-		return true;
-	report_complain(EX_CANTCREAT, "%s: can't make the folder %s: %s", what, folder, strerror(errno));
-	return false;
+		return 0;
+	return report_complain(EX_CANTCREAT, "%s: can't make the folder %s: %s", what, folder, strerror(errno));
 }
 
 static int lock_pidfile(const struct config *config)
@@ -97,12 +97,11 @@ static int lock_pidfile(const struct config *config)
 
 	if (setup.options->inetd || (setup.options->foreground && !config->set.pidfile))
 		return 0;
-	if (!place(path, sizeof path, config->pidfile, config->set.pidfile, "aphorismd.pid", "pidfile"))
+	if (place(path, sizeof path, config->pidfile, config->set.pidfile, "aphorismd.pid", "pidfile") != 0)
 		return EX_CANTCREAT;
 	if (path[0] == '\0' || pidfile_lock(path, elder.pid, reason))
 		return 0;
-	report_complain(EX_CANTCREAT, "%s", reason);
-	return EX_CANTCREAT;
+	return report_complain(EX_CANTCREAT, "%s", reason);
 }
 
 static int open_control(const struct config *config)
@@ -112,8 +111,8 @@ static int open_control(const struct config *config)
 
 	if (setup.options->inetd)
 		return 0;
-	if (!place(setup.control_path, sizeof setup.control_path, config->control, config->set.control, "control",
-	           "control socket"))
+	if (place(setup.control_path, sizeof setup.control_path, config->control, config->set.control, "control",
+	          "control socket") != 0)
 		return EX_CANTCREAT;
 	if (setup.control_path[0] == '\0') {
 		if (elder_control >= 0)
@@ -121,9 +120,7 @@ static int open_control(const struct config *config)
 		return 0;
 	}
 	status = control_open(setup.control_path, elder_control, setup.privileges.gid, reason);
-	if (status != 0)
-		report_complain(status, "%s", reason);
-	return status;
+	return status == 0 ? 0 : report_complain(status, "%s", reason);
 }
 
 /* What a worker will be allowed must not be denied to whom it is forked from. */
@@ -153,8 +150,7 @@ static int confine(const struct config *config)
 		log_notice("process.sandbox: not all of it is in force: %s", reason);
 		return 0;
 	}
-	report_complain(EX_OSERR, "process.sandbox: required, but %s", reason);
-	return EX_OSERR;
+	return report_complain(EX_OSERR, "process.sandbox: required, but %s", reason);
 }
 
 int setup_enter(const struct config *config)
@@ -162,10 +158,8 @@ int setup_enter(const struct config *config)
 	char reason[PRIVILEGES_REASON];
 	int status = privileges_resolve(&setup.privileges, config, reason);
 
-	if (status != 0) {
-		report_complain(status, "%s", reason);
-		return status;
-	}
+	if (status != 0)
+		return report_complain(status, "%s", reason);
 	privileges_warn(&setup.privileges, config);
 	if ((status = lock_pidfile(config)) != 0)
 		return status;

@@ -257,11 +257,9 @@ static int wait_ms(void)
 {
 	uint64_t longest_ms = is_under_way() ? UNDER_WAY_MS : LONGEST_WAIT_MS, due_us = UINT64_MAX, now_us;
 
-	for (size_t i = 0; i < PARTS; i++) {
-		uint64_t own_us = parts[i]->due_us && is_asked(parts[i]) ? parts[i]->due_us() : UINT64_MAX;
-
-		due_us = own_us < due_us ? own_us : due_us;
-	}
+	for (size_t i = 0; i < PARTS; i++)
+		if (parts[i]->due_us && is_asked(parts[i]))
+			due_us = clock_earlier(due_us, parts[i]->due_us());
 	now_us = clock_now_us();
 	if (due_us <= now_us)
 		return 0;

@@ -53,22 +53,6 @@ int told_open(void)
 	return ends[1];
 }
 
-/* Workers that had to be made are not their fault: how many there can be is bounded elsewhere. */
-static bool has_forked(void)
-{
-	bool forked = false;
-
-	for (unsigned i = 0; i < GENERATIONS; i++) {
-		struct generation *generation = generations_at(i);
-
-		if (!generation)
-			continue;
-		forked |= generation->forked;
-		generation->forked = false;
-	}
-	return forked;
-}
-
 /* Of CPU time, since it was asked for last. */
 static uint64_t spent_us(void)
 {
@@ -83,7 +67,7 @@ static uint64_t spent_us(void)
 void told_reckon(uint64_t now_us)
 {
 	uint64_t fresh = (now_us - told.reckoned_us) / SHARE, cost_us = spent_us();
-	bool forked = has_forked();
+	bool forked = generation_has_forked();    /* not their fault: how many there can be is bounded elsewhere */
 
 	told.reckoned_us += fresh * SHARE;
 	told.credit_us += (int64_t)fresh;

@@ -22,7 +22,7 @@ static const char *const folders[] = {
 	"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
 	"/lib/systemd/system",
 };
-enum { FOLDERS = sizeof folders / sizeof *folders };
+enum { FOLDERS = sizeof folders / sizeof *folders, LINE = 1 << 20 };        /* no longer one does systemd read */
 
 static const struct {
 	const char *name;
@@ -137,34 +137,23 @@ static bool is_comment(const char *line)
 	return *line == '#' || *line == ';';
 }
 
-/* Without comments, which are no lines in the midst of one that goes on, either. */
-static ssize_t get(FILE *file, char **line, size_t *size)
+/* A line that ends in a backslash goes on in the next one that is no comment. */
+static bool read_line(FILE *file, char *line, size_t size)
 {
-	ssize_t len;
+	size_t len = 0;
 
-	while ((len = getline(line, size, file)) >= 0 && is_comment(*line))
-		;
-	return len;
-}
-
-/* A line that ends in a backslash goes on in the next one. */
-static bool read_line(FILE *file, char **line, size_t *size)
-{
-	char *more = NULL, *joined;
-	size_t more_size = 0;
-	ssize_t len = get(file, line, size);
-
-	while (len > 1 && strcmp(*line + len - 2, "\\\n") == 0 && get(file, &more, &more_size) > 0) {
-		(*line)[len - 2] = '\0';
-		if (asprintf(&joined, "%s %s", *line, more) < 0)
-			break;
-		free(*line);
-		*line = joined;
-		*size = strlen(joined) + 1;
-		len = (ssize_t)strlen(joined);
+	*line = '\0';
+	while (len < size - 1 && fgets(line + len, (int)(size - len), file)) {
+		if (is_comment(line + len)) {
+			line[len] = '\0';
+			continue;
+		}
+		len += strlen(line + len);
+		if (len < 2 || strcmp(line + len - 2, "\\\n") != 0)
+			return true;
+		line[len - 2] = ' ';
 	}
-	free(more);
-	return len >= 0;
+	return len > 0;
 }
 
 /* False where there is no such regular file: one that leads to /dev/null masks the unit. */
@@ -174,8 +163,7 @@ static bool read_file(struct unit *unit, const char *path, bool is_drop_in)
 	const char *reason;
 	int fd = regular_open(path, &st, &reason);
 	FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
-	char *line = NULL;
-	size_t size = 0;
+	static char line[LINE];
 	bool inside = false;
 
 	if (!file) {
@@ -183,7 +171,7 @@ static bool read_file(struct unit *unit, const char *path, bool is_drop_in)
 			close(fd);
 		return false;
 	}
-	while (read_line(file, &line, &size)) {
+	while (read_line(file, line, sizeof line)) {
 		char *text = trimmed(line), *equals = strchr(text, '=');
 
 		if (*text == '[')
@@ -193,7 +181,6 @@ static bool read_file(struct unit *unit, const char *path, bool is_drop_in)
 		*equals = '\0';
 		take(unit, trimmed(text), trimmed(equals + 1), is_drop_in);
 	}
-	free(line);
 	fclose(file);
 	return true;
 }

@@ -397,5 +397,6 @@ static void forget(void)
 }
 
 const struct part part_upgrade = {
-	.fd = &upgrade.channel, .list = list, .due_us = due_us, .hear = hear, .reaped = reaped, .tend = tend, .forget = forget,
+	.fd = &upgrade.channel, .list = list, .due_us = due_us, .hear = hear, .reaped = reaped, .tend = tend,
+	.forget = forget,
 };

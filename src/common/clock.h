@@ -17,6 +17,12 @@ static inline uint64_t clock_read_us(clockid_t id)
 	return (uint64_t)t.tv_sec * CLOCK_S + (uint64_t)t.tv_nsec / 1000;
 }
 
+/* Of two times, of which either may be UINT64_MAX for never. */
+static inline uint64_t clock_earlier(uint64_t us, uint64_t other_us)
+{
+	return us < other_us ? us : other_us;
+}
+
 /* Exact to the microsecond. */
 static inline uint64_t clock_now_us(void)
 {
