@@ -14,16 +14,14 @@ enum { FIRST = 1024, LONGEST = 1 << 20 };
 /* Makes room for so much more; twice as much as there was, since lists come line by line. */
 static bool has_room(struct answer *answer, size_t more)
 {
-	size_t used = answer->taken + answer->len, size = answer->size > 0 ? answer->size : FIRST;
+	size_t needed = answer->taken + answer->len + more, size = FIRST;
 	char *text;
 
-	if (used + more > LONGEST)
-		return false;
-	while (size < used + more)
-		size *= 2;
-	if (size == answer->size)
+	if (needed <= answer->size)
 		return true;
-	if (!(text = realloc(answer->text, size)))
+	while (size < needed)
+		size *= 2;
+	if (size > LONGEST || !(text = realloc(answer->text, size)))
 		return false;
 	answer->text = text;
 	answer->size = size;

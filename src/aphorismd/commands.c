@@ -205,7 +205,7 @@ static void say_finding(void *arg, enum doctor_level level, const char *about, c
 	if (strlen(mend) >= sizeof said_mend)
 		mend = "(a line too long to be shown)";   /* half a command is not to be typed */
 	put_clean(said_mend, sizeof said_mend, mend);
-	control_say(*(const unsigned *)arg, "finding level=%s\tabout=%s\twhat=%s\tmend=%s", doctor_level_name(level),
+	control_say(*(const unsigned *)arg, "finding level=%s\tabout=%s\twhat=%s\tmend=%s", doctor_levels[level],
 	            about, said_what, said_mend);
 }
 

@@ -67,7 +67,9 @@ bool daemonize_ready(int fd, int status)
 
 void daemonize_detach(int devnull)
 {
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+	if (devnull < 0)
+		devnull = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int fd = STDIN_FILENO; devnull >= 0 && fd <= STDERR_FILENO; fd++)
 		dup2(devnull, fd);
 }
 

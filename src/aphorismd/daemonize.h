@@ -22,7 +22,7 @@ bool daemonize_ready(int fd, int status);
 
 /*
  * Puts /dev/null in the place of descriptors 0 to 2, so that nothing holds the launcher's terminal or pipe any
- * longer.
+ * longer; if it can be opened, where it is not given (-1).
  */
 void daemonize_detach(int devnull);
 

@@ -72,12 +72,7 @@ void doctor_learn(struct doctor_facts *facts)
 
 /* ---- telling ---- */
 
-const char *doctor_level_name(enum doctor_level level)
-{
-	static const char *const names[DOCTOR_LEVELS] = { "note", "warning", "error" };
-
-	return names[level];
-}
+const char *const doctor_levels[] = { "note", "warning", "error" };
 
 struct doctor {
 	const struct config *config;

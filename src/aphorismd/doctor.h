@@ -24,8 +24,7 @@ struct doctor_facts {
  */
 enum doctor_level { DOCTOR_NOTE, DOCTOR_WARNING, DOCTOR_ERROR, DOCTOR_LEVELS };
 
-/* "note", "warning" or "error". */
-const char *doctor_level_name(enum doctor_level);
+extern const char *const doctor_levels[DOCTOR_LEVELS];    /* "note", "warning" or "error" */
 
 /* Who is told of findings; texts last for the call. */
 struct doctor_ear {

@@ -7,15 +7,16 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* It changes in elder_meet(), and in heir.c. */
+/* Set by inherited_take(); it changes in heir.c. */
 extern struct elder {
 	int fd;                           /* the socket to it; -1: there is none, or it has gone */
+	int control;                      /* its control socket, which setup.c takes over, or -1 */
 	pid_t pid;                        /* 0: there was none */
 	bool owns;                        /* what it has is not ours yet, even if it has gone */
 } elder;
 
-/* At a start: finds out whether there is one.  Returns its control socket, which is the caller's, or -1. */
-int elder_meet(void);
+/* It is the process at the other end of that socket. */
+void elder_meet(int fd);
 
 /* Whether it is there, until it has gone. */
 bool elder_is_there(void);

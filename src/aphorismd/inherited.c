@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "aphorismd/elder.h"
 #include "common/address.h"
 #include "common/options.h"
 #include "net/descriptor.h"
@@ -27,7 +28,6 @@ struct inherited {
 static const char own_mark = '=', control_name[] = "=control", elder_name[] = "=upgrade";
 static struct inherited all[MOST];
 static int count;
-static int elder = -1, control = -1;
 static char wrong[INHERITED_REASON];
 
 static const char *next(const char *names)
@@ -63,10 +63,10 @@ static void take_elder(void)
 {
 	if (count == 0 || strcmp(all[count - 1].name, elder_name) != 0)
 		return;
-	elder = INHERITED_FIRST + --count;
-	fcntl(elder, F_SETFD, FD_CLOEXEC);
+	elder_meet(INHERITED_FIRST + --count);
+	fcntl(elder.fd, F_SETFD, FD_CLOEXEC);
 	if (count > 0 && strcmp(all[count - 1].name, control_name) == 0)
-		control = INHERITED_FIRST + --count;
+		elder.control = INHERITED_FIRST + --count;
 	for (int i = 0; i < count; i++)
 		for (char *at = all[i].name; (at = strchr(at, '|')) != NULL;)
 			*at = ':';
@@ -89,12 +89,6 @@ int inherited_take(void)
 	for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
 		unsetenv(variables[i]);
 	return taken;
-}
-
-int inherited_elder(int *its_control)
-{
-	*its_control = control;
-	return elder;
 }
 
 void inherited_note_file(struct listener *listener)
@@ -152,7 +146,7 @@ bool inherited_adopt(struct listener **listeners, size_t *listener_count, char *
 
 	snprintf(reason, INHERITED_REASON, "%s", wrong);
 	for (int i = 0; i < count && wrong[0] == '\0'; i++) {
-		bool own = elder >= 0 && all[i].name[0] == own_mark;
+		bool own = elder_is_there() && all[i].name[0] == own_mark;
 		struct listener *listener = listener_adopt(INHERITED_FIRST + i, all[i].name + own, !own);
 
 		if (!listener) {
@@ -160,7 +154,7 @@ bool inherited_adopt(struct listener **listeners, size_t *listener_count, char *
 			         strerror(errno));
 			return false;
 		}
-		listener->theirs = elder >= 0;
+		listener->theirs = elder_is_there();
 		if (own)
 			inherited_note_file(listener);
 		if (own && listener->inside)

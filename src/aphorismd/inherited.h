@@ -33,12 +33,6 @@ int inherited_take(void);
 void inherited_name(char *names, size_t size, struct listener *const *, size_t count,
                     const struct listener *control);
 
-/*
- * After inherited_take(): the socket to the process whose place this one is to take, or -1.  *control is then its
- * control socket, or -1.  Both are the caller's.
- */
-int inherited_elder(int *control);
-
 /* Notes in a listener, made of a descriptor that came in an upgrade, which file it is bound to, if that was told. */
 void inherited_note_file(struct listener *);
 

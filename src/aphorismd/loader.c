@@ -237,10 +237,8 @@ static int load(int memfd, const struct options *options, const struct loader_be
  */
 static void close_others(int memfd, int lines, const struct options *options)
 {
-	int devnull = options->action == ACTION_SERVE && !options->foreground ? open("/dev/null", O_RDWR) : -1;
-
-	if (devnull >= 0)
-		daemonize_detach(devnull);
+	if (options->action == ACTION_SERVE && !options->foreground)
+		daemonize_detach(-1);
 	dup2(memfd, MEMFD);
 	dup2(lines, LINES);
 	compat_close_from(LINES + 1);

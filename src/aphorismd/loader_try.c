@@ -54,7 +54,7 @@ static void say(struct trial *trial, enum doctor_level level, const char *line)
 {
 	bool shown = trial->options->action == ACTION_TEST;
 
-	plain_say(stderr, shown ? "%s [%s]" : "%s", line, doctor_level_name(level));
+	plain_say(stderr, shown ? "%s [%s]" : "%s", line, doctor_levels[level]);
 	trial->count[level]++;
 }
 
@@ -161,7 +161,7 @@ static void say_verdict(const struct trial *trial)
 	for (int level = DOCTOR_LEVELS - 1; level >= 0; level--)
 		if (trial->count[level] > 0)
 			len += (size_t)snprintf(text + len, sizeof text - len, "%s%u %s%s", len > 0 ? ", " : "",
-			                        trial->count[level], doctor_level_name((enum doctor_level)level),
+			                        trial->count[level], doctor_levels[level],
 			                        trial->count[level] > 1 ? "s" : "");
 	plain_say(stderr, "aphorismd: %s: %s%s%s", trial->options->file, text, len > 0 ? ": " : "",
 	          trial->count[DOCTOR_ERROR] > 0 ? "a start or a reload would fail" : "good");

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "aphorismd/daemonize.h"
+#include "aphorismd/elder.h"
 #include "aphorismd/inetd.h"
 #include "aphorismd/inherited.h"
 #include "aphorismd/loader.h"
@@ -30,7 +31,7 @@ int main(int argc, char **argv)
 {
 	static struct options options;
 	bool inetd = inetd_is_asked(argv);
-	int status, control, launcher = -1;
+	int status, launcher = -1;
 
 	signal(SIGXFSZ, SIG_IGN);         /* a log that has grown to a limit is a write that fails, not our end */
 	tidy_descriptors(inetd ? inetd_take() : inherited_take());
@@ -44,7 +45,7 @@ int main(int argc, char **argv)
 	if (options.inetd && (status = inetd_run(&options)) >= 0)
 		return status;
 	/* whoever takes the place of a daemon has that one's session */
-	if (!options.foreground && inherited_elder(&control) < 0 && (launcher = daemonize()) < 0) {
+	if (!options.foreground && !elder_is_there() && (launcher = daemonize()) < 0) {
 		fprintf(stderr, "aphorismd: can't become a daemon: %s\n", strerror(errno));
 		return EX_OSERR;
 	}

@@ -79,7 +79,7 @@ static void end_reload(int status)
 static void fail_reload(int status)
 {
 	if (!generations_current())
-		report_set_status(status);
+		report.status = status;
 	end_reload(status);
 }
 
@@ -99,7 +99,7 @@ void reload_begin(void)
 
 	reload.reopen_us = 0;
 	reload.step = STEP_LOADS;
-	report_begin();
+	report.reason[0] = '\0';
 	if (current)
 		notify_reloading();
 	before.listeners = listeners_all(&before.listener_count);
@@ -202,7 +202,7 @@ static void start_generation(uint64_t now_us)
 		error = errno;
 	}
 	if (status != 0) {
-		report_set_error(error);
+		report.error = error;
 		report_complain(status, "%s", log_clean(reason));
 		snprintf(reload.loader.text, sizeof reload.loader.text, "error %s\n", reason);
 		reload_restore();
@@ -260,7 +260,7 @@ static void discard_next(void)
 	int status = next->status;
 
 	report_complain(status, "generation %u: its workers can't start (status %d)%s", next->number, status,
-	                report_is_in_syslog() ? ": the log says why" : "");
+	                report.to_syslog ? ": the log says why" : "");
 	snprintf(reload.loader.text, sizeof reload.loader.text,
 	         "error the workers of the new configuration can't start: see the log\n");
 	generations_fail_next(clock_now_us());    /* the step before made sure that there is no old one */

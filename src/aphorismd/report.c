@@ -15,25 +15,11 @@
 #include "common/log.h"
 #include "common/plain.h"
 
-static struct {
-	bool to_syslog;
-	int status, error;
-	char reason[1024];                /* the first of several */
-} report;
+struct report report;
 
 void report_open_log(const struct options *options, const struct config *config)
 {
 	report.to_syslog = options_open_log(options, config);
-}
-
-bool report_is_in_syslog(void)
-{
-	return report.to_syslog;
-}
-
-void report_begin(void)
-{
-	report.reason[0] = '\0';
 }
 
 /* Before the daemon serves somebody waits for it to. */
@@ -76,26 +62,6 @@ static void tell(void *nothing, bool error, const char *line)
 void report_tell(const char *text)
 {
 	loader_each_report(text, tell, NULL);
-}
-
-const char *report_reason(void)
-{
-	return report.reason;
-}
-
-void report_set_status(int status)
-{
-	report.status = status;
-}
-
-int report_status(void)
-{
-	return report.status;
-}
-
-void report_set_error(int error)
-{
-	report.error = error;
 }
 
 void report_end(int status, const char *reason)

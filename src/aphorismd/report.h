@@ -9,14 +9,15 @@
 
 #include "aphorismd/options.h"
 
+extern struct report {
+	bool to_syslog;                   /* messages do not reach the terminal */
+	int status;                       /* to exit with, 0 for success */
+	int error;                        /* the errno behind it, where there is one */
+	char reason[1024];                /* the first since a start or a reload began, or of the end; "": none */
+} report;
+
 /* Opens the log as a configuration wants it. */
 void report_open_log(const struct options *, const struct config *);
-
-/* Whether messages do not reach the terminal. */
-bool report_is_in_syslog(void);
-
-/* A start or a reload begins: reasons are those of this one from now on. */
-void report_begin(void);
 
 /*
  * Logs an error.  Before the daemon is ready somebody may wait at a terminal for the reason, even if messages go to
@@ -26,14 +27,6 @@ int report_complain(int status, const char *format, ...) __attribute__((format(p
 
 /* What the loader found, as it put it: to the log, and to a terminal as it is. */
 void report_tell(const char *text);
-
-/* The first reason since report_begin(), or of the end; "" where there is none. */
-const char *report_reason(void);
-
-/* The status to exit with, 0 for success; and the errno behind it, where there is one. */
-void report_set_status(int status);
-int report_status(void);
-void report_set_error(int error);
 
 /* Why the daemon ends that has served: logged, and in place of reasons before. */
 void report_end(int status, const char *reason);

@@ -70,7 +70,7 @@ static bool is_roots(const char *user)
 
 static bool is_walled(const struct unit *unit)
 {
-	return unit->bounded || unit_has(unit, UNIT_HOME) || unit_has(unit, UNIT_TMP) || unit_has(unit, UNIT_SYSTEM);
+	return unit->bounded || unit->value[UNIT_HOME][0] || unit->value[UNIT_TMP][0] || unit->value[UNIT_SYSTEM][0];
 }
 
 void servant_learn(struct servant *servant, const struct options *options)
@@ -107,7 +107,7 @@ void servant_learn(struct servant *servant, const struct options *options)
 const char *servant_who(const struct servant *servant, char to[SERVANT_WORDS])
 {
 	const struct unit *unit = &servant->unit;
-	bool home = unit_has(unit, UNIT_HOME), tmp = unit_has(unit, UNIT_TMP);
+	bool home = unit->value[UNIT_HOME][0], tmp = unit->value[UNIT_TMP][0];
 
 	if (servant->by_unit)
 		snprintf(to, SERVANT_WORDS, "user %.32s of %s%s%s%s%s", unit->value[UNIT_USER], unit_name,
@@ -129,8 +129,8 @@ static bool cover(const char *folder, const char *mode)
 /* In a namespace of our own: nobody else sees it, and it ends with this process. */
 static bool hide(const struct unit *unit)
 {
-	bool home = unit_has(unit, UNIT_HOME) && strcmp(unit->value[UNIT_HOME], "read-only") != 0;
-	bool tmp = unit_has(unit, UNIT_TMP);
+	bool home = unit->value[UNIT_HOME][0] && strcmp(unit->value[UNIT_HOME], "read-only") != 0;
+	bool tmp = unit->value[UNIT_TMP][0];
 	const char *mode = strcmp(unit->value[UNIT_HOME], "tmpfs") == 0 ? "mode=0755" : "mode=0000";
 
 	if (!home && !tmp)

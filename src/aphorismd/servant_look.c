@@ -53,7 +53,7 @@ static bool is_low(void *arg, const char *capability)
 /* One of a user namespace of its own says nothing about the machine's ports. */
 static bool may_bind_low(const struct unit *unit)
 {
-	return unit_any(unit, UNIT_CAPABILITIES, is_low, NULL) && !unit_has(unit, UNIT_PRIVATE_USERS) &&
+	return unit_any(unit, UNIT_CAPABILITIES, is_low, NULL) && !unit->value[UNIT_PRIVATE_USERS][0] &&
 	       (!unit->bounded || unit_any(unit, UNIT_BOUNDING, is_low, NULL));
 }
 
@@ -136,7 +136,7 @@ static bool is_walled_off(const struct unit *unit, const char *path)
 	if (is_among(homes, path))
 		return strcmp(unit->value[UNIT_HOME], "read-only") == 0;
 	return strcmp(unit->value[UNIT_SYSTEM], "strict") == 0 && !is_among(others, path) &&
-	       !(unit_has(unit, UNIT_TMP) && is_among(temporary, path));
+	       !(unit->value[UNIT_TMP][0] && is_among(temporary, path));
 }
 
 /* But for what the unit names, and what it makes. */

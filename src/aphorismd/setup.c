@@ -25,7 +25,7 @@
 #include "sandbox/sandbox.h"
 
 struct setup setup;
-static int launcher = -1, elder_control = -1;
+static int launcher = -1;
 static char unconfined[SANDBOX_REASON];   /* why the sandbox is not whole; "" if it is */
 
 /* The children of a fork worker that died are to come to us, so that none is lost from sight; and so the starter's. */
@@ -47,7 +47,6 @@ const char *setup_open(const struct options *options, int its_launcher)
 {
 	setup.options = options;
 	launcher = its_launcher;
-	elder_control = elder_meet();
 	if (!elder_is_there())
 		notify_open();
 	setup.surroundings.privileges = &setup.privileges;
@@ -115,11 +114,11 @@ static int open_control(const struct config *config)
 	          "control socket") != 0)
 		return EX_CANTCREAT;
 	if (setup.control_path[0] == '\0') {
-		if (elder_control >= 0)
-			close(elder_control);
+		if (elder.control >= 0)
+			close(elder.control);
 		return 0;
 	}
-	status = control_open(setup.control_path, elder_control, setup.privileges.gid, reason);
+	status = control_open(setup.control_path, elder.control, setup.privileges.gid, reason);
 	return status == 0 ? 0 : report_complain(status, "%s", reason);
 }
 
@@ -187,7 +186,7 @@ void setup_release_launcher(void)
 		daemonize_detach(setup.surroundings.devnull);
 	if (!daemonize_ready(launcher, 0)) {
 		log_error("the launcher has gone before the daemon was ready: it ends");
-		report_set_status(EX_UNAVAILABLE);
+		report.status = EX_UNAVAILABLE;
 		wish_stop(WISH_AT_ONCE);
 	}
 	launcher = -1;
@@ -195,14 +194,14 @@ void setup_release_launcher(void)
 
 int setup_close(void)
 {
-	if (launcher >= 0 && report_status() == 0) {
+	if (launcher >= 0 && report.status == 0) {
 		fprintf(stderr, "aphorismd: told to stop before it was ready\n");
-		report_set_status(EX_UNAVAILABLE);
+		report.status = EX_UNAVAILABLE;
 	}
-	if (report_status() != 0)
+	if (report.status != 0)
 		report_failure();
-	daemonize_ready(launcher, report_status());
-	return report_status();
+	daemonize_ready(launcher, report.status);
+	return report.status;
 }
 
 void setup_forget(void)

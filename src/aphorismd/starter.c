@@ -165,14 +165,13 @@ static void start(const struct order *order, const struct options *options, pid_
 static _Noreturn void run(int fd, const struct options *options, pid_t supervisor)
 {
 	static struct order order;
-	int devnull = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t all;
 
 	/* signals to the whole group, by a terminal or a service manager, are the supervisor's: this one follows it */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
-	if (!options->foreground && devnull >= 0)
-		daemonize_detach(devnull);        /* it would hold the launcher's terminal for life */
+	if (!options->foreground)
+		daemonize_detach(-1);        /* it would hold the launcher's terminal for life */
 	dup2(fd, OWN);
 	fcntl(OWN, F_SETFD, FD_CLOEXEC);
 	compat_close_from(OWN + 1);

@@ -107,7 +107,7 @@ void status_notify_ready(bool failed)
 	char listeners[1024] = "";
 
 	if (failed) {
-		notify_say("READY=1\n", "reload failed: %s; generation %u goes on", report_reason(), current->number);
+		notify_say("READY=1\n", "reload failed: %s; generation %u goes on", report.reason, current->number);
 		return;
 	}
 	for (int64_t i = 0; i < current->image.config->listeners; i++) {

@@ -54,7 +54,7 @@ static void stop(uint64_t now_us)
 
 	wish.stop = false;
 	if (!said)
-		notify_say("STOPPING=1\n", "%s", report_status() != 0 ? report_reason() : "stopping");
+		notify_say("STOPPING=1\n", "%s", report.status != 0 ? report.reason : "stopping");
 	said = true;
 	reload_cancel();
 	upgrade_cancel(now_us);
@@ -71,8 +71,6 @@ static void stop(uint64_t now_us)
 
 static void reload(void)
 {
-	if (!is_leaving() && (reload_is_under_way() || upgrade_is_under_way()))
-		return;           /* it is kept */
 	wish.reload = false;
 	if (upgrade_is_done())
 		upgrade_pass_reload();
@@ -80,10 +78,10 @@ static void reload(void)
 		reload_begin();
 }
 
-/* The one to reload first: it may end in the other one. */
+/* The one to reload first: it may end in the other one.  It is kept while one is under way that it may not disturb. */
 static void carry_out(uint64_t now_us)
 {
-	if (wish.reload)
+	if (wish.reload && (is_leaving() || !(reload_is_under_way() || upgrade_is_under_way())))
 		reload();
 	if (wish.stop)
 		stop(now_us);
@@ -351,7 +349,7 @@ int supervisor_run(const struct options *options, int launcher)
 	status_begin();
 	log_share_losses();
 	if ((lacking = open_all(options, launcher)) != NULL) {
-		report_set_error(errno);
+		report.error = errno;
 		report_complain(EX_OSERR, "can't start: %s: %s", lacking, strerror(errno));
 	} else if (listeners_adopt() == 0) {
 		proctitle_set("aphorismd: supervisor");
@@ -365,7 +363,7 @@ int supervisor_run(const struct options *options, int launcher)
 	pidfile_leave();
 	control_close(true);
 	upgrade_close();
-	if (report_status() == 0)
+	if (report.status == 0)
 		log_notice(upgrade_is_done() ? "left" : "stopped");
 	return setup_close();
 }

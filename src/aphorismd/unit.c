@@ -242,11 +242,6 @@ void unit_read(struct unit *unit)
 
 /* ---- values ---- */
 
-bool unit_has(const struct unit *unit, enum unit_key key)
-{
-	return unit->value[key][0] != '\0';
-}
-
 bool unit_any(const struct unit *unit, enum unit_key key, bool (*call)(void *, const char *), void *arg)
 {
 	char copy[UNIT_VALUE], *rest = copy, *word;

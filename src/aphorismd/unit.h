@@ -31,9 +31,6 @@ extern const char unit_name[];
 /* Reads aphorismd.service and its drop-ins, those of all services among them.  May block as any look at a file may. */
 void unit_read(struct unit *);
 
-/* Is a key that may be yes or no, or more than that, something else than no? */
-bool unit_has(const struct unit *, enum unit_key);
-
 /* Calls with each word of a list until it is told true; returns that. */
 bool unit_any(const struct unit *, enum unit_key, bool (*)(void *arg, const char *word), void *arg);
 

@@ -307,7 +307,7 @@ static void heir_ended(int status, uint64_t now_us)
 		forget_heir(now_us);
 	} else if (!WIFEXITED(status) || WEXITSTATUS(status) != EX_OK) {
 		log_error("the process that has taken the place of this one has ended");
-		report_set_status(EX_UNAVAILABLE);
+		report.status = EX_UNAVAILABLE;
 	}
 }
 

@@ -51,14 +51,14 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 /* ---- the supervisor's end ---- */
 
-static void command(void *arg, unsigned client, const char *line)
+static void command(unsigned client, const char *line)
 {
 	const char *argument;
 	const struct command *parsed = command_parse(line, &argument);
 
 	REQUIRE(!parsed || strncmp(parsed->name, line, strlen(parsed->name)) == 0);
 	REQUIRE(!argument || (argument > line && argument[-1] == ' '));
-	REQUIRE(arg == peers && client < CONTROL_CLIENTS);
+	REQUIRE(client < CONTROL_CLIENTS);
 	REQUIRE(strlen(line) < LONGEST_COMMAND && !strchr(line, '\n'));
 	heard++;
 	if (strcmp(line, "reload") == 0) {
@@ -84,7 +84,7 @@ static void serve(void)
 	int count = control_poll(fds);
 
 	REQUIRE(count >= 1 && count <= CONTROL_CLIENTS + 1);
-	control_serve(now_us, command, peers);
+	control_serve(now_us, command);
 	REQUIRE(control_due_us() > now_us);
 }
 
