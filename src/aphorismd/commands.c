@@ -54,9 +54,9 @@ static int obey_status(const struct order *order)
 
 	control_say(order->client, "version " PACKAGE_VERSION);
 	control_say(order->client, "pid %d", (int)getpid());
-	control_say(order->client, "state %s", upgrade_is_done() ? "leaving" : wish.stopping > 0 ? "stopping" :
-	            !current ? "starting" : reload_is_under_way() ? "reloading" :
-	            upgrade_is_starting() ? "upgrading" :
+	control_say(order->client, "state %s", upgrade_step == UPGRADE_DONE ? "leaving" :
+	            wish.stopping > 0 ? "stopping" : !current ? "starting" : reload_is_under_way() ? "reloading" :
+	            upgrade_step == UPGRADE_STARTS ? "upgrading" :
 	            generations_old() || elder_is_there() ? "draining" : "serving");
 	control_say(order->client, "model %s", current ? current->model->name : "none");
 	say_figures(order->client, figures_print_status);
@@ -325,8 +325,8 @@ static int (*const handlers[COMMAND_COUNT])(const struct order *) = { COMMANDS(O
 
 static int obey(const struct order *order, const struct command *command)
 {
-	if ((upgrade_is_done() && command->until < COMMAND_EVER) ||
-	    (upgrade_is_starting() && command->until < COMMAND_UPGRADING))
+	if ((upgrade_step == UPGRADE_DONE && command->until < COMMAND_EVER) ||
+	    (upgrade_step == UPGRADE_STARTS && command->until < COMMAND_UPGRADING))
 		return refuse(order->client, EX_TEMPFAIL, "the daemon is being upgraded: ask again");
 	if (wish.stopping > 0 && command->until < COMMAND_STOPPING)
 		return refuse(order->client, EX_UNAVAILABLE, "the daemon is stopping");

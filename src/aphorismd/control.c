@@ -110,11 +110,6 @@ const struct listener *control_listener(void)
 	return listener;
 }
 
-bool control_is_theirs(void)
-{
-	return listener && listener->theirs;
-}
-
 void control_leave(bool left)
 {
 	if (listener && left)
@@ -132,19 +127,12 @@ bool control_is_busy(void)
 	return false;
 }
 
-static void drop(struct client *client)
-{
-	if (client->fd > 0)
-		close(client->fd);
-	answer_free(&client->answer);
-	*client = (struct client){ .fd = 0 };
-}
-
 void control_close(bool ours)
 {
 	control_leave(!ours);
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)     /* last: to some of them it says that all is gone */
-		drop(&clients[i]);
+		if (clients[i].fd > 0)
+			close(clients[i].fd);
 }
 
 /* For another client: a free place, else that of the one who has said and taken nothing for longest; NULL: all wait. */
@@ -250,30 +238,27 @@ static void hang_up(int fd)
 	close(fd);
 }
 
-static void end(struct client *client)
+static void drop(struct client *client)
 {
 	hang_up(client->fd);
-	client->fd = 0;
-	drop(client);
+	answer_free(&client->answer);
+	*client = (struct client){ .fd = 0 };
 }
 
 /* Nothing was said to it before, so it has room for that. */
-static void turn_away(int fd, const char *reason)
+static void tell_reason(int fd, const char *reason)
 {
 	char words[128];
 
 	snprintf(words, sizeof words, "error %s\nend %d\n", reason, EX_TEMPFAIL);
 	send(fd, words, strlen(words), MSG_DONTWAIT | MSG_NOSIGNAL);
-	hang_up(fd);
 }
 
 /* Whoever does not take its answer can't be told either. */
 static void give_up(struct client *client, const char *reason)
 {
-	if (!client->answer.text) {
-		turn_away(client->fd, reason);
-		client->fd = 0;
-	}
+	if (!client->answer.text)
+		tell_reason(client->fd, reason);
 	drop(client);
 }
 
@@ -284,10 +269,8 @@ static void send_answer(struct client *client)
 
 	if (client->answer.len < left)
 		client->active_us = served_us;
-	if (error != 0 && error != EAGAIN)
+	if ((error != 0 && error != EAGAIN) || (error == 0 && client->ended))
 		drop(client);
-	else if (error == 0 && client->ended)
-		end(client);
 }
 
 void control_say_lines(unsigned i, const char *lines)
@@ -363,7 +346,8 @@ static void take_clients(void (*command)(unsigned, const char *))
 		}
 		client = find_place();
 		if (!client) {
-			turn_away(fd, "too many commands are under way");
+			tell_reason(fd, "too many commands are under way");
+			hang_up(fd);
 			continue;
 		}
 		if (client->fd > 0)

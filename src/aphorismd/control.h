@@ -33,9 +33,6 @@ void control_own(void);
 /* The socket, to be passed on; NULL when there is none. */
 const struct listener *control_listener(void);
 
-/* Was it inherited, and is it still theirs? */
-bool control_is_theirs(void);
-
 /* Leaves the socket to another process (`left`), or removes it.  Clients that have come by then are served on. */
 void control_leave(bool left);
 

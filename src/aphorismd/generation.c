@@ -25,10 +25,10 @@ enum {
 	KILL_GRACE_US = CLOCK_S,          /* workers end their drain themselves; this is for those that can't */
 };
 
+struct surroundings surroundings;
 static bool has_forked;
 
-struct generation *generation_new(uint32_t number, struct image *image, struct listener *const *listeners,
-                                  const struct surroundings *surroundings)
+struct generation *generation_new(uint32_t number, struct image *image, struct listener *const *listeners)
 {
 	struct generation *generation = calloc(1, sizeof *generation);
 	const struct model *model = model_find(image->config->model);
@@ -49,7 +49,6 @@ struct generation *generation_new(uint32_t number, struct image *image, struct l
 	image->at = NULL;
 	generation->model = model;
 	generation->plan = plan;
-	generation->surroundings = surroundings;
 	atomic_store(&generation->board->shared->log_level, config_syslog_level(image->config));
 	generation->board->least_idle = model->adjust ? plan.least_idle : INT32_MIN;
 	generation->board->most_idle = model->adjust ? plan.most_idle : INT32_MAX;
@@ -92,10 +91,10 @@ static void list_services(struct worker *worker, const struct generation *genera
 }
 
 /* From the open files through which the supervisor, or whoever started it, could be hurt. */
-static int part(const struct surroundings *surroundings)
+static int part(void)
 {
-	if (dup2(surroundings->devnull, STDIN_FILENO) >= 0 && dup2(surroundings->devnull, STDOUT_FILENO) >= 0 &&
-	    log_part(surroundings->told))
+	if (dup2(surroundings.devnull, STDIN_FILENO) >= 0 && dup2(surroundings.devnull, STDOUT_FILENO) >= 0 &&
+	    log_part(surroundings.told))
 		return 0;
 	log_error("can't have a log of its own: %s", strerror(errno));
 	return EX_OSERR;
@@ -111,7 +110,7 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 
 	setpgid(0, 0);
 	worker.says_ready = generation_keep_ready(generation, number);
-	generation->surroundings->forget(generation);
+	surroundings.forget(generation);
 	snprintf(prefix, sizeof prefix, "%s %u: ", generation->model->name, number);
 	log_prefix(prefix);
 	log_follow(&generation->board->shared->log_level);
@@ -124,12 +123,12 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	/* workers that sit next to each other would all touch the same pages of what they keep by seat */
 	worker.first_seat = number % parts * (worker.board->seats / parts);
 	worker.supervisor = supervisor;
-	worker.devnull = generation->surroundings->devnull;
-	worker.supervisor_told = generation->surroundings->told;
+	worker.devnull = surroundings.devnull;
+	worker.supervisor_told = surroundings.told;
 	list_services(&worker, generation);
-	status = part(generation->surroundings);
+	status = part();
 	if (status == 0)
-		status = privileges_drop(generation->surroundings->privileges);
+		status = privileges_drop(surroundings.privileges);
 	if (status == 0)
 		status = worker_open(&worker, generation->plan.conversations, (int)generation->plan.acceptors);
 	if (status == 0 && generation->model->open)
@@ -137,7 +136,7 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	if (status == 0)
 		status = worker_try_descriptor(&worker);
 	if (status == 0)
-		status = privileges_confine(&worker, generation->plan.makes, generation->surroundings->confined);
+		status = privileges_confine(&worker, generation->plan.makes, surroundings.confined);
 	if (status != 0)
 		exit(status);
 	generation->model->serve(&worker);

@@ -26,15 +26,15 @@ enum generation_state {
 	GENERATION_FAILED,                /* can't start, or its workers say that it makes no sense to go on */
 };
 
-/* What every worker is given. */
+/* What every worker is given; set by a start, before there is any. */
 struct generation;
-struct surroundings {
+extern struct surroundings {
 	const struct privileges *privileges;
 	int devnull, told;                /* the latter a pipe that workers write to: see told.c */
 	/* closes and unmaps, in a worker, what is not its generation's */
 	void (*forget)(const struct generation *);
 	bool confined;                    /* the supervisor has found nothing lacking in the sandbox */
-};
+} surroundings;
 
 struct member {
 	pid_t pid;                        /* also its process group's id; 0: no such worker */
@@ -54,7 +54,6 @@ struct generation {
 	struct plan plan;
 	struct scoreboard *board;
 	struct listener *listeners[CONFIG_LISTENERS];
-	const struct surroundings *surroundings;
 	struct member *members;           /* as many as the board has rows */
 	uint64_t deadline_us;             /* STARTS: ready by then; DRAINS: killed then */
 	uint64_t fork_us, pause_us;       /* no fork before; the present back-off */
@@ -73,8 +72,7 @@ struct generation {
  * A generation without workers.  Takes over the image; listeners stay the caller's, in the order of the configuration,
  * and outlive it.  NULL with errno when there is no memory.
  */
-struct generation *generation_new(uint32_t number, struct image *, struct listener *const *,
-                                  const struct surroundings *);
+struct generation *generation_new(uint32_t number, struct image *, struct listener *const *);
 void generation_free(struct generation *);
 
 /*

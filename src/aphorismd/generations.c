@@ -38,10 +38,9 @@ bool generations_are_gone(void)
 	return !generations[NEXT] && !generations[CURRENT] && !generations[OLD];
 }
 
-struct generation *generations_make_next(struct image *image, struct listener *const *listeners,
-                                         const struct surroundings *surroundings)
+struct generation *generations_make_next(struct image *image, struct listener *const *listeners)
 {
-	return generations[NEXT] = generation_new(++made, image, listeners, surroundings);
+	return generations[NEXT] = generation_new(++made, image, listeners);
 }
 
 void generations_drop_next(void)

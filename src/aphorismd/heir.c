@@ -44,7 +44,7 @@ static void inherit(void)
 	if (!pidfile_write())
 		log_error("pidfile %s: %s", pidfile_path(), strerror(errno));
 	if (!setup.options->foreground)
-		daemonize_detach(setup.surroundings.devnull);
+		daemonize_detach(surroundings.devnull);
 	log_notice("upgraded: process %d, version " PACKAGE_VERSION ", has taken the place of process %d",
 	           (int)getpid(), (int)elder.pid);
 	upgrade_talk_say(elder.fd, "taken\n");
@@ -61,7 +61,8 @@ static void claim(void)
 		speak();
 		return;
 	}
-	snprintf(line, sizeof line, "ready %" PRIx64 " %d\n", listeners_taken(), control_is_theirs());
+	snprintf(line, sizeof line, "ready %" PRIx64 " %d\n", listeners_taken(),
+	         control_listener() && control_listener()->theirs);
 	upgrade_talk_say(elder.fd, line);
 }
 
@@ -109,7 +110,7 @@ static void hear(uint64_t now_us)
 static void tend(uint64_t now_us)
 {
 	(void)now_us;
-	if (!heir.claimed && elder.owns && generations_current() && wish.stopping == 0)
+	if (!heir.claimed && elder.owns && generations_current())
 		claim();
 }
 

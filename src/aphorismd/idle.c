@@ -25,7 +25,7 @@ static uint64_t limit_us(const struct generation *current)
 {
 	const struct config *config = current ? current->image.config : NULL;
 
-	if (!current || elder.owns || upgrade_is_under_way() || !current->listeners[0]->lent)
+	if (!current || elder.owns || upgrade_step != UPGRADE_NONE || !current->listeners[0]->lent)
 		return 0;
 	return (uint64_t)(setup.options->inetd ? config->inetd_idle_us : config->activation_idle_us);
 }

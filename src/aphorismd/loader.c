@@ -363,9 +363,12 @@ static void check_reports(struct loader *loader)
 	loader->len = (size_t)(to - loader->text);
 }
 
-static bool has_error(const struct loader *loader)
+const char *loader_first_error(const char *text)
 {
-	return strncmp(loader->text, "error ", strlen("error ")) == 0 || strstr(loader->text, "\nerror ");
+	/* by lines, of which each ends in a newline: a notice may have the word in it */
+	while (*text && strncmp(text, "error ", strlen("error ")) != 0)
+		text += strcspn(text, "\n") + 1;
+	return *text ? text + strlen("error ") : NULL;
 }
 
 void loader_ended(struct loader *loader, int wait_status)
@@ -380,7 +383,7 @@ void loader_ended(struct loader *loader, int wait_status)
 		          LIMIT_S, LONGEST_S);
 	else if (WIFSIGNALED(wait_status))
 		add_error(loader, "the configuration could not be loaded: %s", strsignal(WTERMSIG(wait_status)));
-	else if (loader->status != 0 && !has_error(loader))
+	else if (loader->status != 0 && !loader_first_error(loader->text))
 		add_error(loader, "the configuration could not be loaded");
 	/* libconfig ends the process with a status of its own */
 	if (loader->status != 0 && loader->status != EX_NOINPUT && loader->status != EX_OSERR &&
@@ -435,14 +438,4 @@ void loader_cancel(struct loader *loader)
 		close(loader->memfd);
 	loader->pid = 0;
 	loader->lines = loader->memfd = -1;
-}
-
-void loader_each_report(const char *text, image_report *call, void *arg)
-{
-	char *copy = strdup(text), *rest = copy, *line;
-
-	while (copy && (line = strsep(&rest, "\n")) != NULL)
-		if (strchr(line, ' '))
-			call(arg, strncmp(line, "error ", 6) == 0, strchr(line, ' ') + 1);
-	free(copy);
 }

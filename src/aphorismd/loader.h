@@ -69,6 +69,9 @@ void loader_cancel(struct loader *);
  */
 int loader_run(struct loader *, const struct options *, const struct servant *, struct image *);
 
+/* In a text of reports the first error, behind that word; NULL: there is none. */
+const char *loader_first_error(const char *text);
+
 /* Takes a text of reports apart, and calls with each. */
 void loader_each_report(const char *text, image_report *, void *arg);
 

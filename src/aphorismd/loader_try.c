@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -39,6 +41,16 @@ int loader_run(struct loader *loader, const struct options *options, const struc
 	status = options->action == ACTION_DUMP ? loader->status : loader_finish(loader, image);
 	loader_cancel(loader);
 	return status;
+}
+
+void loader_each_report(const char *text, image_report *call, void *arg)
+{
+	char *copy = strdup(text), *rest = copy, *line;
+
+	while (copy && (line = strsep(&rest, "\n")) != NULL)
+		if (strchr(line, ' '))
+			call(arg, strncmp(line, "error ", 6) == 0, strchr(line, ' ') + 1);
+	free(copy);
 }
 
 /* ---- --test and --dump ---- */

@@ -20,13 +20,6 @@
 #include "common/proctitle.h"
 #include "common/standard.h"
 
-/* What whoever started us left open, and has not passed on to us, is nobody's business of ours, or of our workers. */
-static void tidy_descriptors(int inherited)
-{
-	compat_close_from(INHERITED_FIRST + inherited);
-	standard_open("aphorismd");
-}
-
 int main(int argc, char **argv)
 {
 	static struct options options;
@@ -34,7 +27,9 @@ int main(int argc, char **argv)
 	int status, launcher = -1;
 
 	signal(SIGXFSZ, SIG_IGN);         /* a log that has grown to a limit is a write that fails, not our end */
-	tidy_descriptors(inetd ? inetd_take() : inherited_take());
+	/* what whoever started us left open, and has not passed on, is nobody's business of ours, or of our workers */
+	compat_close_from(INHERITED_FIRST + (inetd ? inetd_take() : inherited_take()));
+	standard_open("aphorismd");
 	proctitle_init(argc, argv);
 	log_open("aphorismd", inetd_is_mute() ? LOG_TO_SYSLOG : LOG_TO_STDERR, LOG_DAEMON, LOG_NOTICE);
 	if ((status = options_parse(&options, argc, argv)) >= 0)

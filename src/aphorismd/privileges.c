@@ -219,13 +219,17 @@ int privileges_confine(const struct worker *worker, unsigned makes, bool expecte
 	return 0;
 }
 
+static void reduce_to(uint32_t kept, uint32_t reserve)
+{
+	if (!keep_capabilities(kept, reserve))
+		log_warning("can't give up capabilities: capset: %s", strerror(errno));
+}
+
 void privileges_reduce(void)
 {
 	uint32_t reserve = geteuid() == 0 ? 1u << CAP_CHOWN : 0;         /* for identity_give() */
 
-	if (!keep_capabilities(1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_NET_BIND_SERVICE,
-	                       reserve))
-		log_warning("can't give up capabilities: capset: %s", strerror(errno));
+	reduce_to(1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_NET_BIND_SERVICE, reserve);
 }
 
 void privileges_read_only(void)
@@ -233,6 +237,5 @@ void privileges_read_only(void)
 	/* containers often have the wider one alone */
 	bool narrow = prctl(PR_CAPBSET_READ, CAP_DAC_READ_SEARCH, 0, 0, 0) == 1;
 
-	if (!keep_capabilities(1u << (narrow ? CAP_DAC_READ_SEARCH : CAP_DAC_OVERRIDE), 0))
-		log_warning("can't give up capabilities: capset: %s", strerror(errno));
+	reduce_to(1u << (narrow ? CAP_DAC_READ_SEARCH : CAP_DAC_OVERRIDE), 0);
 }

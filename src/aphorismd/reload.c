@@ -69,18 +69,13 @@ static void end_reload(int status)
 		status_notify_ready(status != 0);         /* first: the service manager may wait for both */
 	control_happened(CONTROL_RELOAD, reloads, reload.loader.text, status);
 	reload.loader.text[0] = '\0';
-	if (status != 0 && !current)
-		wish_stop(WISH_AT_ONCE);                  /* nothing to go on with: this was the start */
-	else if (status != 0)
-		log_error("reload failed: generation %u goes on with the old configuration", current->number);
-	reload.reopen_us = listeners_lack_one() ? clock_now_us() + REOPEN_US : 0;
-}
-
-static void fail_reload(int status)
-{
-	if (!generations_current())
+	if (status != 0 && !current) {            /* nothing to go on with: this was the start */
 		report.status = status;
-	end_reload(status);
+		wish_stop(WISH_AT_ONCE);
+	} else if (status != 0) {
+		log_error("reload failed: generation %u goes on with the old configuration", current->number);
+	}
+	reload.reopen_us = listeners_lack_one() ? clock_now_us() + REOPEN_US : 0;
 }
 
 static void notify_reloading(void)
@@ -107,7 +102,7 @@ void reload_begin(void)
 	if (status == 0)
 		return;
 	report_tell(reload.loader.text);
-	fail_reload(status);
+	end_reload(status);
 }
 
 /* Keys whose change only a restart can carry out; NULL when none has changed. */
@@ -141,7 +136,7 @@ static void take_image(void)
 	if (status == 0 && !current)
 		status = setup_enter(reload.image.config);
 	if (status != 0)
-		fail_reload(status);
+		end_reload(status);
 	else
 		reload.step = STEP_WAITS;
 }
@@ -173,7 +168,7 @@ void reload_restore(void)
 
 static bool make_next(struct listener *const *listeners)
 {
-	struct generation *next = generations_make_next(&reload.image, listeners, &setup.surroundings);
+	struct generation *next = generations_make_next(&reload.image, listeners);
 
 	if (!next)
 		return false;
@@ -206,7 +201,7 @@ static void start_generation(uint64_t now_us)
 		report_complain(status, "%s", log_clean(reason));
 		snprintf(reload.loader.text, sizeof reload.loader.text, "error %s\n", reason);
 		reload_restore();
-		fail_reload(status);
+		end_reload(status);
 		return;
 	}
 	report_open_log(setup.options, config);
@@ -265,7 +260,7 @@ static void discard_next(void)
 	         "error the workers of the new configuration can't start: see the log\n");
 	generations_fail_next(clock_now_us());    /* the step before made sure that there is no old one */
 	reload_restore();
-	fail_reload(status);
+	end_reload(status);
 }
 
 bool reload_is_under_way(void)

@@ -49,8 +49,8 @@ const char *setup_open(const struct options *options, int its_launcher)
 	launcher = its_launcher;
 	if (!elder_is_there())
 		notify_open();
-	setup.surroundings.privileges = &setup.privileges;
-	if ((setup.surroundings.devnull = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
+	surroundings.privileges = &setup.privileges;
+	if ((surroundings.devnull = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
 		return "/dev/null";
 	umask(022);
 	if (chdir("/") < 0)
@@ -139,8 +139,8 @@ static int confine(const struct config *config)
 
 	if (config->sandbox == SANDBOX_OFF)
 		return 0;
-	setup.surroundings.confined = sandbox_enter(SANDBOX_SUPERVISOR, workers_make(), NULL, reason);
-	if (setup.surroundings.confined) {
+	surroundings.confined = sandbox_enter(SANDBOX_SUPERVISOR, workers_make(), NULL, reason);
+	if (surroundings.confined) {
 		log_debug("process.sandbox: Landlock and seccomp filters are in force");
 		return 0;
 	}
@@ -183,7 +183,7 @@ void setup_check(const struct doctor_ear *ear)
 void setup_release_launcher(void)
 {
 	if (launcher >= 0)
-		daemonize_detach(setup.surroundings.devnull);
+		daemonize_detach(surroundings.devnull);
 	if (!daemonize_ready(launcher, 0)) {
 		log_error("the launcher has gone before the daemon was ready: it ends");
 		report.status = EX_UNAVAILABLE;
@@ -208,7 +208,7 @@ void setup_forget(void)
 {
 	pidfile_forget();
 	if (launcher >= 0 || (elder_is_there() && !setup.options->foreground))
-		daemonize_detach(setup.surroundings.devnull);
+		daemonize_detach(surroundings.devnull);
 	if (launcher >= 0)
 		close(launcher);
 }

@@ -1,6 +1,6 @@
 /*
- * setup.h - what a start does once: the surroundings of all workers, privileges, pidfile, log, control socket; and
- * letting go of whoever started us.
+ * setup.h - what a start does once: the surroundings of all workers (but for `told` and `forget`), privileges, pidfile,
+ * log, control socket; and letting go of whoever started us.
  */
 #ifndef APHORISMD_SETUP_H
 #define APHORISMD_SETUP_H
@@ -14,7 +14,6 @@
 extern struct setup {
 	const struct options *options;    /* those of the command line */
 	struct privileges privileges;     /* whom workers become, and files of ours belong to */
-	struct surroundings surroundings; /* `told` and `forget` are the loop's to fill in */
 	char control_path[CONFIG_ADDRESS];        /* of the control socket; "" where there is none */
 } setup;
 

@@ -40,7 +40,7 @@ static int signal_fd = -1;
 /* Our workers are going, and nothing else is to be begun. */
 static bool is_leaving(void)
 {
-	return wish.stopping > 0 || upgrade_is_done();
+	return wish.stopping > 0 || upgrade_step == UPGRADE_DONE;
 }
 
 /* ---- wishes ---- */
@@ -50,7 +50,7 @@ static void stop(uint64_t now_us)
 	static bool said;
 	/* if the elder goes on, clients who wait are its */
 	enum worker_signal gently = elder.owns && elder_is_there() ? SIGNAL_DRAIN : SIGNAL_STOP;
-	bool has_heir = upgrade_is_done();        /* then our workers are leaving as they should */
+	bool has_heir = upgrade_step == UPGRADE_DONE;        /* then our workers are leaving as they should */
 
 	wish.stop = false;
 	if (!said)
@@ -72,7 +72,7 @@ static void stop(uint64_t now_us)
 static void reload(void)
 {
 	wish.reload = false;
-	if (upgrade_is_done())
+	if (upgrade_step == UPGRADE_DONE)
 		upgrade_pass_reload();
 	else if (wish.stopping == 0)
 		reload_begin();
@@ -81,7 +81,7 @@ static void reload(void)
 /* The one to reload first: it may end in the other one.  It is kept while one is under way that it may not disturb. */
 static void carry_out(uint64_t now_us)
 {
-	if (wish.reload && (is_leaving() || !(reload_is_under_way() || upgrade_is_under_way())))
+	if (wish.reload && (is_leaving() || !(reload_is_under_way() || upgrade_step != UPGRADE_NONE)))
 		reload();
 	if (wish.stop)
 		stop(now_us);
@@ -171,7 +171,7 @@ static void give_up_without_workers(void)
 
 static void settle(uint64_t now_us)
 {
-	if (wish.look_until_us > 0 && upgrade_is_done())
+	if (wish.look_until_us > 0 && upgrade_step == UPGRADE_DONE)
 		upgrade_look();
 	else if (wish.look_until_us > 0 && generations_current() && wish.stopping == 0)
 		generation_look(generations_current());
@@ -248,7 +248,7 @@ static bool is_asked(const struct part *part)
 static bool is_under_way(void)
 {
 	return reload_is_under_way() || generations_old() || wish.stopping > 0 || wish.look_until_us > 0 ||
-	       upgrade_is_under_way() || elder_is_there();
+	       upgrade_step != UPGRADE_NONE || elder_is_there();
 }
 
 static int wait_ms(void)
@@ -309,8 +309,8 @@ static void turn(void)
 
 static bool is_over(void)
 {
-	return upgrade_is_done() ? upgrade_is_over()
-	                         : wish.stopping > 0 && generations_are_gone() && !upgrade_is_under_way();
+	return upgrade_step == UPGRADE_DONE ? upgrade_is_over()
+	                         : wish.stopping > 0 && generations_are_gone() && upgrade_step == UPGRADE_NONE;
 }
 
 /* ---- beginning and end ---- */
@@ -334,11 +334,11 @@ static const char *open_all(const struct options *options, int launcher)
 
 	if (lacking)
 		return lacking;
-	if ((setup.surroundings.told = told_open()) < 0)
+	if ((surroundings.told = told_open()) < 0)
 		return "pipe2";
 	if (!open_signals())
 		return "signalfd";
-	setup.surroundings.forget = forget;
+	surroundings.forget = forget;
 	return upgrade_open();
 }
 
@@ -364,6 +364,6 @@ int supervisor_run(const struct options *options, int launcher)
 	control_close(true);
 	upgrade_close();
 	if (report.status == 0)
-		log_notice(upgrade_is_done() ? "left" : "stopped");
+		log_notice(upgrade_step == UPGRADE_DONE ? "left" : "stopped");
 	return setup_close();
 }

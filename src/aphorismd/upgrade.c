@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -43,15 +44,9 @@
 
 enum { KILL_GRACE_US = CLOCK_S, LAST_WORDS_US = 5 * CLOCK_S };
 
-enum step {
-	STEP_NONE,
-	STEP_STARTS,                      /* the new process is starting */
-	STEP_ENDS,                        /* it has failed, and is to go */
-	STEP_DONE,                        /* it has taken our place: we leave */
-};
+enum upgrade_step upgrade_step;
 
 static struct {
-	enum step step;
 	bool wanted;                      /* as soon as it can begin */
 	bool offered;                     /* the heir has been told to take what is ours: */
 	uint64_t taken;                   /* these of our listeners, */
@@ -76,9 +71,9 @@ int upgrade_ask(const char **why)
 {
 	const struct options *options = setup.options;
 	const char *busy =
-		upgrade.step == STEP_DONE ? "this process leaves, another one serves" :
+		upgrade_step == UPGRADE_DONE ? "this process leaves, another one serves" :
 		wish.stopping > 0 ? NULL :
-		upgrade.step == STEP_STARTS || upgrade.wanted ? "one is under way already" : NULL;
+		upgrade_step == UPGRADE_STARTS || upgrade.wanted ? "one is under way already" : NULL;
 
 	*why =
 		busy ? busy :
@@ -118,7 +113,7 @@ static void hang_up(void)
 /* It may have had workers, who took connections: that the sockets are as we need them is up to us again. */
 static void forget_heir(uint64_t now_us)
 {
-	upgrade.step = STEP_NONE;
+	upgrade_step = UPGRADE_NONE;
 	upgrade.heir = 0;
 	hang_up();
 	if (wish.stopping > 0)
@@ -142,13 +137,19 @@ static void send_away(uint64_t now_us)
 		forget_heir(now_us);
 		return;
 	}
-	upgrade.step = STEP_ENDS;
+	upgrade_step = UPGRADE_ENDS;
 	upgrade.deadline_us = now_us + drain_us + KILL_GRACE_US;
 	kill(upgrade.heir, SIGTERM);
 }
 
-static void fail(int status, const char *reason, uint64_t now_us)
+static void __attribute__((format(printf, 3, 4))) fail(int status, uint64_t now_us, const char *format, ...)
 {
+	char reason[512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(reason, sizeof reason, format, arguments);
+	va_end(arguments);
 	pidfile_write();            /* it may have come so far as to write its own number */
 	log_error("upgrade failed: %s; process %d serves on", reason, (int)getpid());
 	notify_say("", "upgrade failed: %s; generation %u goes on", reason, generations_current()->number);
@@ -161,7 +162,7 @@ void upgrade_cancel(uint64_t now_us)
 {
 	upgrade.wanted = false;
 	control_happened(CONTROL_UPGRADE, 0, "error the daemon is stopping\n", EX_UNAVAILABLE);
-	if (upgrade.step == STEP_STARTS)
+	if (upgrade_step == UPGRADE_STARTS)
 		send_away(now_us);
 }
 
@@ -171,7 +172,7 @@ static void leave(uint64_t now_us)
 {
 	char line[32];
 
-	upgrade.step = STEP_DONE;
+	upgrade_step = UPGRADE_DONE;
 	upgrade.deadline_us = now_us + LAST_WORDS_US;
 	listeners_leave(upgrade.taken, now_us);
 	control_leave(upgrade.takes_control);
@@ -218,13 +219,12 @@ static int64_t limit_us(void)
 
 static void begin(uint64_t now_us)
 {
-	char reason[96];
 	int ends[2] = { -1, -1 };
 	bool done = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0 && order(ends[1]);
+	int error = errno;
 
-	snprintf(reason, sizeof reason, "can't start the program: %s", done ? "" : strerror(errno));
 	upgrade.wanted = upgrade.offered = false;
-	upgrade.step = STEP_STARTS;
+	upgrade_step = UPGRADE_STARTS;
 	upgrade.heir = 0;
 	upgrade.channel = ends[0];
 	upgrade_talk_clear();
@@ -233,7 +233,7 @@ static void begin(uint64_t now_us)
 	if (ends[1] >= 0)
 		close(ends[1]);
 	if (!done) {
-		fail(EX_OSERR, reason, now_us);
+		fail(EX_OSERR, now_us, "can't start the program: %s", strerror(error));
 		return;
 	}
 	log_notice("upgrading: starting %s", setup.options->program);
@@ -242,22 +242,19 @@ static void begin(uint64_t now_us)
 
 static bool starter_is_heard(void)
 {
-	return upgrade.step == STEP_STARTS && upgrade.heir == 0;
+	return upgrade_step == UPGRADE_STARTS && upgrade.heir == 0;
 }
 
 /* What the starter has said: before the end of a new process can be reaped, its number is here. */
 static void hear_starter(uint64_t now_us)
 {
 	pid_t pid = starter_is_heard() ? starter_answer(&upgrade.starter) : 0;
-	char reason[96];
 
 	if (pid > 0)
 		upgrade.heir = pid;
-	if (pid >= 0)
-		return;
-	snprintf(reason, sizeof reason, "can't start the program: %s",
-	         errno == ECONNRESET ? "the process that starts programs has gone" : strerror(errno));
-	fail(EX_OSERR, reason, now_us);
+	if (pid < 0)
+		fail(EX_OSERR, now_us, "can't start the program: %s",
+		     errno == ECONNRESET ? "the process that starts programs has gone" : strerror(errno));
 }
 
 static void take_line(const char *line, bool alive, uint64_t now_us)
@@ -269,14 +266,15 @@ static void take_line(const char *line, bool alive, uint64_t now_us)
 		upgrade.taken = taken;
 		upgrade.takes_control = control != 0;
 		/* where that fails we shall hear of its end */
-		upgrade.offered = upgrade.step == STEP_STARTS && alive && upgrade_talk_say(upgrade.channel, "yours\n");
+		upgrade.offered = upgrade_step == UPGRADE_STARTS && alive &&
+		                  upgrade_talk_say(upgrade.channel, "yours\n");
 		if (upgrade.offered)      /* it was in time; sent away from now on it would close queues that are its */
 			upgrade.deadline_us = now_us + (uint64_t)limit_us();
 	} else if (strcmp(line, "taken") == 0) {
-		if (upgrade.step == STEP_STARTS && upgrade.offered)
+		if (upgrade_step == UPGRADE_STARTS && upgrade.offered)
 			leave(now_us);
 	} else {
-		upgrade_talk_take(line, upgrade.step == STEP_STARTS);
+		upgrade_talk_take(line, upgrade_step == UPGRADE_STARTS);
 	}
 }
 
@@ -300,10 +298,10 @@ static void heir_ended(int status, uint64_t now_us)
 
 	hear_heir(false, now_us);
 	upgrade.heir = 0;
-	if (upgrade.step == STEP_STARTS) {
+	if (upgrade_step == UPGRADE_STARTS) {
 		code = upgrade_talk_explain(status, reason, sizeof reason);
-		fail(code, reason, now_us);
-	} else if (upgrade.step == STEP_ENDS) {
+		fail(code, now_us, "%s", reason);
+	} else if (upgrade_step == UPGRADE_ENDS) {
 		forget_heir(now_us);
 	} else if (!WIFEXITED(status) || WEXITSTATUS(status) != EX_OK) {
 		log_error("the process that has taken the place of this one has ended");
@@ -314,23 +312,8 @@ static void heir_ended(int status, uint64_t now_us)
 /* Like a reload it waits until whoever was before us has left. */
 static bool may_begin(void)
 {
-	return upgrade.wanted && upgrade.step == STEP_NONE && !reload_is_under_way() && generations_current() &&
+	return upgrade.wanted && upgrade_step == UPGRADE_NONE && !reload_is_under_way() && generations_current() &&
 	       !generations_old() && !elder_is_there() && wish.stopping == 0;
-}
-
-bool upgrade_is_under_way(void)
-{
-	return upgrade.step != STEP_NONE;
-}
-
-bool upgrade_is_starting(void)
-{
-	return upgrade.step == STEP_STARTS;
-}
-
-bool upgrade_is_done(void)
-{
-	return upgrade.step == STEP_DONE;
 }
 
 bool upgrade_is_over(void)
@@ -355,7 +338,7 @@ static void hear(uint64_t now_us)
 
 static uint64_t due_us(void)
 {
-	return upgrade.step == STEP_NONE ? UINT64_MAX : upgrade.deadline_us;
+	return upgrade_step == UPGRADE_NONE ? UINT64_MAX : upgrade.deadline_us;
 }
 
 static bool reaped(pid_t pid, int status, uint64_t now_us)
@@ -373,17 +356,16 @@ static bool reaped(pid_t pid, int status, uint64_t now_us)
 
 static void tend(uint64_t now_us)
 {
-	char reason[96], limit[UNITS_TEXT];
+	char limit[UNITS_TEXT];
 
 	if (may_begin())
 		begin(now_us);
 	if (now_us < due_us())
 		return;
-	if (upgrade.step == STEP_STARTS) {
-		snprintf(reason, sizeof reason, "the new process was not ready within %s",
-		         units_format_duration(limit, limit_us()));
-		fail(EX_TEMPFAIL, reason, now_us);
-	} else if (upgrade.step == STEP_ENDS) {
+	if (upgrade_step == UPGRADE_STARTS) {
+		fail(EX_TEMPFAIL, now_us, "the new process was not ready within %s",
+		     units_format_duration(limit, limit_us()));
+	} else if (upgrade_step == UPGRADE_ENDS) {
 		kill(upgrade.heir, SIGKILL);
 		upgrade.deadline_us = now_us + KILL_GRACE_US;
 	} else {

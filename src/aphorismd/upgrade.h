@@ -23,10 +23,13 @@ int upgrade_ask(const char **why);
 /* At a stop: there will be none, and one that has begun is given up. */
 void upgrade_cancel(uint64_t now_us);
 
-/* Whether a new process is there, or was and is not gone; it starts; it has taken our place, and we leave, for good. */
-bool upgrade_is_under_way(void);
-bool upgrade_is_starting(void);
-bool upgrade_is_done(void);
+/* How far one has come. */
+extern enum upgrade_step {
+	UPGRADE_NONE,
+	UPGRADE_STARTS,                   /* the new process is starting */
+	UPGRADE_ENDS,                     /* it has failed, and is to go */
+	UPGRADE_DONE,                     /* it has taken our place: we leave, for good */
+} upgrade_step;
 
 /* Where it has: whether all is finished that was left to do. */
 bool upgrade_is_over(void);

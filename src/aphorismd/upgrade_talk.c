@@ -11,6 +11,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "aphorismd/loader.h"
+
 static char reports[8192];                /* lines of "error TEXT\n" and "notice TEXT\n" */
 static char words[256];                   /* the first one of another kind: on its standard error */
 
@@ -53,21 +55,11 @@ void upgrade_talk_take(const char *line, bool stray)
 		snprintf(words, sizeof words, "%s", line);
 }
 
-/* A line, that is: notices may have the word in them. */
-static const char *first_error(void)
-{
-	const char *line = reports;
-
-	while (*line && strncmp(line, "error ", strlen("error ")) != 0)
-		line += strcspn(line, "\n") + 1;         /* each ends in a newline */
-	return *line ? line : NULL;
-}
-
 void upgrade_talk_add(const char *reason)
 {
 	size_t len = strlen(reports);
 
-	if (first_error())
+	if (loader_first_error(reports))
 		return;
 	if (len + strlen(reason) + strlen("error \n") >= sizeof reports)
 		len = 0;
@@ -81,8 +73,7 @@ const char *upgrade_talk_reports(void)
 
 int upgrade_talk_explain(int status, char *to, size_t size)
 {
-	const char *error = first_error();
-	const char *own = error ? error + strlen("error ") : words;
+	const char *error = loader_first_error(reports), *own = error ? error : words;
 	int len = (int)strcspn(own, "\n");
 
 	if (WIFSIGNALED(status))

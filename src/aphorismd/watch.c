@@ -31,7 +31,7 @@ static struct {
 /* Not at an end, or beside another process, when workers close what nobody takes over. */
 static bool may_not_be_shut(const struct generation *current)
 {
-	return current && !reload_is_under_way() && !upgrade_is_under_way() && !elder_is_there();
+	return current && !reload_is_under_way() && upgrade_step == UPGRADE_NONE && !elder_is_there();
 }
 
 static bool has_rings(const struct generation *current)
