@@ -50,14 +50,14 @@ static int say_figures(unsigned client, void (*print)(const struct figures *, FI
 
 static int obey_status(const struct order *order)
 {
-	const struct generation *current = generations_current();
+	const struct generation *current = generations.current;
 
 	control_say(order->client, "version " PACKAGE_VERSION);
 	control_say(order->client, "pid %d", (int)getpid());
 	control_say(order->client, "state %s", upgrade_step == UPGRADE_DONE ? "leaving" :
 	            wish.stopping > 0 ? "stopping" : !current ? "starting" : reload_is_under_way() ? "reloading" :
 	            upgrade_step == UPGRADE_STARTS ? "upgrading" :
-	            generations_old() || elder_is_there() ? "draining" : "serving");
+	            generations.old || elder_is_there() ? "draining" : "serving");
 	control_say(order->client, "model %s", current ? current->model->name : "none");
 	say_figures(order->client, figures_print_status);
 	for (int64_t i = 0; current && i < current->image.config->listeners; i++)
@@ -211,7 +211,6 @@ static void say_finding(void *arg, enum doctor_level level, const char *about, c
 
 static int obey_doctor(const struct order *order)
 {
-	const struct generation *current = generations_current();
 	unsigned client = order->client;
 	const struct doctor_ear ear = { say_finding, &client };
 	struct doctor_facts facts;
@@ -220,12 +219,12 @@ static int obey_doctor(const struct order *order)
 	setup_check(&ear);
 	metrics_file_check(&ear);
 	listeners_check(&ear);
-	if (!current)
+	if (!generations.current)
 		return EX_OK;
 	doctor_learn(&facts);
 	status_figures(&figures);
-	doctor_check(current->image.config, current->image.size, setup.options, &facts, &ear);
-	doctor_check_load(current->image.config, &figures, &ear);
+	doctor_check(generations.current->image.config, generations.current->image.size, setup.options, &facts, &ear);
+	doctor_check_load(generations.current->image.config, &figures, &ear);
 	return EX_OK;
 }
 
@@ -276,8 +275,8 @@ static int obey_drain(const struct order *order)
 
 	if (*order->argument < '0' || *order->argument > '9' || *end != '\0' || number > UINT32_MAX)
 		return refuse(order->client, EX_USAGE, "a worker is named by its number");
-	if (generations_current())
-		status = generation_drain(generations_current(), (uint32_t)number, now_us, &reason);
+	if (generations.current)
+		status = generation_drain(generations.current, (uint32_t)number, now_us, &reason);
 	if (status != 0)
 		return refuse(order->client, status, reason);
 	/* the kernel may have told it alone of a connection: see worker_listens_no_more() */

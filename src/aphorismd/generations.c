@@ -7,73 +7,57 @@
 #include "aphorismd/wish.h"
 #include "common/clock.h"
 
-enum { NEXT, CURRENT, OLD };
-
-static struct generation *generations[GENERATIONS];
+struct generations generations;
+static struct generation **const all[GENERATIONS] = { &generations.next, &generations.current, &generations.old };
 static uint32_t made;
 static struct scoreboard_totals before;   /* of those that have left */
 
-struct generation *generations_next(void)
-{
-	return generations[NEXT];
-}
-
-struct generation *generations_current(void)
-{
-	return generations[CURRENT];
-}
-
-struct generation *generations_old(void)
-{
-	return generations[OLD];
-}
-
 struct generation *generations_at(unsigned place)
 {
-	return generations[place];
+	return *all[place];
 }
 
 bool generations_are_gone(void)
 {
-	return !generations[NEXT] && !generations[CURRENT] && !generations[OLD];
+	return !generations.next && !generations.current && !generations.old;
 }
 
 struct generation *generations_make_next(struct image *image, struct listener *const *listeners)
 {
-	return generations[NEXT] = generation_new(++made, image, listeners);
+	return generations.next = generation_new(++made, image, listeners);
 }
 
 void generations_drop_next(void)
 {
-	generation_free(generations[NEXT]);
-	generations[NEXT] = NULL;
+	generation_free(generations.next);
+	generations.next = NULL;
 }
 
 void generations_replace(void)
 {
-	generations[OLD] = generations[CURRENT];
-	generations[CURRENT] = generations[NEXT];
-	generations[NEXT] = NULL;
+	generations.old = generations.current;
+	generations.current = generations.next;
+	generations.next = NULL;
 }
 
 void generations_fail_next(uint64_t now_us)
 {
-	generation_kill(generations[NEXT], now_us);
-	generations[OLD] = generations[NEXT];
-	generations[NEXT] = NULL;
+	generation_kill(generations.next, now_us);
+	generations.old = generations.next;
+	generations.next = NULL;
 }
 
 bool generations_discard(bool any)
 {
 	bool discarded = false;
 
-	for (unsigned i = any ? NEXT : OLD; i < GENERATIONS; i++) {
-		if (!generations[i] || !generation_is_gone(generations[i]))
+	for (unsigned i = any ? 0 : GENERATIONS - 1; i < GENERATIONS; i++) {
+		if (!*all[i] || !generation_is_gone(*all[i]))
 			continue;
-		scoreboard_sum(generations[i]->board, &before);
+		scoreboard_sum((*all[i])->board, &before);
 		before.seated = 0;
-		generation_free(generations[i]);
-		generations[i] = NULL;
+		generation_free(*all[i]);
+		*all[i] = NULL;
 		discarded = true;
 	}
 	return discarded;
@@ -83,15 +67,15 @@ void generations_sum(struct scoreboard_totals *totals)
 {
 	*totals = before;
 	for (unsigned i = 0; i < GENERATIONS; i++)
-		if (generations[i])
-			scoreboard_sum(generations[i]->board, totals);
+		if (*all[i])
+			scoreboard_sum((*all[i])->board, totals);
 }
 
 void generations_forget(const struct generation *kept)
 {
 	for (unsigned i = 0; i < GENERATIONS; i++)
-		if (generations[i] != kept)
-			generation_free(generations[i]);
+		if (*all[i] != kept)
+			generation_free(*all[i]);
 }
 
 /* ---- as the loop asks ---- */
@@ -101,8 +85,8 @@ static uint64_t due_us(void)
 	uint64_t now_us = clock_now_us(), first_us = UINT64_MAX;
 
 	for (unsigned i = 0; i < GENERATIONS; i++)
-		if (generations[i])
-			first_us = clock_earlier(first_us, generation_due_us(generations[i], now_us));
+		if (*all[i])
+			first_us = clock_earlier(first_us, generation_due_us(*all[i], now_us));
 	return first_us;
 }
 
@@ -124,9 +108,9 @@ static bool reaped(pid_t pid, int status, uint64_t now_us)
 	bool known = false;
 
 	for (unsigned i = 0; i < GENERATIONS; i++) {
-		if (!generations[i] || !generation_reaped(generations[i], pid, status, now_us))
+		if (!*all[i] || !generation_reaped(*all[i], pid, status, now_us))
 			continue;
-		look_at_listeners(generations[i], now_us);
+		look_at_listeners(*all[i], now_us);
 		known = true;
 	}
 	return known;
@@ -135,8 +119,8 @@ static bool reaped(pid_t pid, int status, uint64_t now_us)
 static void tend(uint64_t now_us)
 {
 	for (unsigned i = 0; i < GENERATIONS; i++)
-		if (generations[i])
-			generation_tend(generations[i], now_us);
+		if (*all[i])
+			generation_tend(*all[i], now_us);
 }
 
 const struct part part_generations = { .due_us = due_us, .reaped = reaped, .tend = tend };

@@ -7,10 +7,10 @@
 
 #include "aphorismd/generation.h"
 
-/* They stay owned here; NULL where there is none. */
-struct generation *generations_next(void);
-struct generation *generations_current(void);
-struct generation *generations_old(void);
+/* NULL where there is none.  They stay owned here, and change in generations.c alone. */
+extern struct generations {
+	struct generation *next, *current, *old;
+} generations;
 
 /* For all of them, the youngest first: one of these, or NULL. */
 enum { GENERATIONS = 3 };

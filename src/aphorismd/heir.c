@@ -48,7 +48,7 @@ static void inherit(void)
 	log_notice("upgraded: process %d, version " PACKAGE_VERSION ", has taken the place of process %d",
 	           (int)getpid(), (int)elder.pid);
 	upgrade_talk_say(elder.fd, "taken\n");
-	atomic_store(&generations_current()->board->shared->has_heir, false);
+	atomic_store(&generations.current->board->shared->has_heir, false);
 }
 
 static void claim(void)
@@ -84,7 +84,7 @@ static void elder_has_gone(uint64_t now_us)
 {
 	if (wish.stopping > 0)
 		return;
-	if (elder.owns && generations_current())
+	if (elder.owns && generations.current)
 		inherit();
 	if (!elder.owns && !heir.speaks)
 		speak();          /* it may have died between our last word and its own */
@@ -110,7 +110,7 @@ static void hear(uint64_t now_us)
 static void tend(uint64_t now_us)
 {
 	(void)now_us;
-	if (!heir.claimed && elder.owns && generations_current())
+	if (!heir.claimed && elder.owns && generations.current)
 		claim();
 }
 

@@ -32,18 +32,17 @@ static uint64_t limit_us(const struct generation *current)
 
 static uint64_t due_us(void)
 {
-	return limit_us(generations_current()) > 0 ? idle.look_us : UINT64_MAX;
+	return limit_us(generations.current) > 0 ? idle.look_us : UINT64_MAX;
 }
 
 static void tend(uint64_t now_us)
 {
-	const struct generation *current = generations_current();
-	uint64_t limit = limit_us(current), end_us;
+	uint64_t limit = limit_us(generations.current), end_us;
 	struct scoreboard_totals totals;
 	char text[UNITS_TEXT];
 
-	if (current && idle.generation != current->number) {
-		idle.generation = current->number;
+	if (generations.current && idle.generation != generations.current->number) {
+		idle.generation = generations.current->number;
 		idle.look_us = 0;         /* the time without a client may be another one now */
 	}
 	if (limit == 0 || now_us < idle.look_us)

@@ -65,7 +65,7 @@ void listeners_close_unlisted(void)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		if (is_listed(generations_current(), all[i]) || is_listed(generations_next(), all[i]) || all[i]->theirs)
+		if (is_listed(generations.current, all[i]) || is_listed(generations.next, all[i]) || all[i]->theirs)
 			all[kept++] = all[i];
 		else
 			listener_close(all[i]);
@@ -78,7 +78,7 @@ uint64_t listeners_taken(void)
 	uint64_t taken = 0, bit = 1;
 
 	for (size_t i = 0; i < count; i++) {
-		if (all[i]->theirs && is_listed(generations_current(), all[i]))
+		if (all[i]->theirs && is_listed(generations.current, all[i]))
 			taken |= bit;
 		bit <<= all[i]->theirs;
 	}
@@ -88,7 +88,7 @@ uint64_t listeners_taken(void)
 void listeners_own(void)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (all[i]->theirs && !is_listed(generations_current(), all[i]))
+		if (all[i]->theirs && !is_listed(generations.current, all[i]))
 			all[i]->inode = 0;       /* its file is the elder's to remove */
 		all[i]->theirs = false;
 	}
@@ -198,45 +198,41 @@ bool listeners_tune(const struct generation *generation)
 
 bool listeners_lack_one(void)
 {
-	const struct generation *current = generations_current();
-
-	for (int64_t i = 0; current && i < current->image.config->listeners; i++)
-		if (current->listeners[i]->shut && !current->listeners[i]->lent)
+	for (int64_t i = 0; generations.current && i < generations.current->image.config->listeners; i++)
+		if (generations.current->listeners[i]->shut && !generations.current->listeners[i]->lent)
 			return true;
 	return false;
 }
 
 void listeners_mark_removed(void)
 {
-	const struct generation *old = generations_old();
 	uint64_t removed = 0;
 
-	for (int64_t i = 0; i < old->image.config->listeners; i++)
-		if (!is_listed(generations_current(), old->listeners[i]))
+	for (int64_t i = 0; i < generations.old->image.config->listeners; i++)
+		if (!is_listed(generations.current, generations.old->listeners[i]))
 			removed |= (uint64_t)1 << i;
-	atomic_store(&old->board->shared->removed, removed);
+	atomic_store(&generations.old->board->shared->removed, removed);
 }
 
 void listeners_announce(void)
 {
-	const struct generation *current = generations_current();
+	const struct generation *current = generations.current;
 
 	for (int64_t i = 0; i < current->image.config->listeners; i++)
-		if (!is_listed(generations_old(), current->listeners[i]) && !current->listeners[i]->theirs)
+		if (!is_listed(generations.old, current->listeners[i]) && !current->listeners[i]->theirs)
 			log_message(LOG_ALWAYS | LOG_NOTICE, "listening on %s", current->listeners[i]->address);
 }
 
 void listeners_leave(uint64_t taken, uint64_t now_us)
 {
-	struct generation *current = generations_current();
 	uint64_t removed = 0;
 
-	for (int64_t k = 0; k < current->image.config->listeners; k++)
+	for (int64_t k = 0; k < generations.current->image.config->listeners; k++)
 		for (size_t i = 0; i < count; i++)
-			if (all[i] == current->listeners[k] && !(taken >> i & 1))
+			if (all[i] == generations.current->listeners[k] && !(taken >> i & 1))
 				removed |= (uint64_t)1 << k;
-	atomic_store(&current->board->shared->removed, removed);
-	generation_end(current, SIGNAL_DRAIN, now_us);
+	atomic_store(&generations.current->board->shared->removed, removed);
+	generation_end(generations.current, SIGNAL_DRAIN, now_us);
 	for (size_t i = 0; i < count; i++) {
 		if (taken >> i & 1)
 			all[i]->inode = 0;        /* its file is the heir's */

@@ -38,7 +38,7 @@ static struct {
 /* NULL: nowhere; while an elder serves, the file is its. */
 static const char *find_path(void)
 {
-	const struct generation *current = elder.owns ? NULL : generations_current();
+	const struct generation *current = elder.owns ? NULL : generations.current;
 
 	return current && current->image.config->metrics[0] ? current->image.config->metrics : NULL;
 }
@@ -115,7 +115,7 @@ static bool reaped(pid_t pid, int status, uint64_t now_us)
 		renew();
 		return true;
 	}
-	metrics.due_us = now_us + (path ? (uint64_t)generations_current()->image.config->metrics_interval_us : 0);
+	metrics.due_us = now_us + (path ? (uint64_t)generations.current->image.config->metrics_interval_us : 0);
 	metrics.error = WIFEXITED(status) ? WEXITSTATUS(status) : ETIMEDOUT;
 	if (path && metrics.error != 0)
 		log_limited(&limit, LOG_WARNING, "metrics.file: can't write %s: %s", path, strerror(metrics.error));
@@ -156,11 +156,10 @@ static uint64_t due_us(void)
 
 static void tend(uint64_t now_us)
 {
-	const struct generation *current = generations_current();
 	const char *path = find_path();
 
-	if (current && metrics.generation != current->number) {
-		metrics.generation = current->number;
+	if (generations.current && metrics.generation != generations.current->number) {
+		metrics.generation = generations.current->number;
 		renew();
 	}
 	if (now_us < metrics.due_us)

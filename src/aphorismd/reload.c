@@ -60,7 +60,7 @@ static struct {
 
 static void end_reload(int status)
 {
-	const struct generation *current = generations_current();
+	const struct generation *current = generations.current;
 	uint32_t reloads = status_count_reload(status != 0);
 
 	reload.step = STEP_NONE;
@@ -88,14 +88,13 @@ static void notify_reloading(void)
 
 void reload_begin(void)
 {
-	const struct generation *current = generations_current();
-	struct loader_before before = { .config = current ? current->image.config : NULL };
+	struct loader_before before = { .config = generations.current ? generations.current->image.config : NULL };
 	int status;
 
 	reload.reopen_us = 0;
 	reload.step = STEP_LOADS;
 	report.reason[0] = '\0';
-	if (current)
+	if (generations.current)
 		notify_reloading();
 	before.listeners = listeners_all(&before.listener_count);
 	status = loader_start(&reload.loader, setup.options, &before);
@@ -124,7 +123,7 @@ static int object(const char *key, const char *why)
 
 static void take_image(void)
 {
-	const struct generation *current = generations_current();
+	const struct generation *current = generations.current;
 	const char *key, *lacking;
 	int status = loader_finish(&reload.loader, &reload.image);
 
@@ -147,7 +146,7 @@ static void take_image(void)
  */
 static bool will_try_again(int status, uint64_t now_us)
 {
-	if (generations_current() || status != EX_UNAVAILABLE)
+	if (generations.current || status != EX_UNAVAILABLE)
 		return false;
 	if (reload.bind_until_us == 0)
 		reload.bind_until_us = now_us + ORPHANS_US;
@@ -157,13 +156,11 @@ static bool will_try_again(int status, uint64_t now_us)
 
 void reload_restore(void)
 {
-	const struct generation *current = generations_current();
-
 	listeners_close_unlisted();
-	if (!current)
+	if (!generations.current)
 		return;
-	listeners_tune(current);
-	report_open_log(setup.options, current->image.config);
+	listeners_tune(generations.current);
+	report_open_log(setup.options, generations.current->image.config);
 }
 
 static bool make_next(struct listener *const *listeners)
@@ -211,7 +208,7 @@ static void start_generation(uint64_t now_us)
 /* Behind what the loader reported, for who waits for the end of the reload; as far as there is room. */
 static void tell_changes(void)
 {
-	const struct image *old = &generations_old()->image, *new = &generations_current()->image;
+	const struct image *old = &generations.old->image, *new = &generations.current->image;
 	char *text = reload.loader.text, *end;
 	size_t len = strlen(text);
 	FILE *to = fmemopen(text + len, sizeof reload.loader.text - len, "w");
@@ -233,11 +230,11 @@ static void replace_generation(uint64_t now_us)
 	const struct generation *current;
 
 	generations_replace();
-	current = generations_current();
+	current = generations.current;
 	listeners_announce();
-	if (generations_old()) {
+	if (generations.old) {
 		listeners_mark_removed();
-		generation_end(generations_old(), SIGNAL_DRAIN, now_us);
+		generation_end(generations.old, SIGNAL_DRAIN, now_us);
 		listeners_close_unlisted();
 		log_notice("reloaded: generation %u, model %s", current->number, current->model->name);
 		tell_changes();
@@ -251,7 +248,7 @@ static void replace_generation(uint64_t now_us)
 
 static void discard_next(void)
 {
-	const struct generation *next = generations_next();
+	const struct generation *next = generations.next;
 	int status = next->status;
 
 	report_complain(status, "generation %u: its workers can't start (status %d)%s", next->number, status,
@@ -295,7 +292,7 @@ static uint64_t due_us(void)
 
 	if (reload.loader.pid > 0)
 		first_us = clock_earlier(first_us, reload.loader.deadline_us);
-	if (reload.step == STEP_WAITS && !generations_current())
+	if (reload.step == STEP_WAITS && !generations.current)
 		first_us = clock_earlier(first_us, reload.bind_us);
 	return first_us;
 }
@@ -320,12 +317,12 @@ static void tend(uint64_t now_us)
 	loader_check(&reload.loader, now_us);
 	if (reload.step == STEP_LOADS && reload.loader.ended)
 		take_image();
-	if (reload.step == STEP_WAITS && !generations_old() && (!generations_current() || !elder_is_there()) &&
+	if (reload.step == STEP_WAITS && !generations.old && (!generations.current || !elder_is_there()) &&
 	    now_us >= reload.bind_us)
 		start_generation(now_us);
 	if (reload.step != STEP_STARTS)
 		return;
-	next = generations_next();
+	next = generations.next;
 	generation_tend(next, now_us);
 	if (next->state == GENERATION_SERVES)
 		replace_generation(now_us);

@@ -30,7 +30,7 @@ static void say(bool error, const char *before, const char *text)
 	log_message(error ? LOG_ERR : LOG_NOTICE, "%s", text);
 	if (error && report.reason[0] == '\0')
 		snprintf(report.reason, sizeof report.reason, "%s", text);
-	if (generations_current())
+	if (generations.current)
 		return;
 	if (report.to_syslog)
 		plain_say(stderr, "%s%s", before, text);
@@ -48,7 +48,7 @@ int report_complain(int status, const char *format, ...)
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
 	say(true, "aphorismd: ", log_clean(text));
-	if (!generations_current())
+	if (!generations.current)
 		report.status = status;
 	return status;
 }

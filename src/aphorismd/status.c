@@ -51,7 +51,7 @@ static void count_queued(const struct generation *current, struct figures *figur
 
 void status_figures(struct figures *figures)
 {
-	const struct generation *current = generations_current();
+	const struct generation *current = generations.current;
 	int all = 0, idle = 0;
 
 	*figures = (struct figures){ .model = current ? current->model->name : "none" };
@@ -103,7 +103,7 @@ void status_log(void)
 
 void status_notify_ready(bool failed)
 {
-	const struct generation *current = generations_current();
+	const struct generation *current = generations.current;
 	char listeners[1024] = "";
 
 	if (failed) {

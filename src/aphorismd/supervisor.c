@@ -160,7 +160,7 @@ static void forget_control(void)
 /* A generation whose last worker has gone and that makes no more is no service: whoever watches us is to know. */
 static void give_up_without_workers(void)
 {
-	const struct generation *current = generations_current();
+	const struct generation *current = generations.current;
 
 	if (is_leaving() || reload_is_under_way() || !current || current->state != GENERATION_FAILED ||
 	    !generation_is_gone(current))
@@ -173,8 +173,8 @@ static void settle(uint64_t now_us)
 {
 	if (wish.look_until_us > 0 && upgrade_step == UPGRADE_DONE)
 		upgrade_look();
-	else if (wish.look_until_us > 0 && generations_current() && wish.stopping == 0)
-		generation_look(generations_current());
+	else if (wish.look_until_us > 0 && generations.current && wish.stopping == 0)
+		generation_look(generations.current);
 	if (now_us >= wish.look_until_us)
 		wish.look_until_us = 0;
 	give_up_without_workers();
@@ -247,7 +247,7 @@ static bool is_asked(const struct part *part)
  */
 static bool is_under_way(void)
 {
-	return reload_is_under_way() || generations_old() || wish.stopping > 0 || wish.look_until_us > 0 ||
+	return reload_is_under_way() || generations.old || wish.stopping > 0 || wish.look_until_us > 0 ||
 	       upgrade_step != UPGRADE_NONE || elder_is_there();
 }
 

@@ -125,7 +125,7 @@ static bool take(void)
 	if (heard == 0)
 		return false;
 	told.bothered = true;
-	if (generations_old() || upgrade_step == UPGRADE_DONE)
+	if (generations.old || upgrade_step == UPGRADE_DONE)
 		wish_look();
 	return true;
 }

@@ -95,10 +95,8 @@ void upgrade_look(void)
 /* For our workers: should we be killed, they are not to close the queues at which the heir serves already. */
 static void set_heir(bool is_there)
 {
-	const struct generation *current = generations_current();
-
-	if (current)
-		atomic_store(&current->board->shared->has_heir, is_there);
+	if (generations.current)
+		atomic_store(&generations.current->board->shared->has_heir, is_there);
 }
 
 static void hang_up(void)
@@ -125,8 +123,7 @@ static void forget_heir(uint64_t now_us)
 
 static void send_away(uint64_t now_us)
 {
-	const struct generation *current = generations_current();
-	uint64_t drain_us = current ? (uint64_t)current->image.config->drain_us : 0;
+	uint64_t drain_us = generations.current ? (uint64_t)generations.current->image.config->drain_us : 0;
 	pid_t pid;
 
 	if (upgrade.heir == 0 && (pid = starter_answer(&upgrade.starter)) > 0)
@@ -152,7 +149,7 @@ static void __attribute__((format(printf, 3, 4))) fail(int status, uint64_t now_
 	va_end(arguments);
 	pidfile_write();            /* it may have come so far as to write its own number */
 	log_error("upgrade failed: %s; process %d serves on", reason, (int)getpid());
-	notify_say("", "upgrade failed: %s; generation %u goes on", reason, generations_current()->number);
+	notify_say("", "upgrade failed: %s; generation %u goes on", reason, generations.current->number);
 	upgrade_talk_add(reason);
 	control_happened(CONTROL_UPGRADE, 0, upgrade_talk_reports(), status);
 	send_away(now_us);
@@ -214,7 +211,7 @@ static bool order(int end)
 
 static int64_t limit_us(void)
 {
-	return generations_current()->image.config->upgrade_us;
+	return generations.current->image.config->upgrade_us;
 }
 
 static void begin(uint64_t now_us)
@@ -312,8 +309,8 @@ static void heir_ended(int status, uint64_t now_us)
 /* Like a reload it waits until whoever was before us has left. */
 static bool may_begin(void)
 {
-	return upgrade.wanted && upgrade_step == UPGRADE_NONE && !reload_is_under_way() && generations_current() &&
-	       !generations_old() && !elder_is_there() && wish.stopping == 0;
+	return upgrade.wanted && upgrade_step == UPGRADE_NONE && !reload_is_under_way() && generations.current &&
+	       !generations.old && !elder_is_there() && wish.stopping == 0;
 }
 
 bool upgrade_is_over(void)

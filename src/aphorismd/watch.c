@@ -52,12 +52,11 @@ static int list_open(const struct generation *current, short events, struct poll
 
 static int list(struct pollfd *fds)
 {
-	const struct generation *current = generations_current();
-	int events = (may_not_be_shut(current) ? POLLRDHUP : 0) |
-	             (has_rings(current) && watch.look_us == 0 ? POLLIN : 0);
+	int events = (may_not_be_shut(generations.current) ? POLLRDHUP : 0) |
+	             (has_rings(generations.current) && watch.look_us == 0 ? POLLIN : 0);
 
 	watch.fds = fds;
-	return watch.count = list_open(current, (short)events, fds);
+	return watch.count = list_open(generations.current, (short)events, fds);
 }
 
 static void see_shut(struct listener *listener)
@@ -71,18 +70,17 @@ static void see_shut(struct listener *listener)
 
 static void hear(uint64_t now_us)
 {
-	const struct generation *current = generations_current();
 	const struct pollfd *polled = watch.fds;
 
-	for (int64_t i = 0; polled < watch.fds + watch.count && i < current->image.config->listeners; i++) {
-		if (polled->fd != current->listeners[i]->fd)
+	for (int64_t i = 0; polled < watch.fds + watch.count && i < generations.current->image.config->listeners; i++) {
+		if (polled->fd != generations.current->listeners[i]->fd)
 			continue;         /* it was not listed */
 		if (polled->revents && polled->events & POLLIN && watch.look_us == 0) {
 			watch.pause_us = PAUSE_US;
 			watch.look_us = now_us + PAUSE_US;
 		}
 		if (polled->revents & ~POLLIN && polled->events & POLLRDHUP)
-			see_shut(current->listeners[i]);
+			see_shut(generations.current->listeners[i]);
 		polled++;
 	}
 }
@@ -94,13 +92,12 @@ static uint64_t due_us(void)
 
 static void tend(uint64_t now_us)
 {
-	const struct generation *current = generations_current();
 	struct pollfd fds[CONFIG_LISTENERS];
 
 	if (now_us < due_us())
 		return;
 	watch.look_us = 0;
-	if (!has_rings(current) || poll(fds, (nfds_t)list_open(current, POLLIN, fds), 0) <= 0)
+	if (!has_rings(generations.current) || poll(fds, (nfds_t)list_open(generations.current, POLLIN, fds), 0) <= 0)
 		return;
 	wish_look();
 	/* perhaps all are busy, or no seat is free: then it is of no use, and to be asked less often */
