@@ -128,7 +128,7 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	list_services(&worker, generation);
 	status = part();
 	if (status == 0)
-		status = privileges_drop(surroundings.privileges);
+		status = privileges_drop(&surroundings.privileges);
 	if (status == 0)
 		status = worker_open(&worker, generation->plan.conversations, (int)generation->plan.acceptors);
 	if (status == 0 && generation->model->open)

@@ -29,7 +29,7 @@ enum generation_state {
 /* What every worker is given; set by a start, before there is any. */
 struct generation;
 extern struct surroundings {
-	const struct privileges *privileges;
+	struct privileges privileges;     /* whom they become, and files of ours belong to */
 	int devnull, told;                /* the latter a pipe that workers write to: see told.c */
 	/* closes and unmaps, in a worker, what is not its generation's */
 	void (*forget)(const struct generation *);

@@ -13,7 +13,6 @@
 #include "aphorismd/generations.h"
 #include "aphorismd/inherited.h"
 #include "aphorismd/report.h"
-#include "aphorismd/setup.h"
 #include "common/log.h"
 
 static struct listener *all[2 * CONFIG_LISTENERS];        /* that are open */
@@ -138,7 +137,7 @@ static bool share(const struct config_listen *at, bool on)
  */
 static struct listener *open_one(const struct config_listen *at, int backlog, int *status, char *reason)
 {
-	const struct listener_owner ours = { setup.privileges.uid, setup.privileges.gid };
+	const struct listener_owner ours = { surroundings.privileges.uid, surroundings.privileges.gid };
 	bool beside = share(at, true);
 	struct listener *listener = beside ? listener_open_beside(at, &ours, backlog, status, reason)
 	                                   : listener_open(at, &ours, backlog, status, reason);
@@ -188,7 +187,7 @@ int listeners_open(const struct config *config, struct listener **listeners, cha
 bool listeners_tune(const struct generation *generation)
 {
 	const struct config *config = generation->image.config;
-	const struct listener_owner ours = { setup.privileges.uid, setup.privileges.gid };
+	const struct listener_owner ours = { surroundings.privileges.uid, surroundings.privileges.gid };
 	bool done = true;
 
 	for (int64_t i = 0; i < config->listeners; i++)

@@ -49,7 +49,6 @@ const char *setup_open(const struct options *options, int its_launcher)
 	launcher = its_launcher;
 	if (!elder_is_there())
 		notify_open();
-	surroundings.privileges = &setup.privileges;
 	if ((surroundings.devnull = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
 		return "/dev/null";
 	umask(022);
@@ -118,7 +117,7 @@ static int open_control(const struct config *config)
 			close(elder.control);
 		return 0;
 	}
-	status = control_open(setup.control_path, elder.control, setup.privileges.gid, reason);
+	status = control_open(setup.control_path, elder.control, surroundings.privileges.gid, reason);
 	return status == 0 ? 0 : report_complain(status, "%s", reason);
 }
 
@@ -155,11 +154,11 @@ static int confine(const struct config *config)
 int setup_enter(const struct config *config)
 {
 	char reason[PRIVILEGES_REASON];
-	int status = privileges_resolve(&setup.privileges, config, reason);
+	int status = privileges_resolve(&surroundings.privileges, config, reason);
 
 	if (status != 0)
 		return report_complain(status, "%s", reason);
-	privileges_warn(&setup.privileges, config);
+	privileges_warn(&surroundings.privileges, config);
 	if ((status = lock_pidfile(config)) != 0)
 		return status;
 	report_open_log(setup.options, config);
@@ -173,7 +172,7 @@ void setup_check(const struct doctor_ear *ear)
 	if (unconfined[0] != '\0')
 		doctor_find(ear, DOCTOR_WARNING, "process.sandbox",
 		            "a kernel with Landlock and seccomp, a build with libseccomp", "%s", unconfined);
-	doctor_check_user(&setup.privileges, ear);
+	doctor_check_user(&surroundings.privileges, ear);
 	if (pidfile_path()[0] != '\0')
 		doctor_check_pidfile(pidfile_path(), DOCTOR_ERROR, ear);
 }

@@ -13,7 +13,6 @@
 /* What came of it, for all to read. */
 extern struct setup {
 	const struct options *options;    /* those of the command line */
-	struct privileges privileges;     /* whom workers become, and files of ours belong to */
 	char control_path[CONFIG_ADDRESS];        /* of the control socket; "" where there is none */
 } setup;
 

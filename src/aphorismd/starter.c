@@ -21,6 +21,8 @@
 #include "common/compat.h"
 #include "common/proctitle.h"
 
+struct starter starter = { .fd = -1 };
+
 enum { OWN = STDERR_FILENO + 1 };                 /* its end of the socket; what is received follows without a gap */
 
 struct order {
@@ -184,29 +186,30 @@ static _Noreturn void run(int fd, const struct options *options, pid_t superviso
 
 /* ---- in the supervisor ---- */
 
-const char *starter_open(struct starter *starter, const struct options *options)
+const char *starter_open(const struct options *options)
 {
 	pid_t supervisor = getpid();
 	int ends[2], error;
 
-	*starter = (struct starter){ .fd = -1 };
+	if (options->inetd)
+		return NULL;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return "socketpair";
-	if ((starter->pid = fork()) == 0)
+	if ((starter.pid = fork()) == 0)
 		run(ends[1], options, supervisor);
 	error = errno;
 	close(ends[1]);
-	if (starter->pid > 0) {
-		starter->fd = ends[0];
+	if (starter.pid > 0) {
+		starter.fd = ends[0];
 		return NULL;
 	}
 	close(ends[0]);
-	starter->pid = 0;
+	starter.pid = 0;
 	errno = error;
 	return "fork";
 }
 
-bool starter_order(struct starter *starter, const int *fds, size_t count, const char *names)
+bool starter_order(const int *fds, size_t count, const char *names)
 {
 	struct iovec text = { (char *)(uintptr_t)names, strlen(names) };
 	union room room;
@@ -218,20 +221,20 @@ bool starter_order(struct starter *starter, const int *fds, size_t count, const 
 	*header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(count * sizeof *fds), .cmsg_level = SOL_SOCKET,
 		                    .cmsg_type = SCM_RIGHTS };
 	memcpy(CMSG_DATA(header), fds, count * sizeof *fds);
-	if (sendmsg(starter->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)text.iov_len)
+	if (sendmsg(starter.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)text.iov_len)
 		return false;
-	starter->orders++;
+	starter.orders++;
 	return true;
 }
 
-pid_t starter_answer(const struct starter *starter)
+pid_t starter_answer(void)
 {
 	struct answer told;
 	ssize_t n;
 
 	do
-		n = recv(starter->fd, &told, sizeof told, MSG_DONTWAIT);
-	while (n == sizeof told && told.order != starter->orders);
+		n = recv(starter.fd, &told, sizeof told, MSG_DONTWAIT);
+	while (n == sizeof told && told.order != starter.orders);
 	if (n == sizeof told && told.pid_or_error > 0)
 		return told.pid_or_error;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -241,18 +244,18 @@ pid_t starter_answer(const struct starter *starter)
 	return -1;
 }
 
-void starter_forget(struct starter *starter)
+void starter_forget(void)
 {
-	if (starter->fd >= 0)
-		close(starter->fd);
-	*starter = (struct starter){ .fd = -1 };
+	if (starter.fd >= 0)
+		close(starter.fd);
+	starter = (struct starter){ .fd = -1 };
 }
 
-void starter_close(struct starter *starter)
+void starter_close(void)
 {
-	pid_t pid = starter->pid;
+	pid_t pid = starter.pid;
 
-	starter_forget(starter);
+	starter_forget();
 	if (pid <= 0)
 		return;
 	kill(pid, SIGKILL);

@@ -25,6 +25,7 @@
 #include "aphorismd/reload.h"
 #include "aphorismd/report.h"
 #include "aphorismd/setup.h"
+#include "aphorismd/starter.h"
 #include "aphorismd/status.h"
 #include "aphorismd/told.h"
 #include "aphorismd/upgrade.h"
@@ -339,7 +340,7 @@ static const char *open_all(const struct options *options, int launcher)
 	if (!open_signals())
 		return "signalfd";
 	surroundings.forget = forget;
-	return upgrade_open();
+	return starter_open(options);
 }
 
 int supervisor_run(const struct options *options, int launcher)
@@ -362,7 +363,7 @@ int supervisor_run(const struct options *options, int launcher)
 	listeners_close_unlisted();
 	pidfile_leave();
 	control_close(true);
-	upgrade_close();
+	starter_close();
 	if (report.status == 0)
 		log_notice(upgrade_step == UPGRADE_DONE ? "left" : "stopped");
 	return setup_close();

@@ -52,20 +52,9 @@ static struct {
 	uint64_t taken;                   /* these of our listeners, */
 	bool takes_control;               /* and the control socket, or its own is another one */
 	int channel;                      /* the socket to the heir, or -1 */
-	struct starter starter;
 	pid_t heir;                       /* the new process; 0: not known yet, or gone */
 	uint64_t deadline_us;             /* of the present step */
-} upgrade = { .channel = -1, .starter = { .fd = -1 } };
-
-const char *upgrade_open(void)
-{
-	return setup.options->inetd ? NULL : starter_open(&upgrade.starter, setup.options);
-}
-
-void upgrade_close(void)
-{
-	starter_close(&upgrade.starter);
-}
+} upgrade = { .channel = -1 };
 
 int upgrade_ask(const char **why)
 {
@@ -81,7 +70,7 @@ int upgrade_ask(const char **why)
 		options->inetd ? "under inetd, the next daemon that it starts is the new program" :
 		options->program[0] == '\0' ? "the name of the program is not known, only a restart helps" :
 		getpid() == 1 ? "process 1 can't leave its place to another one" :
-		upgrade.starter.pid == 0 ? "the process that starts programs has gone, only a restart helps" : NULL;
+		starter.pid == 0 ? "the process that starts programs has gone, only a restart helps" : NULL;
 
 	upgrade.wanted |= !*why;
 	return busy ? EX_TEMPFAIL : *why ? EX_UNAVAILABLE : 0;
@@ -126,7 +115,7 @@ static void send_away(uint64_t now_us)
 	uint64_t drain_us = generations.current ? (uint64_t)generations.current->image.config->drain_us : 0;
 	pid_t pid;
 
-	if (upgrade.heir == 0 && (pid = starter_answer(&upgrade.starter)) > 0)
+	if (upgrade.heir == 0 && (pid = starter_answer()) > 0)
 		upgrade.heir = pid;    /* a stop is heard of before that */
 	upgrade_talk_say(upgrade.channel, "no\n");
 	set_heir(false);
@@ -206,7 +195,7 @@ static bool order(int end)
 		fds[count++] = control->fd;
 	fds[count++] = end;
 	inherited_name(names, sizeof names, listeners, listener_count, control);
-	return starter_order(&upgrade.starter, fds, count, names);
+	return starter_order(fds, count, names);
 }
 
 static int64_t limit_us(void)
@@ -245,7 +234,7 @@ static bool starter_is_heard(void)
 /* What the starter has said: before the end of a new process can be reaped, its number is here. */
 static void hear_starter(uint64_t now_us)
 {
-	pid_t pid = starter_is_heard() ? starter_answer(&upgrade.starter) : 0;
+	pid_t pid = starter_is_heard() ? starter_answer() : 0;
 
 	if (pid > 0)
 		upgrade.heir = pid;
@@ -323,7 +312,7 @@ bool upgrade_is_over(void)
 
 static int list(struct pollfd *fds)
 {
-	*fds = (struct pollfd){ .fd = starter_is_heard() ? upgrade.starter.fd : -1, .events = POLLIN };
+	*fds = (struct pollfd){ .fd = starter_is_heard() ? starter.fd : -1, .events = POLLIN };
 	return 1;
 }
 
@@ -341,8 +330,8 @@ static uint64_t due_us(void)
 static bool reaped(pid_t pid, int status, uint64_t now_us)
 {
 	hear_starter(now_us);
-	if (pid == upgrade.starter.pid) {
-		upgrade.starter.pid = 0;
+	if (pid == starter.pid) {
+		starter.pid = 0;
 		log_warning("the process that starts programs has gone: no upgrade is possible before a restart");
 	}
 	if (pid != upgrade.heir)
@@ -370,12 +359,7 @@ static void tend(uint64_t now_us)
 	}
 }
 
-static void forget(void)
-{
-	starter_forget(&upgrade.starter);
-}
-
 const struct part part_upgrade = {
 	.fd = &upgrade.channel, .list = list, .due_us = due_us, .hear = hear, .reaped = reaped, .tend = tend,
-	.forget = forget,
+	.forget = starter_forget,
 };

@@ -8,13 +8,6 @@
 #include <stdint.h>
 
 /*
- * Makes the process that starts programs, before the sandbox is entered.  NULL, or the call that failed, with errno.
- * The second ends and reaps it.
- */
-const char *upgrade_open(void);
-void upgrade_close(void);
-
-/*
  * Asks for an upgrade, as soon as one can begin.  Returns 0, or a sysexits code with the reason why there will be none
  * (static): EX_TEMPFAIL where asking again helps.
  */
