@@ -95,14 +95,6 @@ static uint64_t due_us(void)
  * process has long gone: until then it may tell nobody else of a connection, so that the others have to be sent more
  * than once.
  */
-static void look_at_listeners(const struct generation *generation, uint64_t now_us)
-{
-	if (generation->plan.makes & SANDBOX_ORDERS)
-		wish_look_on(now_us);
-	else
-		wish_look();
-}
-
 static bool reaped(pid_t pid, int status, uint64_t now_us)
 {
 	bool known = false;
@@ -110,7 +102,7 @@ static bool reaped(pid_t pid, int status, uint64_t now_us)
 	for (unsigned i = 0; i < GENERATIONS; i++) {
 		if (!*all[i] || !generation_reaped(*all[i], pid, status, now_us))
 			continue;
-		look_at_listeners(*all[i], now_us);
+		wish_look(now_us + ((*all[i])->plan.makes & SANDBOX_ORDERS ? WISH_LATE_US : 0));
 		known = true;
 	}
 	return known;

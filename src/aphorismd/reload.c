@@ -160,7 +160,7 @@ void reload_restore(void)
 	if (!generations.current)
 		return;
 	listeners_tune(generations.current);
-	report_open_log(setup.options, generations.current->image.config);
+	report.to_syslog = options_open_log(setup.options, generations.current->image.config);
 }
 
 static bool make_next(struct listener *const *listeners)
@@ -201,7 +201,7 @@ static void start_generation(uint64_t now_us)
 		end_reload(status);
 		return;
 	}
-	report_open_log(setup.options, config);
+	report.to_syslog = options_open_log(setup.options, config);
 	reload.step = STEP_STARTS;
 }
 

@@ -17,11 +17,6 @@
 
 struct report report;
 
-void report_open_log(const struct options *options, const struct config *config)
-{
-	report.to_syslog = options_open_log(options, config);
-}
-
 /* Before the daemon serves somebody waits for it to. */
 static void say(bool error, const char *before, const char *text)
 {

@@ -7,17 +7,12 @@
 
 #include <stdbool.h>
 
-#include "aphorismd/options.h"
-
 extern struct report {
 	bool to_syslog;                   /* messages do not reach the terminal */
 	int status;                       /* to exit with, 0 for success */
 	int error;                        /* the errno behind it, where there is one */
 	char reason[1024];                /* the first since a start or a reload began, or of the end; "": none */
 } report;
-
-/* Opens the log as a configuration wants it. */
-void report_open_log(const struct options *, const struct config *);
 
 /*
  * Logs an error.  Before the daemon is ready somebody may wait at a terminal for the reason, even if messages go to

@@ -161,7 +161,7 @@ int setup_enter(const struct config *config)
 	privileges_warn(&surroundings.privileges, config);
 	if ((status = lock_pidfile(config)) != 0)
 		return status;
-	report_open_log(setup.options, config);
+	report.to_syslog = options_open_log(setup.options, config);
 	if ((status = open_control(config)) != 0)
 		return status;
 	return confine(config);

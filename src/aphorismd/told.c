@@ -109,7 +109,7 @@ static void pass_on(const char *text, size_t len)
 }
 
 /* False: nothing. */
-static bool take(void)
+static bool take(uint64_t now_us)
 {
 	char text[PIECE];
 	size_t heard = 0;
@@ -126,13 +126,13 @@ static bool take(void)
 		return false;
 	told.bothered = true;
 	if (generations.old || upgrade_step == UPGRADE_DONE)
-		wish_look();
+		wish_look(now_us);
 	return true;
 }
 
 void told_hear_rest(void)
 {
-	for (int round = 0; round < ROUNDS && take(); round++)
+	for (int round = 0; round < ROUNDS && take(clock_now_us()); round++)
 		;
 }
 
@@ -145,9 +145,8 @@ static uint64_t due_us(void)
 
 static void hear(uint64_t now_us)
 {
-	(void)now_us;
 	if (!told_is_deaf())
-		take();
+		take(now_us);
 }
 
 const struct part part_told = { .fd = &told.fd, .by_workers = true, .due_us = due_us, .hear = hear };

@@ -107,7 +107,7 @@ static void forget_heir(uint64_t now_us)
 		return;
 	reload_restore();
 	listeners_set_blocking();
-	wish_look_on(now_us);     /* what its workers were told of is not known */
+	wish_look(now_us + WISH_LATE_US);     /* what its workers were told of is not known */
 }
 
 static void send_away(uint64_t now_us)
@@ -139,8 +139,7 @@ static void __attribute__((format(printf, 3, 4))) fail(int status, uint64_t now_
 	pidfile_write();            /* it may have come so far as to write its own number */
 	log_error("upgrade failed: %s; process %d serves on", reason, (int)getpid());
 	notify_say("", "upgrade failed: %s; generation %u goes on", reason, generations.current->number);
-	upgrade_talk_add(reason);
-	control_happened(CONTROL_UPGRADE, 0, upgrade_talk_reports(), status);
+	control_happened(CONTROL_UPGRADE, 0, upgrade_talk_add(reason), status);
 	send_away(now_us);
 }
 

@@ -55,19 +55,15 @@ void upgrade_talk_take(const char *line, bool stray)
 		snprintf(words, sizeof words, "%s", line);
 }
 
-void upgrade_talk_add(const char *reason)
+const char *upgrade_talk_add(const char *reason)
 {
 	size_t len = strlen(reports);
 
 	if (loader_first_error(reports))
-		return;
+		return reports;
 	if (len + strlen(reason) + strlen("error \n") >= sizeof reports)
 		len = 0;
 	snprintf(reports + len, sizeof reports - len, "error %s\n", reason);
-}
-
-const char *upgrade_talk_reports(void)
-{
 	return reports;
 }
 

@@ -37,11 +37,11 @@ void upgrade_talk_clear(void);
  */
 void upgrade_talk_take(const char *line, bool stray);
 
-/* An error of our own, which counts when it has told none. */
-void upgrade_talk_add(const char *reason);
-
-/* All errors and notices, a line each; lasts until the next one is kept. */
-const char *upgrade_talk_reports(void);
+/*
+ * An error of our own, which counts when it has told none.  Returns all errors and notices, a line each, which last
+ * until the next one is kept.
+ */
+const char *upgrade_talk_add(const char *reason);
 
 /*
  * Its end with that wait status in words, with the first of its own if there are any.  Returns what a client that

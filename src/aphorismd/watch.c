@@ -99,7 +99,7 @@ static void tend(uint64_t now_us)
 	watch.look_us = 0;
 	if (!has_rings(generations.current) || poll(fds, (nfds_t)list_open(generations.current, POLLIN, fds), 0) <= 0)
 		return;
-	wish_look();
+	wish_look(now_us);
 	/* perhaps all are busy, or no seat is free: then it is of no use, and to be asked less often */
 	if (watch.pause_us < LONGEST_PAUSE_US)
 		watch.pause_us *= 2;

@@ -3,10 +3,6 @@
  */
 #include "aphorismd/wish.h"
 
-#include "common/clock.h"
-
-enum { LATE_US = CLOCK_S };
-
 struct wish wish;
 
 void wish_stop(int urgency)
@@ -15,18 +11,8 @@ void wish_stop(int urgency)
 	wish.stop = true;
 }
 
-static void look_until(uint64_t us)
+void wish_look(uint64_t until_us)
 {
-	if (us > wish.look_until_us)
-		wish.look_until_us = us;
-}
-
-void wish_look(void)
-{
-	look_until(1);
-}
-
-void wish_look_on(uint64_t now_us)
-{
-	look_until(now_us + LATE_US);
+	if (until_us > wish.look_until_us)
+		wish.look_until_us = until_us;
 }

@@ -10,7 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { WISH_AT_ONCE = 2 };
+#include "common/clock.h"
+
+enum { WISH_AT_ONCE = 2, WISH_LATE_US = CLOCK_S };
 
 extern struct wish {
 	bool stop;                        /* one that has not been carried out yet */
@@ -23,10 +25,10 @@ extern struct wish {
 void wish_stop(int urgency);
 
 /*
- * Workers are to look at their listeners, as somebody may be queued of whom another one was told: see
- * worker_listens_no_more().  The second: for a second, where it is not known when the kernel tells the next one.
+ * Workers are to look at their listeners up to that time, and once after it, as somebody may be queued of whom another
+ * one was told: see worker_listens_no_more().  Later than now by WISH_LATE_US where it is not known when the kernel
+ * tells the next one.
  */
-void wish_look(void);
-void wish_look_on(uint64_t now_us);
+void wish_look(uint64_t until_us);
 
 #endif
