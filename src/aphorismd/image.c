@@ -29,7 +29,7 @@ static const char three[] = "Beautiful is better than? Ugly.\n"
                             "Simple is better than? Complex.\n";
 
 struct reporter {
-	image_report *report;
+	config_report *report;
 	void *arg;
 	const char *file;
 };
@@ -123,7 +123,7 @@ static int write_image(int memfd, const struct config *config, int fd, uint64_t 
 	return 0;
 }
 
-int image_write(int memfd, const struct config *config, bool built_in, image_report *report, void *arg)
+int image_write(int memfd, const struct config *config, bool built_in, config_report *report, void *arg)
 {
 	struct reporter reporter = { report, arg, config->aphorisms };
 	const char *reason;

@@ -20,15 +20,12 @@ struct image {
 	size_t size;
 };
 
-/* Receives errors, "FILE:LINE: reason". */
-typedef void image_report(void *arg, bool error, const char *line);
-
 /*
  * Fills and seals the memfd with a configuration and with the table that it names.  Reads that file; blocks.  Without a
  * file named by anybody and without the default one, the three aphorisms of the protocol are built in if allowed.
  * Returns 0, EX_NOINPUT, EX_CONFIG or EX_OSERR, after reporting.
  */
-int image_write(int memfd, const struct config *, bool built_in, image_report *, void *arg);
+int image_write(int memfd, const struct config *, bool built_in, config_report *, void *arg);
 
 /* What is served at one of the configuration's addresses; points into the image. */
 struct service image_service(const struct image *, const struct config_listen *);

@@ -40,20 +40,13 @@ enum { MEMFD = STDERR_FILENO + 1, LINES };        /* where these are in the load
 
 /* ---- in the loader ---- */
 
-struct reporting {
-	FILE *to;
-	bool prefixed;                    /* "error " or "notice " for the supervisor; people see from the text */
-};
-
-static void report(void *arg, bool error, const char *line)
+static void report(void *to, bool error, const char *line)
 {
-	struct reporting *reporting = arg;
-
-	plain_say(reporting->to, "%s%s", !reporting->prefixed ? "" : error ? "error " : "notice ", line);
+	plain_say(to, "%s%s", error ? "error " : "notice ", line);
 }
 
 static void __attribute__((format(printf, 3, 4)))
-say(struct reporting *reporting, bool error, const char *format, ...)
+say(FILE *to, bool error, const char *format, ...)
 {
 	char line[1024];
 	va_list arguments;
@@ -61,26 +54,26 @@ say(struct reporting *reporting, bool error, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(line, sizeof line, format, arguments);
 	va_end(arguments);
-	report(reporting, error, line);
+	report(to, error, line);
 }
 
 /* What is allowed, but hardly meant; whoever asks by --test or by aphorismctl doctor hears more. */
-static void advise(const struct config *config, const struct options *options, struct reporting *reporting)
+static void advise(const struct config *config, const struct options *options, FILE *to)
 {
 	uint64_t somaxconn = cgroup_number("/proc/sys/net/core", "somaxconn");
 
 	if (options->action != ACTION_TEST && (uint64_t)config->backlog > somaxconn)
-		say(reporting, false, "backlog: %d is cut to %" PRIu64 " by the kernel (net.core.somaxconn)",
+		say(to, false, "backlog: %d is cut to %" PRIu64 " by the kernel (net.core.somaxconn)",
 		    (int)config->backlog, somaxconn);
 }
 
 /* But inetd's list of addresses is another one, and who runs it knows. */
-static void list_inherited(struct config *config, const struct options *options, struct reporting *reporting)
+static void list_inherited(struct config *config, const struct options *options, FILE *to)
 {
 	char unserved[CONFIG_ADDRESS];
 
 	if (!inherited_list(config, unserved) && !options->inetd)
-		say(reporting, false,
+		say(to, false,
 		    "listen: %s is not served: sockets were inherited and are served in place of the list", unserved);
 }
 
@@ -111,11 +104,11 @@ static bool wants_no_sandbox(const struct options *options, const struct config 
 }
 
 /* A daemon does not start with less than was required; whoever only checks a file may have another kernel. */
-static int check_sandbox(const struct options *options, const char *lacking, struct reporting *reporting)
+static int check_sandbox(const struct options *options, const char *lacking, FILE *to)
 {
 	bool serves = options->action == ACTION_SERVE;
 
-	say(reporting, serves, "process.sandbox: required, but %s", lacking);
+	say(to, serves, "process.sandbox: required, but %s", lacking);
 	return serves ? EX_OSERR : 0;
 }
 
@@ -128,12 +121,12 @@ static void be_considerate(const struct config *config)
 		priority_yield();
 }
 
-static int end_dump(struct reporting *reporting)
+static int end_dump(FILE *to)
 {
 	const char *reason = standard_flush();
 
 	if (reason)
-		say(reporting, true, "aphorismd: standard output: %s", reason);
+		say(to, true, "aphorismd: standard output: %s", reason);
 	return reason ? EX_IOERR : 0;
 }
 
@@ -160,7 +153,7 @@ static const struct config_listen *covering(const struct listener *listener, con
  * though his address is served before and after.  Worse, one worker that is busy can hold it open for long when the
  * others have left it.  So it stays open beside the wider one, and is served in the same way.
  */
-static void list_covered(struct config *config, const struct loader_before *before, struct reporting *reporting)
+static void list_covered(struct config *config, const struct loader_before *before, FILE *to)
 {
 	const int64_t written = config->listeners;
 
@@ -175,39 +168,39 @@ static void list_covered(struct config *config, const struct loader_before *befo
 		memset(kept->address, 0, sizeof kept->address);
 		snprintf(kept->address, sizeof kept->address, "%s", listener->address);
 		config->listeners++;
-		say(reporting, false, "listen: %s stays open beside %s until a restart", kept->address, wider->address);
+		say(to, false, "listen: %s stays open beside %s until a restart", kept->address, wider->address);
 	}
 }
 
 /* Seals what was read without an error. */
 static int fill(int memfd, struct config *config, const struct options *options, const struct loader_before *in_force,
-                struct reporting *reporting)
+                FILE *to)
 {
 	const struct config *before = in_force->config;
 	bool built_in = !before || before->aphorisms[0] == '\0';
 	int status;
 
 	if (options->action == ACTION_SERVE) {
-		list_inherited(config, options, reporting);
-		list_covered(config, in_force, reporting);
+		list_inherited(config, options, to);
+		list_covered(config, in_force, to);
 	}
 	if (before)
 		be_considerate(config);
 	config->exposed.file = config->set.file && doctor_is_exposed(options->file);
 	config->exposed.aphorisms = doctor_is_exposed(config->aphorisms);
-	if ((status = image_write(memfd, config, built_in, report, reporting)) != 0)
+	if ((status = image_write(memfd, config, built_in, report, to)) != 0)
 		return status;
 	if (config->log_target == TARGET_STDERR && (!options->foreground || options->mute)) {
-		report(reporting, true, options->mute ? "log.target: standard error is the client's here"
+		report(to, true, options->mute ? "log.target: standard error is the client's here"
 		                                      : "log.target: a daemon has no standard error");
 		return EX_CONFIG;
 	}
-	advise(config, options, reporting);
+	advise(config, options, to);
 	return 0;
 }
 
 static int load(int memfd, const struct options *options, const struct loader_before *in_force,
-                struct reporting *reporting)
+                FILE *to)
 {
 	const struct config *before = in_force->config;
 	char lacking[SANDBOX_REASON];
@@ -222,13 +215,13 @@ static int load(int memfd, const struct options *options, const struct loader_be
 	sources.file_needed |= before && before->set.file;
 	if (dump)
 		signal(SIGPIPE, SIG_IGN); /* to say what became of it */
-	status = config_load(config, model_schema(), &sources, dump, report, reporting);
+	status = config_load(config, model_schema(), &sources, dump, report, to);
 	if (status == 0 && config->sandbox == SANDBOX_REQUIRED && !confined)
-		status = check_sandbox(options, lacking, reporting);
+		status = check_sandbox(options, lacking, to);
 	if (status == 0)
-		status = dump ? end_dump(reporting) : fill(memfd, config, options, in_force, reporting);
+		status = dump ? end_dump(to) : fill(memfd, config, options, in_force, to);
 	free(config);
-	return fflush(reporting->to) == 0 ? status : EX_OSERR;
+	return fflush(to) == 0 ? status : EX_OSERR;
 }
 
 /*
@@ -244,13 +237,13 @@ static void close_others(int memfd, int lines, const struct options *options)
 	compat_close_from(LINES + 1);
 }
 
-static void become_reader(const struct servant *as, struct reporting *reporting)
+static void become_reader(const struct servant *as, FILE *to)
 {
 	int blind;
 
 	if (as && !servant_become(as, &blind)) {
-		say(reporting, true, "can't read as another user: %s", strerror(errno));
-		_exit(fflush(reporting->to) == 0 ? EX_OSERR : EX_IOERR);
+		say(to, true, "can't read as another user: %s", strerror(errno));
+		_exit(fflush(to) == 0 ? EX_OSERR : EX_IOERR);
 	}
 	if (!as || !as->by_unit)
 		privileges_read_only();
@@ -259,18 +252,18 @@ static void become_reader(const struct servant *as, struct reporting *reporting)
 static void run(int memfd, int lines, const struct options *options, const struct loader_before *before,
                 pid_t supervisor)
 {
-	struct reporting reporting = { .prefixed = true };
+	FILE *to;
 
 	close_others(memfd, lines, options);
-	reporting.to = fdopen(LINES, "w");
+	to = fdopen(LINES, "w");
 	daemonize_reset_signals();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != supervisor || !reporting.to)
+	if (getppid() != supervisor || !to)
 		_exit(EX_OSERR);
 	privileges_offer_to_oom_killer(PRIVILEGES_OOM_LOADER);
 	proctitle_set("aphorismd: loader");
-	become_reader(before->as, &reporting);
-	_exit(load(MEMFD, options, before, &reporting));
+	become_reader(before->as, to);
+	_exit(load(MEMFD, options, before, to));
 }
 
 /* ---- in the supervisor ---- */

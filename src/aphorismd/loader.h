@@ -73,7 +73,7 @@ int loader_run(struct loader *, const struct options *, const struct servant *, 
 const char *loader_first_error(const char *text);
 
 /* Takes a text of reports apart, and calls with each. */
-void loader_each_report(const char *text, image_report *, void *arg);
+void loader_each_report(const char *text, config_report *, void *arg);
 
 /* For --test and --dump: loads, prints every report to standard error, and returns the exit status.  Blocks. */
 int loader_try(const struct options *);

@@ -43,7 +43,7 @@ int loader_run(struct loader *loader, const struct options *options, const struc
 	return status;
 }
 
-void loader_each_report(const char *text, image_report *call, void *arg)
+void loader_each_report(const char *text, config_report *call, void *arg)
 {
 	char *copy = strdup(text), *rest = copy, *line;
 
