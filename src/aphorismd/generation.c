@@ -1,7 +1,7 @@
 /*
  * generation.c - the workers of one configuration: started, adjusted in number, told to go.
  */
-#include "aphorismd/generation_parts.h"
+#include "aphorismd/generation.h"
 
 #include <errno.h>
 #include <signal.h>

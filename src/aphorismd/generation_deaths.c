@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 
-#include "aphorismd/generation_parts.h"
+#include "aphorismd/generation.h"
 #include "common/clock.h"
 #include "common/log.h"
 

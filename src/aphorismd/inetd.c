@@ -21,7 +21,7 @@
 
 static enum descriptor_kind kind;
 static const char *what;
-static bool mute;                         /* standard error was the client's */
+bool inetd_mute;
 
 bool inetd_is_asked(char *const *argv)
 {
@@ -61,7 +61,7 @@ int inetd_take(void)
 	kind = descriptor_kind(STDIN_FILENO, &what);
 	if (fstat(STDIN_FILENO, &st) < 0 || !S_ISSOCK(st.st_mode))
 		return 0;
-	mute = is_same(&st, STDERR_FILENO);
+	inetd_mute = is_same(&st, STDERR_FILENO);
 	if (!hide_socket(&st)) {
 		kind = DESCRIPTOR_OTHER;
 		what = "a socket, and /dev/null can't take its place";
@@ -70,11 +70,6 @@ int inetd_take(void)
 		return 0;
 	inherited_set(kind == DESCRIPTOR_CONNECTION);
 	return 1;
-}
-
-bool inetd_is_mute(void)
-{
-	return mute;
 }
 
 static void report(void *arg, bool error, const char *line)

@@ -21,8 +21,8 @@ bool inetd_is_asked(char *const *argv);
  */
 int inetd_take(void);
 
-/* After that: was standard error the client's, so that messages can go to syslog only? */
-bool inetd_is_mute(void);
+/* After that: standard error was the client's, so that messages can go to syslog only. */
+extern bool inetd_mute;
 
 /*
  * Serves a connection to its end, in this process, and returns an exit status; EX_USAGE, logged, when standard input

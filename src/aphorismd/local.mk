@@ -6,7 +6,7 @@ aphorismd_SOURCES = \
 	%D%/daemonize.c %D%/daemonize.h \
 	%D%/doctor.c %D%/doctor.h \
 	%D%/elder.c %D%/elder.h \
-	%D%/generation.c %D%/generation.h %D%/generation_parts.h \
+	%D%/generation.c %D%/generation.h \
 	%D%/generation_deaths.c \
 	%D%/generations.c %D%/generations.h \
 	%D%/heir.c \

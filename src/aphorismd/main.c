@@ -31,10 +31,10 @@ int main(int argc, char **argv)
 	compat_close_from(INHERITED_FIRST + (inetd ? inetd_take() : inherited_take()));
 	standard_open("aphorismd");
 	proctitle_init(argc, argv);
-	log_open("aphorismd", inetd_is_mute() ? LOG_TO_SYSLOG : LOG_TO_STDERR, LOG_DAEMON, LOG_NOTICE);
+	log_open("aphorismd", inetd_mute ? LOG_TO_SYSLOG : LOG_TO_STDERR, LOG_DAEMON, LOG_NOTICE);
 	if ((status = options_parse(&options, argc, argv)) >= 0)
 		return status;
-	options.mute = inetd_is_mute();
+	options.mute = inetd_mute;
 	if (options.action != ACTION_SERVE)
 		return loader_try(&options);
 	if (options.inetd && (status = inetd_run(&options)) >= 0)
