@@ -154,14 +154,6 @@ static bool is_sealed(int memfd)
 	return seals >= 0 && (seals & SEALS) == SEALS;
 }
 
-static uint32_t max_questions(const struct protocol *protocol, const struct config_listen *listen,
-                              const struct config *config)
-{
-	if (listen->once)
-		return 1;
-	return protocol->counted ? (uint32_t)config->max_questions_per_connection : 0;
-}
-
 struct service image_service(const struct image *image, const struct config_listen *listen)
 {
 	const struct protocol *protocol = protocol_find(listen->protocol);
@@ -171,7 +163,8 @@ struct service image_service(const struct image *image, const struct config_list
 		.protocol = protocol,
 		.data = image->table,
 		.greatest = protocol->greatest ? protocol->greatest : (uint32_t)config->max_question_length,
-		.max_questions = max_questions(protocol, listen, config),
+		.max_questions = listen->once ? 1 :
+		                 protocol->counted ? (uint32_t)config->max_questions_per_connection : 0,
 		.question_us = (uint64_t)config->question_us,
 		.idle_us = (uint64_t)config->idle_us,
 		.costly = config->delay_us > 0 || config->cpu_us > 0 || protocol->cost_us,

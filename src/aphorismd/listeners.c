@@ -152,26 +152,19 @@ static struct listener *open_one(const struct config_listen *at, int backlog, in
 	return listener;
 }
 
-static bool can_give(const struct config *config, char *reason)
-{
-	for (int64_t i = 0; i < config->listeners; i++) {
-		const char *why = listener_cant_give(&config->listen[i]);
-
-		if (why) {
-			snprintf(reason, LISTENER_REASON, "can't listen on %s: %s", config->listen[i].address, why);
-			errno = EPERM;
-			return false;
-		}
-	}
-	return true;
-}
-
 int listeners_open(const struct config *config, struct listener **listeners, char *reason)
 {
 	int status;
 
-	if (!can_give(config, reason))
+	for (int64_t i = 0; i < config->listeners; i++) {
+		const char *why = listener_cant_give(&config->listen[i]);
+
+		if (!why)
+			continue;
+		snprintf(reason, LISTENER_REASON, "can't listen on %s: %s", config->listen[i].address, why);
+		errno = EPERM;
 		return EX_NOPERM;
+	}
 	for (int64_t i = 0; i < config->listeners; i++) {
 		listeners[i] = find_listener(&config->listen[i], listeners, i);
 		if (listeners[i])

@@ -389,9 +389,7 @@ static bool may_go_on(struct loader *loader, uint64_t now_us)
 {
 	uint64_t most_us = (uint64_t)LIMIT_S * CLOCK_S + priority_waited_us(loader->pid);
 
-	if (most_us > (uint64_t)LONGEST_S * CLOCK_S)
-		most_us = (uint64_t)LONGEST_S * CLOCK_S;
-	loader->deadline_us = loader->began_us + most_us;
+	loader->deadline_us = loader->began_us + clock_earlier(most_us, (uint64_t)LONGEST_S * CLOCK_S);
 	return now_us < loader->deadline_us;
 }
 

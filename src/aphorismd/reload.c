@@ -78,24 +78,18 @@ static void end_reload(int status)
 	reload.reopen_us = listeners_lack_one() ? clock_now_us() + REOPEN_US : 0;
 }
 
-static void notify_reloading(void)
-{
-	char said[64];
-
-	snprintf(said, sizeof said, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\n", clock_now_us());
-	notify_say(said, "reloading");
-}
-
 void reload_begin(void)
 {
 	struct loader_before before = { .config = generations.current ? generations.current->image.config : NULL };
+	char said[64];
 	int status;
 
+	snprintf(said, sizeof said, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\n", clock_now_us());
 	reload.reopen_us = 0;
 	reload.step = STEP_LOADS;
 	report.reason[0] = '\0';
 	if (generations.current)
-		notify_reloading();
+		notify_say(said, "reloading");
 	before.listeners = listeners_all(&before.listener_count);
 	status = loader_start(&reload.loader, setup.options, &before);
 	if (status == 0)

@@ -16,6 +16,7 @@
 #include "aphorismd/control.h"
 #include "aphorismd/daemonize.h"
 #include "aphorismd/elder.h"
+#include "aphorismd/generation.h"
 #include "aphorismd/notify.h"
 #include "aphorismd/pidfile.h"
 #include "aphorismd/report.h"

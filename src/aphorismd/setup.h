@@ -6,9 +6,7 @@
 #define APHORISMD_SETUP_H
 
 #include "aphorismd/doctor.h"
-#include "aphorismd/generation.h"
 #include "aphorismd/options.h"
-#include "net/listener.h"
 
 /* What came of it, for all to read. */
 extern struct setup {

@@ -14,7 +14,6 @@
 #include "aphorismd/told.h"
 
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "aphorismd/generations.h"
@@ -56,11 +55,9 @@ int told_open(void)
 /* Of CPU time, since it was asked for last. */
 static uint64_t spent_us(void)
 {
-	struct timespec now;
 	uint64_t before_us = told.cpu_us;
 
-	if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now) == 0)
-		told.cpu_us = (uint64_t)now.tv_sec * CLOCK_S + (uint64_t)now.tv_nsec / 1000;
+	told.cpu_us = clock_read_us(CLOCK_PROCESS_CPUTIME_ID);
 	return told.cpu_us - before_us;
 }
 
