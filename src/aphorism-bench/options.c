@@ -76,13 +76,6 @@ static const char *take_connections(const struct options_row *row, void *to, cha
 	return NULL;
 }
 
-static const char *take_arrivals(const struct options_row *row, void *to, char *text)
-{
-	(void)row;
-	*(const char **)to = text;
-	return strcmp(text, "uniform") != 0 && strcmp(text, "poisson") != 0 ? "neither uniform nor poisson" : NULL;
-}
-
 static const char *take_file(const struct options_row *row, void *to, char *text)
 {
 	(void)row;
@@ -90,21 +83,20 @@ static const char *take_file(const struct options_row *row, void *to, char *text
 	return *text == '\0' ? "a file without a name" : NULL;
 }
 
-#define AT(member) offsetof(struct options, member)
+#define AT(member) .at = offsetof(struct options, member)
 #define DAY (INT64_C(24) * 3600 * CLOCK_S)
 
 static const struct options_row rows[] = {
-	{ 'c', "connections", "N", "clients, by default 64", take_connections, 0, 0, OF_RUN },
-	{ 'c', "connections", "LIST", "numbers of clients, e.g. 1,16,64", take_connections, 0, 0, OF_COMPARE },
-	{ 'd', "duration", "TIME", "measured time, by default 10s", options_take_time, AT(duration_us), DAY, OF_RUN },
-	{ 'd', "duration", "TIME", "measured time of each cell in a round",
-	  options_take_time, AT(duration_us), DAY, OF_COMPARE },
+	{ 'c', "connections", "N", "clients, by default 64; compare: a LIST, e.g. 1,16,64",
+	  take_connections, .at = 0, 0, OF_RUN | OF_COMPARE },
+	{ 'd', "duration", "TIME", "measured time, by default 10s; compare: of each cell in a round",
+	  options_take_time, AT(duration_us), DAY, OF_RUN | OF_COMPARE },
 	{ 'n', "count", "COUNT", "ends after so many questions",
 	  options_take_number, AT(count), UINT64_MAX / 2, OF_RUN },
 	{ 'R', "rate", "RATE", "open loop: questions a second over all connections, answered or not",
 	  options_take_number, AT(rate), 10 * 1000 * 1000, OF_RUN },
 	{ 0, "arrivals", "HOW", "of the open loop: uniform (even distances) or poisson",
-	  take_arrivals, AT(arrivals), 0, OF_RUN },
+	  NULL, AT(arrivals), 0, OF_RUN, "uniform|poisson" },
 	{ 0, "burst", "N", "of the open loop: N questions arrive at once",
 	  options_take_number, AT(burst), 1000000, OF_RUN },
 	{ 0, "pipeline", "N", "questions in flight on a connection, by default 1",
