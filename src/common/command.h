@@ -66,9 +66,6 @@ enum { COMMANDS(COMMAND_NUMBER) COMMAND_COUNT };
 
 extern const struct command commands[COMMAND_COUNT];
 
-/* The row of that name; NULL where there is none, or no name. */
-const struct command *command_of(const char *name);
-
 /*
  * What a line of the control protocol asks for, and in *argument what stands behind its first space, or NULL.  Returns
  * NULL where it is no command, or not followed by what has to follow it.

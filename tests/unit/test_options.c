@@ -28,7 +28,7 @@ static const struct options_row rows[] = {
 	{ 'w', "timeout", "TIME", "how long", options_take_time, AT(timeout_us), 0, 0 },
 	{ 0, "pause", "TIME", "between two", options_take_pause, AT(pause_us), 1000000, 0 },
 	{ 'f', "file", "FILE", "which", NULL, AT(file), 0, OF_FETCH },
-	{ 0, "how", "HOW", "in which way", NULL, AT(how), .choices = "often|seldom" },
+	{ 0, "how", "HOW", "in which way", NULL, AT(how), 0, OF_FETCH, "often|seldom" },
 	{ 0, "a-name-that-leaves-no-room", "FOR-ITS-HELP", "as long as a name can be, and beyond it a help goes on and on",
 	  NULL, AT(file), 0, OF_DROP },
 	{ 'q', "quick", NULL, "no waiting", NULL, AT(quick), 0, 0 },
@@ -227,6 +227,8 @@ START_TEST(help_of_each)
 	ck_assert_ptr_nonnull(strstr(text, "\n\nOptions:\n  -n, --count COUNT       how often\n"));
 	ck_assert_ptr_nonnull(strstr(text, "\n  -V, --version           print the version\n"));
 	ck_assert_ptr_null(strstr(text, "--file"));
+	printed(text, sizeof text, &commands[FETCH]);
+	ck_assert_ptr_nonnull(strstr(text, "\nFetch things.\nHOW: often|seldom\n\nOptions:\n"));
 	printed(text, sizeof text, &commands[DROP]);
 	ck_assert_ptr_nonnull(strstr(text, "usage: some drop [OPTION...] WHAT\nDrop things.\nWHAT: this|that\n\nOptions:\n"));
 	ck_assert_ptr_null(strstr(text, "--file"));
