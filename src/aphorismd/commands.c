@@ -338,6 +338,8 @@ void commands_obey(unsigned client, const char *line)
 
 	if (!handler) {
 		refuse(client, EX_USAGE, "unknown command");
+	} else if (control_right(client) < command->right) {
+		refuse(client, EX_NOPERM, "permission denied");
 	} else if ((upgrade_is_done() && command->until < COMMAND_EVER) ||
 	           (upgrade_is_starting() && command->until < COMMAND_UPGRADING)) {
 		refuse(client, EX_TEMPFAIL, "the daemon is being upgraded: ask again");

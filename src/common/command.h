@@ -6,10 +6,11 @@
 
 #include <stdbool.h>
 
-/* Who may give it. */
+/* What somebody may give, or who may give it: whoever has a right has those before it. */
 enum command_right {
-	COMMAND_BY_GROUP,                 /* whom the socket admits: root, who started the daemon, and its group */
-	COMMAND_BY_NAMED,                 /* and a user with the lesser right; nobody has that yet */
+	COMMAND_BY_NOBODY,
+	COMMAND_BY_NAMED,                 /* a user with the lesser right; nobody has that alone yet */
+	COMMAND_BY_GROUP,                 /* root, who started the daemon, and its group */
 };
 
 /* How far the daemon may be on its way out to obey it still. */
