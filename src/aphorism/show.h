@@ -9,7 +9,7 @@
 
 #include "aphorism/client.h"
 
-/* To be called once: sees whether standard output is a terminal.  Alone: without the questions, which were just typed. */
+/* To be called once: sees whether standard output is a terminal.  Alone: without the questions, typed just now. */
 void show_init(bool answers_alone);
 
 /*
@@ -19,7 +19,7 @@ void show_init(bool answers_alone);
 void show_bytes(const char *bytes, size_t len);
 
 /*
- * Prints an answer on a line, behind its question or alone; with `standard_json` as an object, with the question anyway.
+ * Prints an answer on a line, behind its question or alone; with `standard_json` an object, always with the question.
  * Ends the program with EX_IOERR when that can't be.
  */
 void show_answer(const struct client_answer *);
