@@ -73,9 +73,8 @@ _aphorism_argument() {
 	*HOST*) mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur") ;;
 	MODEL) _aphorism_offer $(_aphorism_models) ;;
 	COMMAND) _aphorism_offer $(_aphorism_commands) ;;
-	HOW) _aphorism_offer uniform poisson ;;
 	WORKER) _aphorism_offer $("$program" workers 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
-	LEVEL) _aphorism_offer $(sed -n "s/^$1: //p" <<<"$help" | tr '|' ' ') ;;
+	HOW | LEVEL) _aphorism_offer $(sed -n "s/^$1: //p" <<<"$help" | tr '|' ' ') ;;
 	KEY=VALUE)
 		_aphorism_offer $(_aphorism_keys)
 		compopt -o nospace 2>/dev/null

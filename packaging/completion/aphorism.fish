@@ -21,7 +21,7 @@ function __aphorism_argument
         case '*HOST*'
             __fish_print_hostnames
         case HOW
-            printf '%s\n' uniform poisson
+            __aphorism_run aphorism-bench run --help | string replace -rf '^HOW: ' '' | string split '|'
         case LEVEL
             __aphorism_run aphorismctl log --help | string replace -rf '^LEVEL: ' '' | string split '|'
         case WORKER

@@ -17,8 +17,7 @@ _aphorism_argument() {
 	FILE*|SOCKET) _files ;;
 	*HOST*) _hosts ;;
 	COMMAND) _describe command listed ;;
-	HOW) compadd uniform poisson ;;
-	LEVEL) compadd ${(s:|:)${${(M)${(f)help}:#$1: *}#*: }} ;;
+	HOW|LEVEL) compadd ${(s:|:)${${(M)${(f)help}:#$1: *}#*: }} ;;
 	WORKER) compadd ${(f)"$($program workers 2>/dev/null | awk 'NR > 1 { print $1 }')"} ;;
 	MODEL) compadd ${${(f)"$(_aphorism_daemon --list-models)"}%% *} ;;
 	LIST)

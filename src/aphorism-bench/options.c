@@ -13,7 +13,7 @@
 #include "common/clock.h"
 #include "common/cpus.h"
 #include "common/options.h"
-#include "common/plain.h"
+#include "common/standard.h"
 
 static const struct options_command commands[] = {
 	{ "run", "[HOST:PORT]", "load a server that is up, by default localhost:1060", NULL },
@@ -25,18 +25,6 @@ static const struct options_command commands[] = {
 };
 enum { OF_RUN = 1 << RUN, OF_COMPARE = 1 << COMPARE, OF_REPORT = 1 << REPORT, OF_EXPLAIN = 1 << EXPLAIN };
 
-/* Cuts the next element off a list by commas; NULL after the last one. */
-static char *next_element(char **list)
-{
-	char *element = strsep(list, ",");
-
-	if (!element)
-		return NULL;
-	element += strspn(element, " ");
-	element[strcspn(element, " ")] = '\0';
-	return element;
-}
-
 static const char *take_names(const struct options_row *row, void *to, char *list)
 {
 	struct options_names *names = to;
@@ -44,7 +32,9 @@ static const char *take_names(const struct options_row *row, void *to, char *lis
 
 	(void)row;
 	names->count = 0;
-	while ((name = next_element(&list))) {
+	while ((name = strsep(&list, ","))) {
+		name += strspn(name, " ");
+		name[strcspn(name, " ")] = '\0';
 		if (*name == '\0')
 			return "an empty element";
 		if (names->count == OPTIONS_LIST)
@@ -57,15 +47,13 @@ static const char *take_names(const struct options_row *row, void *to, char *lis
 static const char *take_connections(const struct options_row *row, void *to, char *list)
 {
 	struct options *options = to;
-	char *text;
+	struct options_names numbers;
+	const char *why = take_names(row, &numbers, list);
 
-	(void)row;
 	options->connection_count = 0;
-	while ((text = next_element(&list))) {
-		uint32_t number = (uint32_t)options_number(text, 1000000);
+	for (size_t n = 0; !why && n < numbers.count; n++) {
+		uint32_t number = (uint32_t)options_number(numbers.at[n], 1000000);
 
-		if (options->connection_count == OPTIONS_LIST)
-			return "too many elements";
 		if (number == 0)
 			return "not a number from 1 to 1000000";
 		for (size_t i = 0; i < options->connection_count; i++)
@@ -73,14 +61,7 @@ static const char *take_connections(const struct options_row *row, void *to, cha
 				return "the same number twice";
 		options->connections[options->connection_count++] = number;
 	}
-	return NULL;
-}
-
-static const char *take_arrivals(const struct options_row *row, void *to, char *text)
-{
-	(void)row;
-	*(const char **)to = text;
-	return strcmp(text, "uniform") != 0 && strcmp(text, "poisson") != 0 ? "neither uniform nor poisson" : NULL;
+	return why;
 }
 
 static const char *take_file(const struct options_row *row, void *to, char *text)
@@ -90,21 +71,20 @@ static const char *take_file(const struct options_row *row, void *to, char *text
 	return *text == '\0' ? "a file without a name" : NULL;
 }
 
-#define AT(member) offsetof(struct options, member)
+#define AT(member) .at = offsetof(struct options, member)
 #define DAY (INT64_C(24) * 3600 * CLOCK_S)
 
 static const struct options_row rows[] = {
-	{ 'c', "connections", "N", "clients, by default 64", take_connections, 0, 0, OF_RUN },
-	{ 'c', "connections", "LIST", "numbers of clients, e.g. 1,16,64", take_connections, 0, 0, OF_COMPARE },
-	{ 'd', "duration", "TIME", "measured time, by default 10s", options_take_time, AT(duration_us), DAY, OF_RUN },
-	{ 'd', "duration", "TIME", "measured time of each cell in a round",
-	  options_take_time, AT(duration_us), DAY, OF_COMPARE },
+	{ 'c', "connections", "N", "clients, by default 64; compare: a LIST, e.g. 1,16,64",
+	  take_connections, .at = 0, 0, OF_RUN | OF_COMPARE },
+	{ 'd', "duration", "TIME", "measured time, by default 10s; compare: of each cell in a round",
+	  options_take_time, AT(duration_us), DAY, OF_RUN | OF_COMPARE },
 	{ 'n', "count", "COUNT", "ends after so many questions",
 	  options_take_number, AT(count), UINT64_MAX / 2, OF_RUN },
 	{ 'R', "rate", "RATE", "open loop: questions a second over all connections, answered or not",
 	  options_take_number, AT(rate), 10 * 1000 * 1000, OF_RUN },
 	{ 0, "arrivals", "HOW", "of the open loop: uniform (even distances) or poisson",
-	  take_arrivals, AT(arrivals), 0, OF_RUN },
+	  NULL, AT(arrivals), 0, OF_RUN, "uniform|poisson" },
 	{ 0, "burst", "N", "of the open loop: N questions arrive at once",
 	  options_take_number, AT(burst), 1000000, OF_RUN },
 	{ 0, "pipeline", "N", "questions in flight on a connection, by default 1",
@@ -149,12 +129,6 @@ static const struct options_program program = {
 	.more = "TIME is e.g. 250us, 10ms, 30s; a LIST goes by commas.",
 };
 
-static int wrong(const char *option, const char *reason)
-{
-	plain_say(stderr, "aphorism-bench: --%s: %s", option, reason);
-	return EX_USAGE;
-}
-
 /* Options that contradict each other, and those that say nothing without another one. */
 static int check(const struct options *options)
 {
@@ -163,19 +137,17 @@ static int check(const struct options *options)
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		to_stdout += files[i] && strcmp(files[i], "-") == 0;
-	if (to_stdout > 1) {
-		fputs("aphorism-bench: only one file can go to standard output\n", stderr);
-		return EX_USAGE;
-	}
+	if (to_stdout > 1)
+		return standard_fail(EX_USAGE, "only one file can go to standard output");
 	if (options->rate == 0 && (options->arrivals || options->burst > 0))
-		return wrong(options->arrivals ? "arrivals" : "burst",
-		             "belongs to the open loop, which needs a --rate");
+		return standard_fail(EX_USAGE, "--%s: belongs to the open loop, which needs a --rate",
+		                     options->arrivals ? "arrivals" : "burst");
 	if (options->think_us > 0 && options->rate > 0)
-		return wrong("think", "belongs to the closed loop, which has no --rate");
+		return standard_fail(EX_USAGE, "--think: belongs to the closed loop, which has no --rate");
 	if (options->per_connection != 0 && options->pipeline > options->per_connection)
-		return wrong("pipeline", "more questions in flight than --per-connection allows");
+		return standard_fail(EX_USAGE, "--pipeline: more questions in flight than --per-connection allows");
 	if (options->asked == RUN && options->connection_count > 1)
-		return wrong("connections", "one number, lists are for `compare`");
+		return standard_fail(EX_USAGE, "--connections: one number, lists are for `compare`");
 	return EX_OK;
 }
 
@@ -199,10 +171,8 @@ int options_parse(struct options *options, int argc, char **argv)
 	const char *reason;
 
 	set_defaults(options, argc, argv);
-	if ((reason = options_read(&program, options, argc, argv, &found))) {
-		plain_say(stderr, "aphorism-bench: %s", reason);
-		return EX_USAGE;
-	}
+	if ((reason = options_read(&program, options, argc, argv, &found)))
+		return standard_fail(EX_USAGE, "%s", reason);
 	options->asked = (enum command)found.command;
 	options->operand = found.count > 0 ? found.operands[0] : NULL;
 	return check(options);
@@ -210,7 +180,6 @@ int options_parse(struct options *options, int argc, char **argv)
 
 int options_unknown(const char *what, const struct nearest *name, const char *see)
 {
-	plain_say(stderr, "aphorism-bench: unknown %s %s, %s %s%s", what, name->name,
-	          name->best ? "did you mean" : "see", name->best ? name->best : see, name->best ? "?" : "");
-	return EX_USAGE;
+	return standard_fail(EX_USAGE, "unknown %s %s, %s %s%s", what, name->name, name->best ? "did you mean" : "see",
+	                     name->best ? name->best : see, name->best ? "?" : "");
 }

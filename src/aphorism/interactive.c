@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "aphorism/editor.h"
-#include "aphorism/show.h"
 #include "common/clock.h"
+#include "common/standard.h"
 
 static const char prompt[] = "aphorism> ";
 static const char white[] = " \t\r\n";
@@ -97,7 +97,7 @@ static int tell(const struct client *client, int status)
 		putchar('\n');            /* behind the ^C */
 		return EX_TEMPFAIL;
 	}
-	return status > CLIENT_UNKNOWN ? show_failure(status, client->reason) : status;
+	return status > CLIENT_UNKNOWN ? standard_fail(status, "%s", client->reason) : status;
 }
 
 /* Asks the questions of a line, and returns the status. */
@@ -106,9 +106,9 @@ static int ask(struct client *client, struct questions *questions, const char *l
 	size_t len = strlen(line);
 
 	if (line[len - 1] != '?')
-		return show_failure(EX_USAGE, "a question ends in '?'");
+		return standard_fail(EX_USAGE, "a question ends in '?'");
 	if (len > QUESTIONS_SIZE / 2)
-		return show_failure(EX_USAGE, "the line is too long");
+		return standard_fail(EX_USAGE, "the line is too long");
 	questions_set(questions, &line, 1, 1);
 	return tell(client, client_ask(client, questions));
 }
@@ -142,6 +142,6 @@ int interactive_run(struct client *client, struct questions *questions)
 	if (edits)
 		editor_close();
 	else if (ferror(stdin))
-		status = show_failure(EX_IOERR, "standard input cannot be read");
+		status = standard_fail(EX_IOERR, "standard input cannot be read");
 	return status;
 }

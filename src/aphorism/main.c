@@ -58,12 +58,6 @@ static const struct options_program program = {
 	.rows = rows,
 };
 
-static int wrong(const char *what, const char *reason)
-{
-	plain_say(stderr, "aphorism: %s: %s", what, reason);
-	return EX_USAGE;
-}
-
 /* No host is named so: what was meant is a question. */
 static bool is_sentence(const char *operand)
 {
@@ -82,16 +76,16 @@ static int parse_operands(const struct options_found *found, struct wishes *wish
 		else if (len > 0 && (*operand)[len - 1] == '?')
 			questions->list[questions->count++] = *operand;
 		else if (is_sentence(*operand))
-			return wrong(*operand, "no host is named so, and a question ends in '?'");
+			return standard_fail(EX_USAGE, "%s: no host is named so, and a question ends in '?'", *operand);
 		else if (!wishes->host)
 			wishes->host = *operand;
 		else
-			return wrong(*operand, "a second host (a question ends in '?')");
+			return standard_fail(EX_USAGE, "%s: a second host (a question ends in '?')", *operand);
 	}
 	if (questions->fd >= 0 && (questions->count > 0 || wishes->half || wishes->count > 1))
-		return wrong("-", "goes with no QUESTION, -e or -n");
+		return standard_fail(EX_USAGE, "-: goes with no QUESTION, -e or -n");
 	if (wishes->interactive && (questions->fd >= 0 || questions->count > 0 || wishes->half || wishes->count > 1))
-		return wrong("-i", "goes with no QUESTION, -, -e or -n");
+		return standard_fail(EX_USAGE, "-i: goes with no QUESTION, -, -e or -n");
 	return EX_OK;
 }
 
@@ -108,7 +102,7 @@ static bool may_tell(int fd)
 static int hear(struct questions *questions, const struct wishes *wishes)
 {
 	uint64_t deadline_us = clock_now_us() + (uint64_t)wishes->timeout_us;
-	char limit[UNITS_TEXT], why[PLACE_REASON];
+	char limit[UNITS_TEXT];
 	int reason;
 
 	if (!may_tell(STDIN_FILENO))
@@ -120,12 +114,11 @@ static int hear(struct questions *questions, const struct wishes *wishes)
 		          units_format_duration(limit, wishes->timeout_us));
 		return EX_OK;
 	}
-	if (reason != 0) {
-		snprintf(why, sizeof why, "standard input: %s", strerror(reason));
-		return show_failure(EX_IOERR, why);
-	}
+	if (reason != 0)
+		return standard_fail(EX_IOERR, "standard input: %s", strerror(reason));
 	if (questions->fd >= 0 && (wishes->half || wishes->count > 1))
-		return wrong("standard input", "its questions go with no -e or -n (</dev/null asks the usual three)");
+		return standard_fail(EX_USAGE, "standard input: its questions go with no -e or -n "
+		                     "(</dev/null asks the usual three)");
 	return EX_OK;
 }
 
@@ -150,24 +143,13 @@ static int choose(struct questions *questions, const struct wishes *wishes)
 }
 
 /* Sends the first half of the first question. */
-static int ask_half(struct client *client, const struct questions *questions)
+static int ask_half(const struct client *client, const struct questions *questions)
 {
 	size_t len = strlen(questions->list[0]) / 2;
 
 	if (send(client->fd, questions->list[0], len, MSG_NOSIGNAL) == (ssize_t)len)
 		return EX_OK;
-	snprintf(client->reason, sizeof client->reason, "%s: %s", client->place->name, strerror(errno));
-	return show_failure(EX_UNAVAILABLE, client->reason);
-}
-
-/* Tells why there is no connection.  Who forgot a question mark has asked for a host. */
-static int fail_connect(const struct client *client, int status, const struct wishes *wishes)
-{
-	char reason[PLACE_REASON + 32];
-
-	snprintf(reason, sizeof reason, "%s%s", client->reason,
-	         status == EX_NOHOST && wishes->host ? " (a question ends in '?')" : "");
-	return show_failure(status, reason);
+	return standard_fail(EX_UNAVAILABLE, "%s: %s", client->place->name, strerror(errno));
 }
 
 /* Asks what was wished for.  Returns the exit status. */
@@ -178,12 +160,13 @@ static int ask(struct client *client, struct questions *questions, const struct 
 	if (wishes->interactive)
 		return interactive_run(client, questions);
 	status = client_connect(client);
-	if (status != EX_OK)
-		return fail_connect(client, status, wishes);
+	if (status != EX_OK)      /* who forgot a question mark has asked for a host */
+		return standard_fail(status, "%s%s", client->reason,
+		                     status == EX_NOHOST && wishes->host ? " (a question ends in '?')" : "");
 	if (wishes->half)
 		return ask_half(client, questions);
 	status = client_ask(client, questions);
-	return status > CLIENT_UNKNOWN ? show_failure(status, client->reason) : status;
+	return status > CLIENT_UNKNOWN ? standard_fail(status, "%s", client->reason) : status;
 }
 
 int main(int argc, char **argv)
@@ -199,24 +182,23 @@ int main(int argc, char **argv)
 	standard_open("aphorism");
 	setlocale(LC_CTYPE, "");
 	questions.fd = -1;        /* here, or the program's file would hold the whole buffer */
-	if ((reason = options_read(&program, &wishes, argc, argv, &found))) {
-		plain_say(stderr, "aphorism: %s", reason);
-		return EX_USAGE;
-	}
+	if ((reason = options_read(&program, &wishes, argc, argv, &found)))
+		return standard_fail(EX_USAGE, "%s", reason);
 	if (parse_operands(&found, &wishes, &questions) != EX_OK)
 		return EX_USAGE;
-	show_init(wishes.json);
 	host = wishes.host ? wishes.host : PLACE_LOCALHOST;
 	reason = place_parse(&place, host, (unsigned)wishes.port);
 	if (reason)
-		return wrong(host, reason);
+		return standard_fail(EX_USAGE, "%s: %s", host, reason);
+	standard_json = wishes.json;
+	show_init(wishes.interactive);
 	status = questions.count == 0 && questions.fd < 0 ? choose(&questions, &wishes) : EX_OK;
 	if (status != EX_OK)
 		return status;
 	questions.rounds = wishes.count;
 	client = (struct client){
 		.place = &place, .timeout_us = (uint64_t)wishes.timeout_us,
-		.tell = wishes.interactive ? show_answer : show_pair, .cancel = -1, .fd = -1,
+		.tell = show_answer, .cancel = -1, .fd = -1,
 	};
 	status = ask(&client, &questions, &wishes);
 	client_close(&client);

@@ -13,13 +13,13 @@
 #include "common/plain.h"
 #include "common/standard.h"
 
-static bool terminal, in_utf8, in_json;
+static bool terminal, in_utf8, alone;
 
-void show_init(bool json)
+void show_init(bool answers_alone)
 {
 	terminal = isatty(STDOUT_FILENO) == 1;
 	in_utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-	in_json = json;
+	alone = answers_alone;
 }
 
 /* Bytes of the character at the front that can be printed here, 0 when there is none. */
@@ -32,25 +32,16 @@ static size_t printable(const char *bytes, size_t len)
 
 void show_bytes(const char *bytes, size_t len)
 {
-	char escaped[5];
+	size_t taken;
 
-	if (!terminal) {
-		fwrite(bytes, 1, len, stdout);
-		return;
-	}
-	while (len > 0) {
-		size_t taken = printable(bytes, len);
-
-		if (taken > 0) {
+	for (; terminal && len > 0; bytes += taken, len -= taken) {
+		taken = printable(bytes, len);
+		if (taken > 0)
 			fwrite(bytes, 1, taken, stdout);
-		} else {
-			plain_escape(escaped, (unsigned char)*bytes);
-			fputs(escaped, stdout);
-			taken = 1;
-		}
-		bytes += taken;
-		len -= taken;
+		else
+			plain_put(stdout, bytes, taken = 1);
 	}
+	fwrite(bytes, 1, len, stdout);
 }
 
 static void put_json(const struct client_answer *answer)
@@ -65,12 +56,12 @@ static void put_json(const struct client_answer *answer)
 	       answer->took_us % CLOCK_S, answer->tries);
 }
 
-static void put_line(const struct client_answer *answer, bool with_question)
+void show_answer(const struct client_answer *answer)
 {
-	if (in_json) {
+	if (standard_json) {
 		put_json(answer);
 	} else {
-		if (with_question) {
+		if (!alone) {
 			show_bytes(answer->question, answer->question_len);
 			putchar(' ');
 		}
@@ -79,22 +70,4 @@ static void put_line(const struct client_answer *answer, bool with_question)
 	putchar('\n');
 	if (!answer->more && standard_flush())
 		exit(EX_IOERR);   /* nobody would see the other answers; the reason is told on the way out */
-}
-
-void show_pair(const struct client_answer *answer)
-{
-	put_line(answer, true);
-}
-
-void show_answer(const struct client_answer *answer)
-{
-	put_line(answer, false);
-}
-
-int show_failure(int status, const char *reason)
-{
-	plain_say(stderr, "aphorism: %s", reason);
-	if (in_json)
-		json_failure(status, reason);
-	return status;
 }

@@ -2,7 +2,6 @@
  * aphorismctl - asks a running aphorismd, over its control socket.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -18,7 +17,6 @@
 #include "common/clock.h"
 #include "common/command.h"
 #include "common/dial.h"
-#include "common/json.h"
 #include "common/options.h"
 #include "common/plain.h"
 #include "common/standard.h"
@@ -54,63 +52,33 @@ static const struct options_program program = {
 	.commands = described,
 };
 
-static int __attribute__((format(printf, 1, 2))) wrong(const char *format, ...)
-{
-	char said[CONTROL_PATH + 1024];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(said, sizeof said, format, args);
-	va_end(args);
-	plain_say(stderr, "aphorismctl: %s", said);
-	return EX_USAGE;
-}
-
-/* Tells the end of an attempt that the daemon's own words do not explain.  Returns status. */
-static int __attribute__((format(printf, 3, 4)))
-fail(const struct wishes *wishes, int status, const char *format, ...)
-{
-	char reason[CONTROL_PATH + 256];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(reason, sizeof(reason), format, args);
-	va_end(args);
-	wrong("%s", reason);
-	if (wishes->json)
-		json_failure(status, reason);
-	return status;
-}
-
 static int parse_command(const struct options_found *found, struct wishes *wishes)
 {
 	const struct command *command = wishes->command = &commands[found->command];
 
 	wishes->argument = found->count > 0 ? found->operands[0] : wishes->now ? command->word : NULL;
 	if (wishes->argument && (strlen(wishes->argument) > ARGUMENT || strpbrk(wishes->argument, "\r\n")))
-		return wrong("%s: not a %s", command->name, command->argument);
+		return standard_fail(EX_USAGE, "%s: not a %s", command->name, command->argument);
 	if (command == &commands[COMMAND_TOP] && !wishes->json && top_lacks())
-		return wrong("top: %s", top_lacks());
+		return standard_fail(EX_USAGE, "top: %s", top_lacks());
 	return EX_OK;
 }
 
-static int explain_connect(const struct wishes *wishes, int error)
+static int explain_connect(const char *path, int error)
 {
-	const char *path = wishes->socket;
-
 	switch (error) {
 	case ENOENT:
 	case ENOTDIR:
-		return fail(wishes, EX_UNAVAILABLE, "aphorismd is not running: no socket at %s", path);
+		return standard_fail(EX_UNAVAILABLE, "aphorismd is not running: no socket at %s", path);
 	case ECONNREFUSED:
-		return fail(wishes, EX_UNAVAILABLE, "aphorismd is not running: nobody listens at %s", path);
+		return standard_fail(EX_UNAVAILABLE, "aphorismd is not running: nobody listens at %s", path);
 	case EACCES:
 	case EPERM:
-		return fail(wishes, EX_NOPERM, "no permission to use %s", path);
+		return standard_fail(EX_NOPERM, "no permission to use %s", path);
 	case ETIMEDOUT:
-		return fail(wishes, EX_TEMPFAIL, "%s: aphorismd takes no connection", path);
+		return standard_fail(EX_TEMPFAIL, "%s: aphorismd takes no connection", path);
 	default:
-		return fail(wishes, EX_UNAVAILABLE, "%s: %s", path, strerror(error));
+		return standard_fail(EX_UNAVAILABLE, "%s: %s", path, strerror(error));
 	}
 }
 
@@ -120,15 +88,15 @@ static int explain_answer(const struct wishes *wishes, int error)
 
 	switch (error) {
 	case ETIMEDOUT:
-		return fail(wishes, EX_TEMPFAIL, "%s: no answer within %s", wishes->command->name,
+		return standard_fail(EX_TEMPFAIL, "%s: no answer within %s", wishes->command->name,
 		            units_format_duration(limit, wishes->timeout_us));
 	case ECONNRESET:
-		return fail(wishes, EX_UNAVAILABLE, "%s: aphorismd went away before it answered",
+		return standard_fail(EX_UNAVAILABLE, "%s: aphorismd went away before it answered",
 		            wishes->command->name);
 	case EPROTO:
-		return fail(wishes, EX_UNAVAILABLE, "%s: this is no answer of aphorismd", wishes->socket);
+		return standard_fail(EX_UNAVAILABLE, "%s: this is no answer of aphorismd", wishes->socket);
 	default:
-		return fail(wishes, EX_UNAVAILABLE, "%s: %s", wishes->socket, strerror(error));
+		return standard_fail(EX_UNAVAILABLE, "%s: %s", wishes->socket, strerror(error));
 	}
 }
 
@@ -138,7 +106,7 @@ static void print_line(const struct wishes *wishes, const struct line *line)
 	if (strcmp(line->key, "error") == 0 && wishes->command == &commands[COMMAND_RELOAD])
 		plain_say(stderr, "%s", line->value);
 	else if (strcmp(line->key, "error") == 0)
-		wrong("%s: %s", wishes->command->name, line->value);
+		plain_say(stderr, "aphorismctl: %s: %s", wishes->command->name, line->value);
 	else if (strcmp(line->key, "notice") == 0)
 		plain_say(stderr, "notice: %s", line->value);
 	else
@@ -172,8 +140,8 @@ static int show(const struct wishes *wishes, const struct reply *reply)
 			taken = print_lines(wishes, &reply->lines[i], reply->count - i);
 	}
 	if (!explained)
-		wrong("%s: %s (status %d)", wishes->command->name,
-		      reply->status == EX_NOPERM ? "no permission" : "aphorismd refused", reply->status);
+		plain_say(stderr, "aphorismctl: %s: %s (status %d)", wishes->command->name,
+		          reply->status == EX_NOPERM ? "no permission" : "aphorismd refused", reply->status);
 	if (wishes->json)
 		json_reply(reply, reply->status == 0 ? wishes->command->list : NULL);
 	else if (reply->status == 0 && wishes->command->done)
@@ -192,14 +160,14 @@ static int ask(const struct wishes *wishes)
 	char limit[UNITS_TEXT], line[ARGUMENT + 64];
 
 	if (fd < 0)
-		return explain_connect(wishes, errno);
+		return explain_connect(wishes->socket, errno);
 	snprintf(line, sizeof line, "%s%s%s\n", wishes->command->name, wishes->argument ? " " : "",
 	         wishes->argument ? wishes->argument : "");
 	error = control_ask(fd, line, &reply, deadline_us);
 	if (error != 0)
 		return explain_answer(wishes, error);
 	if (stop && reply.status == 0 && control_wait_for_exit(fd, deadline_us) != 0)
-		return fail(wishes, EX_TEMPFAIL, "stop: aphorismd is still stopping after %s",
+		return standard_fail(EX_TEMPFAIL, "stop: aphorismd is still stopping after %s",
 		            units_format_duration(limit, wishes->timeout_us));
 	close(fd);
 	return show(wishes, &reply);
@@ -212,7 +180,7 @@ static int watch(const struct wishes *wishes)
 	int fd = dial_unix(wishes->socket, clock_now_us() + (uint64_t)wishes->timeout_us, -1);
 
 	if (fd < 0)
-		return explain_connect(wishes, errno);
+		return explain_connect(wishes->socket, errno);
 	close(fd);
 	if (top_look(wishes->socket, &refusal) == 0 && refusal)
 		return show(wishes, refusal);
@@ -232,9 +200,10 @@ int main(int argc, char **argv)
 			commands[i].name, commands[i].argument, commands[i].help, commands[i].choices,
 		};
 	if ((reason = options_read(&program, &wishes, argc, argv, &found)))
-		return wrong("%s", reason);
+		return standard_fail(EX_USAGE, "%s", reason);
 	if (parse_command(&found, &wishes) != EX_OK)
 		return EX_USAGE;
+	standard_json = wishes.json;
 	if (!wishes.socket)
 		wishes.socket = control_default_path(path);
 	if (wishes.timeout_us == 0)

@@ -31,23 +31,26 @@ bool rows_next(const char **at, struct field *field)
 	return true;
 }
 
-double rows_number(const struct line *line, const char *name)
+bool rows_find(const struct line *line, const char *name, struct field *field)
 {
 	const char *at = line->value;
+
+	while (rows_next(&at, field))
+		if (field->name_len == strlen(name) && memcmp(field->name, name, field->name_len) == 0)
+			return true;
+	return false;
+}
+
+double rows_number(const struct line *line, const char *name)
+{
 	struct field field;
 
-	while (rows_next(&at, &field))
-		if (field.name_len == strlen(name) && memcmp(field.name, name, field.name_len) == 0)
-			return strtod(field.value, NULL);
-	return 0;
+	return rows_find(line, name, &field) ? strtod(field.value, NULL) : 0;
 }
 
 static bool is_number(const struct field *field)
 {
-	for (size_t i = 0; i < field->value_len; i++)
-		if (field->value[i] < '0' || field->value[i] > '9')
-			return false;
-	return true;
+	return strspn(field->value, "0123456789") >= field->value_len;
 }
 
 static size_t count_rows(const struct line *lines, size_t count)

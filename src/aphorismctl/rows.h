@@ -21,7 +21,8 @@ bool rows_are(const char *key);
 /* The next field of a value, which *at moves along; false when there is none. */
 bool rows_next(const char **at, struct field *);
 
-/* The field of that name in a line, as a number; 0 where it has none. */
+/* The field of that name in a line, false where it has none; and that as a number, then 0. */
+bool rows_find(const struct line *, const char *name, struct field *);
 double rows_number(const struct line *, const char *name);
 
 /* Prints the lines of that key, from the first on, as a table with a head.  Returns how many lines these are. */

@@ -76,16 +76,13 @@ size_t show_histogram(const struct line *lines, size_t count)
 /* Between two texts; where a daemon of another version does not tell it, nothing. */
 static void put_field(const struct line *line, const char *before, const char *name, const char *after)
 {
-	const char *at = line->value;
 	struct field field;
 
-	while (rows_next(&at, &field)) {
-		if (field.name_len != strlen(name) || memcmp(field.name, name, field.name_len) != 0)
-			continue;
-		fputs(before, stdout);
-		plain_put(stdout, field.value, field.value_len);
-		fputs(after, stdout);
-	}
+	if (!rows_find(line, name, &field))
+		return;
+	fputs(before, stdout);
+	plain_put(stdout, field.value, field.value_len);
+	fputs(after, stdout);
 }
 
 size_t show_finding(const struct line *line)

@@ -213,17 +213,14 @@ static void draw_head(double seconds)
 
 static void draw_worker(int at, const struct line *line, double rate, double most)
 {
-	const char *fields = line->value;
 	struct field field;
 	int bar = most > 0 ? (int)ceil(rate / most * bar_len()) : 0;
 
 	put(at, 0, "%6.0f %8.0f", rows_number(line, "number"), rows_number(line, "pid"));
-	while (rows_next(&fields, &field)) {
-		if (field.name_len == strlen("state") && memcmp(field.name, "state", field.name_len) == 0)
-			put(at, 17, "%.*s", (int)field.value_len, field.value);
-		if (field.name_len == strlen("client") && memcmp(field.name, "client", field.name_len) == 0)
-			put(at, BAR_AT + bar_len() + 1, "%.*s", (int)field.value_len, field.value);
-	}
+	if (rows_find(line, "state", &field))
+		put(at, 17, "%.*s", (int)field.value_len, field.value);
+	if (rows_find(line, "client", &field))
+		put(at, BAR_AT + bar_len() + 1, "%.*s", (int)field.value_len, field.value);
 	put(at, 26, "%6.0f %10.0f", rows_number(line, "open"), rate);
 	attron(A_REVERSE);
 	put(at, BAR_AT, "%*s", bar, "");

@@ -324,6 +324,8 @@ static int (*const handlers[COMMAND_COUNT])(const struct order *) = { COMMANDS(O
 
 static int obey(const struct order *order, const struct command *command)
 {
+	if (control_right(order->client) < command->right)
+		return refuse(order->client, EX_NOPERM, "permission denied");
 	if ((upgrade_step == UPGRADE_DONE && command->until < COMMAND_EVER) ||
 	    (upgrade_step == UPGRADE_STARTS && command->until < COMMAND_UPGRADING))
 		return refuse(order->client, EX_TEMPFAIL, "the daemon is being upgraded: ask again");

@@ -26,6 +26,7 @@ enum {
 
 struct client {
 	int fd;                           /* 0: none */
+	enum command_right right;
 	enum control_wait waits;
 	uint32_t number;                  /* of what it waits for */
 	uint64_t deadline_us;             /* of its command, or its answer; UINT64_MAX while it waits */
@@ -212,14 +213,19 @@ static bool is_member(int fd, gid_t gid)
 }
 
 /* The socket's mode keeps others out where the file system does; this asks the kernel who it is in any case. */
-static bool has_right(int fd)
+static enum command_right right_of(int fd)
 {
 	struct ucred peer;
 	socklen_t len = sizeof peer;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-		return false;
-	return peer.uid == 0 || peer.uid == geteuid() || is_member(fd, peer.gid);
+		return COMMAND_BY_NOBODY;
+	return peer.uid == 0 || peer.uid == geteuid() || is_member(fd, peer.gid) ? COMMAND_BY_GROUP : COMMAND_BY_NOBODY;
+}
+
+enum command_right control_right(unsigned i)
+{
+	return clients[i].right;
 }
 
 /* ---- what is said ---- */
@@ -352,8 +358,10 @@ static void take_clients(void (*command)(unsigned, const char *))
 		}
 		if (client->fd > 0)
 			give_up(client, "others wait, and no command came within a second");
-		*client = (struct client){ .fd = fd, .deadline_us = served_us + COMMAND_US, .active_us = served_us };
-		if (!has_right(fd)) {
+		*client = (struct client){
+			.fd = fd, .right = right_of(fd), .deadline_us = served_us + COMMAND_US, .active_us = served_us,
+		};
+		if (client->right == COMMAND_BY_NOBODY) {
 			control_say((unsigned)(client - clients), "error permission denied");
 			control_end((unsigned)(client - clients), EX_NOPERM);
 		} else {

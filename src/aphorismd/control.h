@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "common/command.h"
+
 struct listener;
 
 enum { CONTROL_CLIENTS = 16, CONTROL_REASON = 384 };
@@ -50,6 +52,9 @@ uint64_t control_due_us(void);
 
 /* Takes clients and commands, drops who is late; each whole command is given to the function. */
 void control_serve(uint64_t now_us, void (*command)(unsigned client, const char *line));
+
+/* What a client may give: none of a higher right. */
+enum command_right control_right(unsigned client);
 
 /* Says a line, printf-like, without a newline: '?' stands for control characters but tabulators. */
 void control_say(unsigned client, const char *format, ...) __attribute__((format(printf, 2, 3)));

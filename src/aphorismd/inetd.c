@@ -26,7 +26,7 @@ bool inetd_mute;
 bool inetd_is_asked(char *const *argv)
 {
 	while (*++argv && strcmp(*argv, "--") != 0)
-		if (strncmp(*argv, "--i", 3) == 0)        /* getopt_long(3) takes abbreviations */
+		if (strncmp(*argv, "--i", 3) == 0)        /* options_read() takes abbreviations */
 			return true;
 	return false;
 }

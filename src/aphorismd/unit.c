@@ -268,7 +268,7 @@ static bool is_same(const char *path, const char *other)
 	return same;
 }
 
-/* As getopt_long(3) finds it: -c FILE, -cFILE, behind other letters too, --config FILE, --config=FILE. */
+/* As options_read() finds it: -c FILE, -cFILE, behind other letters too, --config FILE, --config=FILE. */
 static bool is_file(void *arg, const char *word)
 {
 	struct sought *sought = arg;

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -28,16 +29,9 @@ static const char *parse_unix(struct address *address, const char *path)
 /* Returns -1 for what is no port. */
 static int parse_port(const char *text)
 {
-	int port = 0;
+	size_t len = strspn(text, "0123456789");
 
-	if (*text == '\0' || strlen(text) > 5)
-		return -1;
-	for (; *text; text++) {
-		if (*text < '0' || *text > '9')
-			return -1;
-		port = port * 10 + (*text - '0');
-	}
-	return port <= 65535 ? port : -1;
+	return len > 0 && len <= 5 && text[len] == '\0' && atoi(text) <= 65535 ? atoi(text) : -1;
 }
 
 static void set_ipv4(struct address *address, const void *bytes, int port)

@@ -15,29 +15,17 @@
 
 const struct command commands[] = { COMMANDS(ROW, OWN) };
 
-static const struct command *find(const char *name, size_t len)
-{
-	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		if (strlen(commands[i].name) == len && memcmp(commands[i].name, name, len) == 0)
-			return &commands[i];
-	return NULL;
-}
-
-const struct command *command_of(const char *name)
-{
-	return name ? find(name, strlen(name)) : NULL;
-}
-
 const struct command *command_parse(const char *line, const char **argument)
 {
-	size_t len = strcspn(line, " ");
-	const struct command *command = find(line, len);
+	size_t len = strcspn(line, " "), i = 0;
+	const struct command *command;
 
 	*argument = line[len] ? line + len + 1 : NULL;
-	if (!command || command->own)
-		return NULL;
-	if (!*argument)
-		return command->argument ? NULL : command;
+	while (i < COMMAND_COUNT && (strlen(commands[i].name) != len || memcmp(commands[i].name, line, len) != 0))
+		i++;
+	command = i < COMMAND_COUNT && !commands[i].own ? &commands[i] : NULL;
+	if (!command || !*argument)
+		return command && command->argument ? NULL : command;
 	return command->argument || (command->word && strcmp(command->word, *argument) == 0) ? command : NULL;
 }
 

@@ -6,10 +6,11 @@
 
 #include <stdbool.h>
 
-/* Who may give it. */
+/* What somebody may give, or who may give it: whoever has a right has those before it. */
 enum command_right {
-	COMMAND_BY_GROUP,                 /* whom the socket admits: root, who started the daemon, and its group */
-	COMMAND_BY_NAMED,                 /* and a user with the lesser right; nobody has that yet */
+	COMMAND_BY_NOBODY,
+	COMMAND_BY_NAMED,                 /* a user with the lesser right; nobody has that alone yet */
+	COMMAND_BY_GROUP,                 /* root, who started the daemon, and its group */
 };
 
 /* How far the daemon may be on its way out to obey it still. */
@@ -65,9 +66,6 @@ struct command {
 enum { COMMANDS(COMMAND_NUMBER, COMMAND_NUMBER) COMMAND_COUNT };
 
 extern const struct command commands[COMMAND_COUNT];
-
-/* The row of that name; NULL where there is none, or no name. */
-const struct command *command_of(const char *name);
 
 /*
  * What a line of the control protocol asks for, and in *argument what stands behind its first space, or NULL.  Returns

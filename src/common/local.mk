@@ -17,7 +17,6 @@ libcommon_a_SOURCES = \
 	%D%/log.c %D%/log.h \
 	%D%/nearest.c %D%/nearest.h \
 	%D%/options.c %D%/options.h \
-	%D%/options_take.c \
 	%D%/place.c %D%/place.h \
 	%D%/plain.c %D%/plain.h \
 	%D%/priority.c %D%/priority.h \

@@ -1,11 +1,14 @@
 /*
- * options.c - a program's command line, by way of getopt_long(3).
+ * options.c - a program's command line, read by its table.
+ *
+ * Not by getopt_long(3): which options there are depends on the command, which may stand behind them, and it does not
+ * say which option may have been meant.
  */
 #include "common/options.h"
 
-#include <assert.h>
 #include <ctype.h>
-#include <getopt.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,81 +17,41 @@
 #include <sysexits.h>
 
 #include "common/nearest.h"
+#include "common/units.h"
 
-/* OPERAND is what getopt_long returns where an operand stands; from LONG_ONLY on, what it does for no letter. */
-enum { WIDTH = 80, INDENT = 26, MOST = 64, OPERAND = 1, LONG_ONLY = 256, REASON = 8192, TEXT = 512 };
+enum { WIDTH = 80, INDENT = 26, REASON = 8192, TEXT = 512 };
 
 /* A command line that is being read. */
 struct reading {
 	const struct options_program *program;
 	const struct options_command *command;    /* NULL: not known yet, or there is none */
-	struct option known[MOST + 1];    /* for getopt_long: what the command takes */
-	char letters[2 * MOST + 3];
+	struct options_found *found;
+	char *to, **next;                 /* what is filled; the words that are left, ended by NULL */
+	uint64_t given;                   /* 1 << place in the list for each option */
+	bool helps;                       /* the command is `help` */
 };
 
-static char reason[REASON];
-
+/* Returns the words, which last until the next call; they may be about the last ones. */
 static const char *__attribute__((format(printf, 1, 2))) wrong(const char *format, ...)
 {
+	static char reason[REASON];
+	char text[REASON];
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(reason, sizeof reason, format, args);
+	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	return reason;
+	return strcpy(reason, text);
 }
 
-/* As long as no command is known each option may be one of it. */
-static bool belongs(const struct reading *reading, const struct options_row *row)
+/* Is it one of that command's, or with NULL of all? */
+static bool belongs(const struct options_program *program, const struct options_command *command,
+                    const struct options_row *row)
 {
-	return !reading->command || row->commands == 0 ||
-	       (row->commands & 1u << (reading->command - reading->program->commands));
+	return row->commands == 0 || (command && row->commands & 1u << (command - program->commands));
 }
 
-static void know(struct reading *reading)
-{
-	const struct options_row *rows = reading->program->rows;
-	struct option *known = reading->known;
-	char *letters = stpcpy(reading->letters, "-:");   /* operands in their order; a missing argument is ':' */
-
-	for (const struct options_row *row = rows; row->name; row++) {
-		assert(row < rows + MOST);
-		if (!belongs(reading, row))
-			continue;
-		*known++ = (struct option){ row->name, row->argument ? required_argument : no_argument, NULL,
-		                            row->letter ? row->letter : LONG_ONLY + (int)(row - rows) };
-		if (row->letter)
-			*letters++ = row->letter;
-		if (row->letter && row->argument)
-			*letters++ = ':';
-	}
-	*known = (struct option){ 0 };
-	*letters = '\0';
-	optind = 0;               /* from the first word on */
-}
-
-static int next(const struct reading *reading, int argc, char **argv)
-{
-	return getopt_long(argc, argv, reading->letters, reading->known, NULL);
-}
-
-/* NULL for a letter that is none. */
-static const struct options_row *row_of(const struct reading *reading, int result)
-{
-	const struct options_row *row = reading->program->rows;
-
-	if (result >= LONG_ONLY)
-		return &row[result - LONG_ONLY];
-	while (row->name && (row->letter != result || !belongs(reading, row)))
-		row++;
-	return row->name ? row : NULL;
-}
-
-/* Does it end the program? */
-static bool ends(const struct options_row *row)
-{
-	return row->letter == 'h' || row->letter == 'V';
-}
+/* ---- help ---- */
 
 /* Prints words from a column on, in further lines too. */
 static void wrap(const char *text, int indent)
@@ -122,20 +85,8 @@ static void print_row(const char *letter, const char *name, const char *argument
 	wrap(help, INDENT);
 }
 
-static void print_options(const struct reading *reading)
-{
-	puts("\nOptions:");
-	for (const struct options_row *row = reading->program->rows; row->name; row++) {
-		char letter[] = { '-', row->letter, ',', ' ', '-', '-', '\0' };
-
-		if (reading->command || !reading->program->commands ? belongs(reading, row) : row->commands == 0)
-			print_row(row->letter ? letter : "    --", row->name, row->argument, row->help);
-	}
-}
-
 void options_help(const struct options_program *program, const struct options_command *command)
 {
-	const struct reading reading = { .program = program, .command = command };
 	const char *argument = command ? command->argument : program->commands ? "COMMAND" : program->argument;
 	char about[TEXT];
 
@@ -146,183 +97,249 @@ void options_help(const struct options_program *program, const struct options_co
 	wrap(command ? about : program->about, 0);
 	if (command && command->choices)
 		printf("%s: %s\n", argument, command->choices);
+	for (const struct options_row *row = program->rows; row->name; row++)
+		if (row->choices && belongs(program, command, row))
+			printf("%s: %s\n", row->argument, row->choices);
 	if (program->commands && !command)
 		puts("\nCommands:");
 	for (const struct options_command *each = program->commands; each && !command && each->name; each++)
 		print_row("", each->name, each->argument, each->help);
-	print_options(&reading);
+	puts("\nOptions:");
+	for (const struct options_row *row = program->rows; row->name; row++) {
+		char letter[] = { '-', row->letter, ',', ' ', '-', '-', '\0' };
+
+		if (belongs(program, command, row))
+			print_row(row->letter ? letter : "    --", row->name, row->argument, row->help);
+	}
 	if (program->more) {
 		putchar('\n');
 		wrap(program->more, 0);
 	}
 }
 
-/* Finds the command that is named so.  Returns NULL, or what is wrong. */
-static const char *find_command(struct reading *reading, const char *name)
-{
-	const struct options_program *program = reading->program;
-	const struct options_command *command = program->commands;
-	struct nearest nearest = { .name = name };
+/* ---- values ---- */
 
-	for (; command->name && strcmp(command->name, name) != 0; command++)
-		nearest_offer(&nearest, command->name);
-	if (command->name)
-		reading->command = command;
-	else if (nearest.best)
-		return wrong("unknown command %s, did you mean %s?", name, nearest.best);
-	else
-		return wrong("unknown command %s, see %s --help", name, program->name);
+uint64_t options_number(const char *text, uint64_t most)
+{
+	char *end;
+	unsigned long long number = strtoull(text, &end, 10);
+
+	/* what is too large became the largest */
+	return isdigit((unsigned char)*text) && *end == '\0' && number <= most && number < ULLONG_MAX ? number : 0;
+}
+
+const char *options_take_choice(const struct options_row *row, void *to, char *text)
+{
+	(void)text;
+	*(int *)to = (int)row->number;
 	return NULL;
 }
 
-/* The next operand; NULL where there is none, or what ends the program or is wrong comes before it. */
-static const char *look_ahead(const struct reading *reading, int argc, char **argv)
+const char *options_take_number(const struct options_row *row, void *to, char *text)
 {
-	int result;
-
-	while ((result = next(reading, argc, argv)) != -1) {
-		const struct options_row *row = row_of(reading, result);
-
-		if (result == OPERAND)
-			return optarg;
-		if (!row || ends(row))
-			return NULL;
-	}
-	return optind < argc ? argv[optind++] : NULL;
+	*(uint64_t *)to = options_number(text, row->number);
+	return *(uint64_t *)to > 0 ? NULL : wrong("not a number from 1 to %" PRIu64, row->number);
 }
 
-/* The first operand says which options there are.  Returns NULL, or what is wrong. */
-static const char *look_for_command(struct reading *reading, int argc, char **argv)
+const char *options_take_pause(const struct options_row *row, void *to, char *text)
 {
-	const char *name = look_ahead(reading, argc, argv), *why = NULL;
-	bool helps = false;
+	char most[UNITS_TEXT];
+	const char *why = units_duration(text, to);
 
-	for (; name && strcmp(name, "help") == 0; name = look_ahead(reading, argc, argv))
-		helps = true;
-	if (name)
-		why = find_command(reading, name);
-	if (helps && !why) {
-		options_help(reading->program, reading->command);
-		exit(EX_OK);
-	}
+	if (!why && row->number > 0 && *(int64_t *)to > (int64_t)row->number)
+		why = wrong("longer than %s", units_format_duration(most, (int64_t)row->number));
 	return why;
 }
 
-static const char *complain_unknown(const struct reading *reading, const char *dashes, const char *name)
+const char *options_take_time(const struct options_row *row, void *to, char *text)
+{
+	const char *why = options_take_pause(row, to, text);
+
+	return why || *(int64_t *)to > 0 ? why : "no time at all";
+}
+
+/* Is it among these, which go by '|'?  Returns NULL, or what is wrong. */
+static const char *choose(const char *choices, const char *text)
+{
+	struct nearest nearest = { .name = text };
+	char copy[TEXT], *rest = copy, *choice;
+
+	snprintf(copy, sizeof copy, "%s", choices);
+	while ((choice = strsep(&rest, "|"))) {
+		if (strcmp(choice, text) == 0)
+			return NULL;
+		nearest_offer(&nearest, choice);
+	}
+	return nearest.best ? wrong("did you mean %s?", nearest.best) : wrong("none of %s", choices);
+}
+
+/* ---- parsing ---- */
+
+/* Says that there is no such `what`, and which was meant, or where all are told of. */
+static const char *complain(const struct reading *reading, const char *what, const struct nearest *nearest)
 {
 	const struct options_command *command = reading->command;
 
-	return wrong("unknown option %s%s, see %s%s%s --help", dashes, name, reading->program->name,
+	if (nearest->best)
+		return wrong("unknown %s%s, did you mean %s%s?", what, nearest->name, strchr(what, ' ') + 1,
+		             nearest->best);
+	return wrong("unknown %s%s, see %s%s%s --help", what, nearest->name, reading->program->name,
 	             command ? " " : "", command ? command->name : "");
 }
 
-/* One that may have been meant, or is another command's. */
-static const char *complain_long(const struct reading *reading, const char *word)
+/* Takes an option, and the next word where it needs a value and has none. */
+static const char *take(struct reading *reading, const struct options_row *row, char *value)
 {
-	const char *begun = NULL;
-	char name[TEXT];
-	struct nearest nearest = { .name = name };
-
-	snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
-	for (const struct option *known = reading->known; known->name; known++) {
-		nearest_offer(&nearest, known->name);
-		if (strncmp(known->name, name, strlen(name)) != 0)
-			continue;
-		if (begun)
-			return wrong("option --%s may be --%s or --%s", name, begun, known->name);
-		begun = known->name;
-	}
-	for (const struct options_row *row = reading->program->rows; row->name; row++)
-		if (strcmp(row->name, name) == 0)
-			return wrong("--%s is no option of %s, but of %s", name, reading->command->name,
-			             reading->program->commands[__builtin_ctz(row->commands)].name);
-	if (nearest.best)
-		return wrong("unknown option --%s, did you mean --%s?", name, nearest.best);
-	return complain_unknown(reading, "--", name);
-}
-
-/* What getopt_long leaves to say; the word is where it is. */
-static const char *complain(const struct reading *reading, int result, const char *word)
-{
-	const struct options_row *row = row_of(reading, optopt);
-
-	if (optopt == 0)
-		return complain_long(reading, word + 2);
-	if (!row)
-		return complain_unknown(reading, "-", (char[]){ (char)optopt, '\0' });
-	if (result == ':')
-		return wrong("--%s needs a value: %s", row->name, row->argument);
-	return wrong("--%s takes no value", row->name);
-}
-
-static const char *take(const struct reading *reading, const struct options_row *row, char *to, char *text)
-{
+	char *to = reading->to + row->at, shown[REASON] = "";
 	const char *why = NULL;
-	size_t len;
 
+	if (row->argument && !value && !(value = *reading->next++))
+		return wrong("--%s needs a value: %s", row->name, row->argument);
 	if (row->letter == 'h')
 		options_help(reading->program, reading->command);
 	else if (row->letter == 'V')
 		printf("%s " PACKAGE_VERSION "\n", reading->program->name);
-	if (ends(row))
+	if (row->letter == 'h' || row->letter == 'V')
 		exit(EX_OK);
-	/* before it is taken: a list is cut up */
-	len = (size_t)snprintf(reason, sizeof reason, "--%s%s%s: ", row->name, text ? " " : "", text ? text : "");
+	reading->given |= UINT64_C(1) << (row - reading->program->rows);
+	if (value)
+		snprintf(shown, sizeof shown, " %s", value);      /* before it is taken: a list is cut up */
 	if (row->take)
-		why = row->take(row, to + row->at, text);
-	else if (row->argument)
-		*(const char **)(void *)(to + row->at) = text;
-	else
-		*(bool *)(to + row->at) = true;
-	if (why && len < sizeof reason)
-		snprintf(reason + len, sizeof reason - len, "%s", why);
-	return why ? reason : NULL;
+		why = row->take(row, to, value);
+	else if (!row->argument)
+		*(bool *)to = true;
+	else if (!row->choices || !(why = choose(row->choices, value)))
+		*(char **)(void *)to = value;
+	return why ? wrong("--%s%s: %s", row->name, shown, why) : NULL;
 }
 
-/* Are there as many operands as have to be?  The command is the first of them; here it is none. */
-static const char *count_operands(const struct reading *reading, struct options_found *found)
+/* Finds an option by its name, or by what no other one's begins with.  Returns NULL, or what is wrong. */
+static const char *find(const struct reading *reading, const char *name, const struct options_row **found)
 {
-	const struct options_command *command = reading->command;
-	const char *argument = command ? command->argument : reading->program->argument;
+	const struct options_row *other = NULL;
+	struct nearest nearest = { .name = name };
 
-	if (reading->program->commands && !command)
-		return wrong("no command, see %s --help", reading->program->name);
-	if (command) {
-		found->command = (size_t)(command - reading->program->commands);
-		found->operands++;
-		found->count--;
+	*found = NULL;
+	for (const struct options_row *row = reading->program->rows; row->name; row++) {
+		if (strcmp(row->name, name) == 0) {
+			*found = row;
+			return NULL;
+		}
+		if (reading->command && !belongs(reading->program, reading->command, row))
+			continue;
+		nearest_offer(&nearest, row->name);
+		if (strncmp(row->name, name, strlen(name)) == 0)
+			*(*found ? &other : found) = row;
 	}
+	if (other)
+		return wrong("option --%s may be --%s or --%s", name, (*found)->name, other->name);
+	return *found ? NULL : complain(reading, "option --", &nearest);
+}
+
+/* Behind "--": NAME, or NAME=VALUE. */
+static const char *read_long(struct reading *reading, char *word)
+{
+	const struct options_row *row;
+	size_t len = strcspn(word, "=");
+	char name[TEXT];
+	const char *why;
+
+	snprintf(name, sizeof name, "%.*s", (int)len, word);
+	if ((why = find(reading, name, &row)))
+		return why;
+	if (word[len] && !row->argument)
+		return wrong("--%s takes no value", row->name);
+	return take(reading, row, word[len] ? word + len + 1 : NULL);
+}
+
+/* Behind "-": letters, and behind one with a value that. */
+static const char *read_letters(struct reading *reading, char *word)
+{
+	const char *why = NULL;
+
+	for (; *word && !why; word++) {
+		const struct options_row *row = reading->program->rows;
+
+		while (row->name && row->letter != *word)
+			row++;
+		if (!row->name)
+			return complain(reading, "option -", &(struct nearest){ .name = (char[]){ *word, '\0' } });
+		if (row->argument)
+			return take(reading, row, word[1] ? word + 1 : NULL);
+		why = take(reading, row, NULL);
+	}
+	return why;
+}
+
+static const char *read_operand(struct reading *reading, char *word)
+{
+	const struct options_command *command = reading->program->commands;
+	struct nearest nearest = { .name = word };
+
+	if (!reading->command && strcmp(word, "help") == 0 && (command || !reading->program->argument)) {
+		reading->helps = true;
+	} else if (!command || reading->command) {
+		reading->found->operands[reading->found->count++] = word;
+	} else {
+		for (; command->name && strcmp(command->name, word) != 0; command++)
+			nearest_offer(&nearest, command->name);
+		if (!command->name)
+			return complain(reading, "command ", &nearest);
+		reading->command = command;
+	}
+	return NULL;
+}
+
+/* Does the command take the options, and is there an operand where one has to be? */
+static const char *check(const struct reading *reading)
+{
+	const struct options_program *program = reading->program;
+	const struct options_command *command = reading->command;
+	const char *argument = command ? command->argument : program->argument, *why;
+	const struct options_found *found = reading->found;
+
+	if (program->commands && !command)
+		return wrong("no command, see %s --help", program->name);
+	for (const struct options_row *row = program->rows; command && row->name; row++)
+		if (reading->given & UINT64_C(1) << (row - program->rows) && !belongs(program, command, row))
+			return wrong("--%s is no option of %s, but of %s", row->name, command->name,
+			             program->commands[__builtin_ctz(row->commands)].name);
 	if (argument && strstr(argument, "..."))
 		return NULL;
 	if (found->count == 0 && argument && argument[0] != '[')
 		return wrong("%s: not given", argument);
 	if (found->count > (argument ? 1 : 0))
 		return wrong("%s: one operand too many", found->operands[found->count - 1]);
+	if (found->count > 0 && command && command->choices && (why = choose(command->choices, found->operands[0])))
+		return wrong("%s %s: %s", argument, found->operands[0], why);
 	return NULL;
 }
 
 const char *options_read(const struct options_program *program, void *to, int argc, char **argv,
                          struct options_found *found)
 {
-	struct reading reading = { .program = program };
+	struct reading reading = { .program = program, .found = found, .to = to, .next = argv + (argc > 0) };
 	const char *why = NULL;
-	int result;
+	bool ended = false;               /* by "--": operands alone follow */
 
-	*found = (struct options_found){ .operands = argv + 1 };  /* where one is put, getopt_long has been already */
-	opterr = 0;
-	know(&reading);
-	if (program->commands && (why = look_for_command(&reading, argc, argv)))
-		return why;
-	know(&reading);
-	while (!why && (result = next(&reading, argc, argv)) != -1) {
-		if (result == OPERAND)
-			found->operands[found->count++] = optarg;
-		else if (result == '?' || result == ':')
-			why = complain(&reading, result, argv[optind - 1]);
+	*found = (struct options_found){ .operands = reading.next };      /* where one is put, all has been read */
+	while (!why && *reading.next) {
+		char *word = *reading.next++;
+
+		if (ended || word[0] != '-' || word[1] == '\0')
+			why = read_operand(&reading, word);
+		else if (word[1] != '-')
+			why = read_letters(&reading, word + 1);
+		else if (word[2] != '\0')
+			why = read_long(&reading, word + 2);
 		else
-			why = take(&reading, row_of(&reading, result), to, optarg);
+			ended = true;
 	}
-	while (!why && optind < argc)
-		found->operands[found->count++] = argv[optind++];
-	return why ? why : count_operands(&reading, found);
+	if (reading.helps && !why) {
+		options_help(program, reading.command);
+		exit(EX_OK);
+	}
+	if (!why && !(why = check(&reading)) && program->commands)
+		found->command = (size_t)(reading.command - program->commands);
+	return why;
 }

@@ -15,12 +15,13 @@ struct options_row {
 	const char *help;
 	/*
 	 * Puts what was given to `to`; text is what followed, argv's own.  Returns NULL, or what is wrong with it.
-	 * NULL: `to` is a const char * if there is an argument, else a bool.
+	 * NULL: `to` is a const char * if there is an argument, one of the choices if there are any; else a bool.
 	 */
 	const char *(*take)(const struct options_row *, void *to, char *text);
 	size_t at;                        /* of `to` in what options_read fills */
 	uint64_t number;                  /* the most that it may be, 0: any; or what the option stands for */
 	unsigned commands;                /* those that take it, 1 << place in the list for each; 0: all */
+	const char *choices;              /* all that it may be ("wait|refuse"), or NULL */
 };
 
 /* --help and --version, which every program has, known by their letters; and the end of the list. */
@@ -52,11 +53,13 @@ struct options_found {
 };
 
 /*
- * Reads a command line: each option to its place in `to`, the operands to *found.  Options may stand anywhere, each has
- * to be one of the command's.  Returns NULL, or what is wrong, which lasts until the next call.  --help, --version and
- * the command `help` end the program.
+ * Reads a command line: each option to its place in `to`, the operands to *found.  Options may stand anywhere before
+ * "--", whatever POSIXLY_CORRECT says, and each has to be one of the command's.  A name may be cut short as long as no
+ * other one begins so.  Returns NULL, or what is wrong, which lasts until the next call.  --help, --version and
+ * `help` (as a command, or where there are no operands) end the program.
  */
-const char *options_read(const struct options_program *, void *to, int argc, char **argv, struct options_found *found);
+const char *options_read(const struct options_program *, void *to, int argc, char **argv,
+                         struct options_found *found);
 
 /*
  * Prints how to use a program, in at most 80 columns: its commands, if it has any, and the options that all of them

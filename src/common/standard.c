@@ -1,15 +1,23 @@
 /*
- * standard.c - descriptors 0 to 2, and what was printed.
+ * standard.c - descriptors 0 to 2, what was printed, and what has failed.
  */
 #include "common/standard.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+#include "common/json.h"
+#include "common/plain.h"
+
+enum { REASON = 8192 };
+
+bool standard_json;
 
 static const char *name;
 static int error;                         /* the first that standard output has met */
@@ -49,4 +57,18 @@ void standard_open(const char *program)
 		_exit(EX_OSERR);
 	}
 	atexit(look_at_end);
+}
+
+int standard_fail(int status, const char *format, ...)
+{
+	char reason[REASON];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(reason, sizeof reason, format, args);
+	va_end(args);
+	plain_say(stderr, "%s: %s", name, reason);
+	if (standard_json)
+		json_failure(status, reason);
+	return status;
 }

@@ -1,10 +1,12 @@
 /*
- * standard.h - standard input, output and error: there from the beginning, and looked at in the end.
+ * standard.h - standard input, output and error: there from the beginning, and looked at in the end; and failures.
  *
  * A program that has said all and could not be heard has failed.  As gnulib's modules stdopen and closeout.
  */
 #ifndef COMMON_STANDARD_H
 #define COMMON_STANDARD_H
+
+#include <stdbool.h>
 
 /*
  * To be called once, before anything is opened.  What is closed of the descriptors 0 to 2 becomes /dev/null, so that
@@ -21,5 +23,12 @@ void standard_open(const char *program);
  * strerror's), the first one, then and at each call after it.  May block, as any write to it.
  */
 const char *standard_flush(void);
+
+/*
+ * Tells a failure: a line on standard error, printf-like, behind the program's name; where `standard_json` is set, an
+ * object on standard output too.  Returns status.
+ */
+extern bool standard_json;
+int standard_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -3,8 +3,10 @@
  */
 #include "common/units.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Ended by a row without a name; the rows go from the smallest to the largest. */
@@ -32,20 +34,17 @@ static const struct unit sizes[] = {
 static const char *parse(const char *text, const struct unit *units, const char *plain, int64_t *value,
                          const char *unknown)
 {
-	int64_t number = 0;
-	const char *unit = text;
+	int64_t number;
+	char *unit;
 
-	for (; *unit >= '0' && *unit <= '9'; unit++) {
-		if (__builtin_mul_overflow(number, 10, &number) ||
-		    __builtin_add_overflow(number, *unit - '0', &number))
-			return "too large";
-	}
-	if (unit == text)
+	errno = 0;
+	number = strtoll(text, &unit, 10);
+	if (*text < '0' || *text > '9')
 		return "does not begin with a digit";
+	if (errno == ERANGE)
+		return "too large";
 	unit += strspn(unit, " \t");
-	if (*unit == '\0')
-		unit = plain;
-	while (units->name && strcmp(units->name, unit) != 0)
+	while (units->name && strcmp(units->name, *unit ? unit : plain) != 0)
 		units++;
 	if (!units->name)
 		return unknown;

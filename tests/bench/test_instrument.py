@@ -444,7 +444,7 @@ def test_too_few_descriptors(stub):
     (["run", "-d", "3 days"], "unknown unit"),
     (["run", "-d", "0"], "no time at all"),
     (["run", "--timeout", "0s"], "no time at all"),
-    (["run", "--arrivals", "often", "-R", "3"], "neither uniform nor poisson"),
+    (["run", "--arrivals", "often", "-R", "3"], "none of uniform|poisson"),
     (["run", "--arrivals", "poisson"], "needs a --rate"),
     (["run", "--burst", "3"], "needs a --rate"),
     (["run", "--think", "1s", "-R", "3"], "has no --rate"),

@@ -38,6 +38,11 @@ def test_each_command_has_its_own_help(program):
             assert text.startswith(f"usage: {os.path.basename(program)} {command} [OPTION...]")
 
 
+def test_help_where_there_are_no_operands():
+    result = run(APHORISMD, "help")
+    assert (result.returncode, result.stdout, result.stderr) == (0, run(APHORISMD, "--help").stdout, "")
+
+
 @pytest.mark.parametrize("words", [["--now", "stop"], ["stop", "--now"], ["--no", "stop"]])
 def test_options_stand_anywhere(words, daemon):
     d = daemon()
@@ -55,6 +60,11 @@ def test_options_stand_anywhere(words, daemon):
     (APHORISMCTL, ["help", "stauts"], "unknown command stauts, did you mean status?"),
     (APHORISMCTL, ["ping", "--now"], "--now is no option of ping, but of stop"),
     (APHORISMCTL, ["--now", "ping"], "--now is no option of ping, but of stop"),
+    (APHORISMCTL, ["stauts", "--help"], "unknown command stauts, did you mean status?"),
+    (APHORISMCTL, ["help", "--stauts"], "unknown option --stauts, see aphorismctl --help"),
+    (APHORISMCTL, ["log", "debgu"], "LEVEL debgu: did you mean debug?"),
+    (APHORISMCTL, ["log", "loud"], "LEVEL loud: none of error|warning|notice|info|debug"),
+    (APHORISM_BENCH, ["run", "--arrivals", "unifrom"], "--arrivals unifrom: did you mean uniform?"),
     (APHORISMCTL, ["drain"], "WORKER: not given"),
     (APHORISMCTL, ["ping", "pong"], "pong: one operand too many"),
     (APHORISMCTL, ["-w", "0", "ping"], "--timeout 0: no time at all"),

@@ -7,26 +7,28 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 struct wishes {
 	uint64_t count;
 	int64_t timeout_us, pause_us;
-	const char *file;
+	const char *file, *how;
 	bool quick, raw;
 	int choice;
 };
 
 enum { FETCH, DROP, OF_FETCH = 1 << FETCH, OF_DROP = 1 << DROP };
 
-#define AT(member) offsetof(struct wishes, member)
+#define AT(member) .at = offsetof(struct wishes, member)
 
 static const struct options_row rows[] = {
 	{ 'n', "count", "COUNT", "how often", options_take_number, AT(count), 7, 0 },
 	{ 'w', "timeout", "TIME", "how long", options_take_time, AT(timeout_us), 0, 0 },
 	{ 0, "pause", "TIME", "between two", options_take_pause, AT(pause_us), 1000000, 0 },
 	{ 'f', "file", "FILE", "which", NULL, AT(file), 0, OF_FETCH },
+	{ 0, "how", "HOW", "in which way", NULL, AT(how), 0, OF_FETCH, "often|seldom" },
 	{ 0, "a-name-that-leaves-no-room", "FOR-ITS-HELP", "as long as a name can be, and beyond it a help goes on and on",
 	  NULL, AT(file), 0, OF_DROP },
 	{ 'q', "quick", NULL, "no waiting", NULL, AT(quick), 0, 0 },
@@ -125,6 +127,15 @@ START_TEST(values)
 	is_wrong(&alone, "-w 0s", "--timeout 0s: no time at all");
 	is_wrong(&alone, "-w 3x", "--timeout 3x: unknown unit, use us, ms, s, m or h");
 	is_wrong(&alone, "--pause 1001ms", "--pause 1001ms: longer than 1s");
+	is_wrong(&alone, "-n 99999999999999999999", "--count 99999999999999999999: not a number from 1 to 7");
+	is_wrong(&alone, "-n +3", "--count +3: not a number from 1 to 7");
+	ck_assert_ptr_null(read_line(&alone, "--how seldom"));
+	ck_assert_str_eq(wishes.how, "seldom");
+	is_wrong(&alone, "--how oftne", "--how oftne: did you mean often?");
+	is_wrong(&alone, "--how", "--how needs a value: HOW");
+	is_wrong(&alone, "--how elephants", "--how elephants: none of often|seldom");
+	is_wrong(&many, "drop thsi", "WHAT thsi: did you mean this?");
+	is_wrong(&many, "drop elephants", "WHAT elephants: none of this|that");
 }
 END_TEST
 
@@ -150,13 +161,16 @@ START_TEST(commands_have_options_of_their_own)
 	ck_assert_str_eq(wishes.file, "where");
 	ck_assert_ptr_null(read_line(&many, "--file=where fetch"));
 	ck_assert(found.command == FETCH && found.count == 0);
-	ck_assert_ptr_null(read_line(&many, "-- drop -q"));
+	ck_assert_ptr_null(read_line(&many, "-- fetch -q"));
 	ck_assert_str_eq(found.operands[0], "-q");
-	is_wrong(&many, "drop it -f where", "unknown option -f, see some drop --help");
-	is_wrong(&many, "drop it --file where", "--file is no option of drop, but of fetch");
-	is_wrong(&many, "--file where drop it", "--file is no option of drop, but of fetch");
-	is_wrong(&many, "drop it --fiel where", "unknown option --fiel, see some drop --help");
-	is_wrong(&many, "drop it --cuont 3", "unknown option --cuont, did you mean --count?");
+	is_wrong(&many, "drop this -f where", "--file is no option of drop, but of fetch");
+	is_wrong(&many, "drop this --file where", "--file is no option of drop, but of fetch");
+	is_wrong(&many, "--file where drop this", "--file is no option of drop, but of fetch");
+	setenv("POSIXLY_CORRECT", "1", true);
+	ck_assert_ptr_null(read_line(&many, "drop this -q"));
+	ck_assert(wishes.quick);
+	is_wrong(&many, "drop this --fiel where", "unknown option --fiel, see some drop --help");
+	is_wrong(&many, "drop this --cuont 3", "unknown option --cuont, did you mean --count?");
 }
 END_TEST
 
@@ -213,6 +227,8 @@ START_TEST(help_of_each)
 	ck_assert_ptr_nonnull(strstr(text, "\n\nOptions:\n  -n, --count COUNT       how often\n"));
 	ck_assert_ptr_nonnull(strstr(text, "\n  -V, --version           print the version\n"));
 	ck_assert_ptr_null(strstr(text, "--file"));
+	printed(text, sizeof text, &commands[FETCH]);
+	ck_assert_ptr_nonnull(strstr(text, "\nFetch things.\nHOW: often|seldom\n\nOptions:\n"));
 	printed(text, sizeof text, &commands[DROP]);
 	ck_assert_ptr_nonnull(strstr(text, "usage: some drop [OPTION...] WHAT\nDrop things.\nWHAT: this|that\n\nOptions:\n"));
 	ck_assert_ptr_null(strstr(text, "--file"));
