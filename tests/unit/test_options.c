@@ -29,8 +29,8 @@ static const struct options_row rows[] = {
 	{ 0, "pause", "TIME", "between two", options_take_pause, AT(pause_us), 1000000, 0 },
 	{ 'f', "file", "FILE", "which", NULL, AT(file), 0, OF_FETCH },
 	{ 0, "how", "HOW", "in which way", NULL, AT(how), 0, OF_FETCH, "often|seldom" },
-	{ 0, "a-name-that-leaves-no-room", "FOR-ITS-HELP", "as long as a name can be, and beyond it a help goes on and on",
-	  NULL, AT(file), 0, OF_DROP },
+	{ 0, "a-name-that-leaves-no-room", "FOR-ITS-HELP",
+	  "as long as a name can be, and beyond it a help goes on and on", NULL, AT(file), 0, OF_DROP },
 	{ 'q', "quick", NULL, "no waiting", NULL, AT(quick), 0, 0 },
 	{ 'r', "raw", NULL, "as it is", NULL, AT(raw), 0, 0 },
 	{ 'x', "extra", NULL, "more", options_take_choice, AT(choice), 3, 0 },
@@ -230,11 +230,12 @@ START_TEST(help_of_each)
 	printed(text, sizeof text, &commands[FETCH]);
 	ck_assert_ptr_nonnull(strstr(text, "\nFetch things.\nHOW: often|seldom\n\nOptions:\n"));
 	printed(text, sizeof text, &commands[DROP]);
-	ck_assert_ptr_nonnull(strstr(text, "usage: some drop [OPTION...] WHAT\nDrop things.\nWHAT: this|that\n\nOptions:\n"));
+	ck_assert_ptr_nonnull(strstr(text, "usage: some drop [OPTION...] WHAT\nDrop things.\n"
+					   "WHAT: this|that\n\nOptions:\n"));
 	ck_assert_ptr_null(strstr(text, "--file"));
 	ck_assert_ptr_nonnull(strstr(text, "\n      --a-name-that-leaves-no-room FOR-ITS-HELP\n"
-	                                   "                          as long as a name can be, and beyond it a help goes on\n"
-	                                   "                          and on\n"));
+	                                   "                          as long as a name can be, and beyond it a help "
+	                                   "goes on\n                          and on\n"));
 }
 END_TEST
 
