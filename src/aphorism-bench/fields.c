@@ -1,3 +1,6 @@
+/*
+ * fields.c - the members of a cell and of a record by name, in the order of the files.
+ */
 #include "aphorism-bench/fields.h"
 
 #include <math.h>

@@ -1,3 +1,6 @@
+/*
+ * interrupt.c - the signals that end a measurement.
+ */
 #include "aphorism-bench/interrupt.h"
 
 #include <stddef.h>

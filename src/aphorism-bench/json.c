@@ -1,3 +1,6 @@
+/*
+ * json.c - a record as a JSON file: written, and read again.
+ */
 #include "aphorism-bench/json.h"
 
 #include <errno.h>

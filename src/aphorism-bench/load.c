@@ -1,3 +1,6 @@
+/*
+ * load.c - the generator: its threads, their end, and the sum of what they saw.
+ */
 #include "aphorism-bench/load.h"
 
 #include <errno.h>

@@ -1,3 +1,6 @@
+/*
+ * load_tape.c - what clients ask, and what they must hear.
+ */
 #include "aphorism-bench/load_tape.h"
 
 #include <string.h>

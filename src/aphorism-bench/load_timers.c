@@ -1,3 +1,6 @@
+/*
+ * load_timers.c - who is to be woken next: a binary heap.
+ */
 #include "aphorism-bench/load_timers.h"
 
 #include <stdlib.h>

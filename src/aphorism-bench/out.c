@@ -1,3 +1,6 @@
+/*
+ * out.c - a text file that appears as a whole or not at all.
+ */
 #include "aphorism-bench/out.h"
 
 #include <errno.h>

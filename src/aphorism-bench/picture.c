@@ -1,3 +1,6 @@
+/*
+ * picture.c - a picture drawn by gnuplot, as SVG inside of an HTML page.
+ */
 #include "aphorism-bench/picture.h"
 
 #include <errno.h>

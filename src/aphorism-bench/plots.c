@@ -1,3 +1,6 @@
+/*
+ * plots.c - the pictures of a report.
+ */
 #include "aphorism-bench/plots.h"
 
 #include <math.h>

@@ -1,3 +1,6 @@
+/*
+ * progress.c - how far it is: a bar on a terminal, plain lines elsewhere.
+ */
 #include "aphorism-bench/progress.h"
 
 #include <inttypes.h>

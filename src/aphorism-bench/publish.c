@@ -1,3 +1,6 @@
+/*
+ * publish.c - the conditions that a record was made under, and its ways out.
+ */
 #include "aphorism-bench/publish.h"
 
 #include <stdio.h>

@@ -1,3 +1,6 @@
+/*
+ * report.c - a record as one HTML file that needs nothing else.
+ */
 #include "aphorism-bench/report.h"
 
 #include <inttypes.h>

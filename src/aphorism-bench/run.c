@@ -1,3 +1,6 @@
+/*
+ * run.c - the subcommand `run`: loads a server that is up.
+ */
 #include "aphorism-bench/run.h"
 
 #include <inttypes.h>

@@ -1,3 +1,6 @@
+/*
+ * show.c - figures as people read them.
+ */
 #include "aphorism-bench/show.h"
 
 #include <inttypes.h>

@@ -1,3 +1,6 @@
+/*
+ * table.c - a record for a reader at a terminal.
+ */
 #include "aphorism-bench/table.h"
 
 #include <inttypes.h>

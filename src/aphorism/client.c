@@ -1,3 +1,6 @@
+/*
+ * client.c - a client of an aphorism server: connects, asks, and asks again where that can do no harm.
+ */
 #include "aphorism/client.h"
 
 #include <errno.h>

@@ -1,3 +1,6 @@
+/*
+ * editor.c - lines typed at a terminal, by libedit.
+ */
 #include "aphorism/editor.h"
 
 #ifdef HAVE_LIBEDIT

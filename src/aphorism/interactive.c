@@ -1,3 +1,6 @@
+/*
+ * interactive.c - questions from a user who waits for each answer.
+ */
 #include "aphorism/interactive.h"
 
 #include <errno.h>

@@ -1,3 +1,6 @@
+/*
+ * questions.c - what is to be asked, and how far the asking is.
+ */
 #include "aphorism/questions.h"
 
 #include <errno.h>

@@ -1,3 +1,6 @@
+/*
+ * control.c - the client's side of the control protocol.
+ */
 #include "aphorismctl/control.h"
 
 #include <errno.h>

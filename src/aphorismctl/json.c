@@ -1,3 +1,6 @@
+/*
+ * json.c - a daemon's answer as one JSON object.
+ */
 #include "aphorismctl/json.h"
 
 #include <stdbool.h>

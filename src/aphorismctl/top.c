@@ -1,3 +1,6 @@
+/*
+ * top.c - how the daemon is, live at a terminal, by ncurses.
+ */
 #include "aphorismctl/top.h"
 
 #include <errno.h>

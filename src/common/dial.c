@@ -1,3 +1,6 @@
+/*
+ * dial.c - a client's side of a stream socket, with a time limit on each wait.
+ */
 #include "common/dial.h"
 
 #include <errno.h>

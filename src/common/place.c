@@ -1,3 +1,6 @@
+/*
+ * place.c - where the server is: from what a user writes to a connection.
+ */
 #include "common/place.h"
 
 #include <errno.h>
