@@ -6,7 +6,7 @@
 #include <math.h>
 
 #define MEMBER(holder, name, member, kind) \
-	{ name, kind, offsetof(struct holder, member), sizeof(((struct holder *)NULL)->member) }
+	{ name, kind, offsetof(struct holder, member), sizeof ((struct holder *)NULL)->member }
 #define CELL(name, kind) MEMBER(cell, #name, name, kind)
 #define FIGURE(name) \
 	MEMBER(cell, #name, name.value, FIELD_REAL), \

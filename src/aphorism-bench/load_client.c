@@ -20,7 +20,7 @@ enum {
 
 static bool grow(struct load_client *c, uint64_t size)
 {
-	struct load_question *ring = malloc(size * sizeof(*ring));
+	struct load_question *ring = malloc(size * sizeof *ring);
 
 	if (!ring)
 		return false;
@@ -127,7 +127,7 @@ static bool is_nobody(int reason)
 		ECONNREFUSED, ENOENT, ECONNRESET, ETIMEDOUT, EHOSTUNREACH, EHOSTDOWN, ENETUNREACH, ENETDOWN,
 	};
 
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
 		if (reasons[i] == reason)
 			return true;
 	return false;
@@ -251,7 +251,7 @@ static void open_connection(struct load_thread *t, struct load_client *c)
 	}
 	/* a single question needs no hurry: nothing is in flight that it could be held back for */
 	if (family != AF_UNIX && load_crowd(t, c)->per_connection != 1)
-		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
 	c->connecting = true;
 	reason = dial(load, c->fd);
 	if (reason == 0)
@@ -270,7 +270,7 @@ static void open_connection(struct load_thread *t, struct load_client *c)
 static void settle_connection(struct load_thread *t, struct load_client *c)
 {
 	int reason = 0;
-	socklen_t len = sizeof(reason);
+	socklen_t len = sizeof reason;
 
 	getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &reason, &len);
 	if (reason == 0)

@@ -26,7 +26,7 @@ static void forget(struct out *out)
 {
 	free(out->text);
 	free(out->name);
-	memset(out, 0, sizeof(*out));
+	memset(out, 0, sizeof *out);
 }
 
 /*
@@ -80,7 +80,7 @@ int out_open(struct out *out, const char *file)
 {
 	struct stat status;
 
-	memset(out, 0, sizeof(*out));
+	memset(out, 0, sizeof *out);
 	if (strcmp(file, "-") == 0) {
 		out->file = stdout;
 		return EX_OK;
