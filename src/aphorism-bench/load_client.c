@@ -44,7 +44,7 @@ int load_client_init(struct load_thread *t, struct load_client *c, uint8_t crowd
 }
 
 /* A question that is to be asked.  Returns false when `count` allows no more. */
-bool load_client_push(struct load_thread *t, struct load_client *c, uint64_t wanted_ns)
+static bool push(struct load_thread *t, struct load_client *c, uint64_t wanted_ns)
 {
 	if (t->measuring && t->tickets == 0)
 		return false;
@@ -354,7 +354,7 @@ static void go_on(struct load_thread *t, struct load_client *c)
 		drip(t, c);
 	} else {
 		if (crowd->rate <= 0 && t->now_ns >= c->rest_until_ns)
-			while (c->whole - c->first < crowd->pipeline && load_client_push(t, c, t->now_ns))
+			while (c->whole - c->first < crowd->pipeline && push(t, c, t->now_ns))
 				;
 		if (c->fd < 0 && c->first < c->whole && t->now_ns >= c->rest_until_ns)
 			open_connection(t, c);
@@ -366,7 +366,7 @@ static void go_on(struct load_thread *t, struct load_client *c)
 
 void load_client_arrival(struct load_thread *t, struct load_client *c, uint64_t wanted_ns)
 {
-	if (load_client_push(t, c, wanted_ns))
+	if (push(t, c, wanted_ns))
 		go_on(t, c);
 }
 
