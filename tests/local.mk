@@ -25,11 +25,12 @@ test_scripts = \
 	%D%/check-instructions \
 	%D%/check-layers \
 	%D%/check-models \
+	%D%/check-names \
 	%D%/check-rows \
 	%D%/check-manual
 TESTS += $(test_scripts)
 # check-same: by hand, against the daemon of another build
-EXTRA_DIST += $(test_scripts) %D%/check-same %D%/same %D%/rows %D%/run-pytest %D%/big-endian %D%/instructions %D%/system %D%/bench
+EXTRA_DIST += $(test_scripts) %D%/names %D%/check-same %D%/same %D%/rows %D%/run-pytest %D%/big-endian %D%/instructions %D%/system %D%/bench
 
 # What hurts: an hour of deaths, overload, shortage and faults, then fuzzing and valgrind.  SEED=N repeats a run.
 chaos_scripts = %D%/check-chaos %D%/check-fuzz %D%/check-valgrind

@@ -1,3 +1,6 @@
+/*
+ * advice.c - which model for which workload, and why.
+ */
 #include "aphorism-bench/advice.h"
 
 #include <stdarg.h>

@@ -1,3 +1,6 @@
+/*
+ * capture.c - runs a program and reads what it says.
+ */
 #include "aphorism-bench/capture.h"
 
 #include <errno.h>

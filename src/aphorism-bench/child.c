@@ -1,3 +1,6 @@
+/*
+ * child.c - what we start does not outlive us.
+ */
 #include "aphorism-bench/child.h"
 
 #include <sys/prctl.h>

@@ -1,3 +1,6 @@
+/*
+ * column.c - the figures that table and report show of a cell.
+ */
 #include "aphorism-bench/column.h"
 
 #include <math.h>

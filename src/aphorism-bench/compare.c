@@ -1,3 +1,6 @@
+/*
+ * compare.c - the subcommand `compare`: turns, rounds and what becomes of their trials.
+ */
 #include "aphorism-bench/compare.h"
 
 #include <inttypes.h>

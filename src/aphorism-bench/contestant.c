@@ -1,3 +1,6 @@
+/*
+ * contestant.c - aphorismd, found, started under one of its models, and stopped.
+ */
 #include "aphorism-bench/contestant.h"
 
 #include <errno.h>

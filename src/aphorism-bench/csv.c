@@ -1,3 +1,6 @@
+/*
+ * csv.c - the cells of a record as comma-separated values.
+ */
 #include "aphorism-bench/csv.h"
 
 #include <inttypes.h>

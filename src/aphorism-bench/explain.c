@@ -1,3 +1,6 @@
+/*
+ * explain.c - the subcommand `explain`: what the manual says of a model, and what was measured of it.
+ */
 #include "aphorism-bench/explain.h"
 
 #include <ctype.h>

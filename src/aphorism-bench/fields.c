@@ -1,9 +1,12 @@
+/*
+ * fields.c - the members of a cell and of a record by name, in the order of the files.
+ */
 #include "aphorism-bench/fields.h"
 
 #include <math.h>
 
 #define MEMBER(holder, name, member, kind) \
-	{ name, kind, offsetof(struct holder, member), sizeof(((struct holder *)NULL)->member) }
+	{ name, kind, offsetof(struct holder, member), sizeof ((struct holder *)NULL)->member }
 #define CELL(name, kind) MEMBER(cell, #name, name, kind)
 #define FIGURE(name) \
 	MEMBER(cell, #name, name.value, FIELD_REAL), \

@@ -1,3 +1,6 @@
+/*
+ * html.c - what the page of a report is made of.
+ */
 #include "aphorism-bench/html.h"
 
 void html_text(FILE *page, const char *text)

@@ -1,3 +1,6 @@
+/*
+ * json.c - a record as a JSON file: written, and read again.
+ */
 #include "aphorism-bench/json.h"
 
 #include <errno.h>
@@ -320,7 +323,7 @@ static int get_cells(const json_t *array, struct record *record, const char *fil
 		return complain(file, "cells", array ? "is not an array" : "is missing");
 	if (count > CELL_MOST)
 		return complain(file, "cells", "are more than 4096");
-	record->cells = calloc(count + 1, sizeof(record->cells[0]));
+	record->cells = calloc(count + 1, sizeof record->cells[0]);
 	if (!record->cells)
 		return complain(file, "", "not enough memory");
 	for (record->cell_count = 0; record->cell_count < count; record->cell_count++) {
@@ -366,7 +369,7 @@ int json_read(struct record *record, const char *file)
 	int status;
 	json_t *root = json_text_load(file, &status);
 
-	memset(record, 0, sizeof(*record));
+	memset(record, 0, sizeof *record);
 	if (!root)
 		return status;
 	status = get_record(root, record, file);
@@ -379,5 +382,5 @@ int json_read(struct record *record, const char *file)
 void record_free(struct record *record)
 {
 	free(record->cells);
-	memset(record, 0, sizeof(*record));
+	memset(record, 0, sizeof *record);
 }

@@ -1,3 +1,6 @@
+/*
+ * json_text.c - the text of a JSON file, as far as it can be one of ours.
+ */
 #include "aphorism-bench/json_text.h"
 
 #include <errno.h>

@@ -1,3 +1,6 @@
+/*
+ * last.c - where the figures of the last comparison are kept.
+ */
 #include "aphorism-bench/last.h"
 
 #include <stdio.h>

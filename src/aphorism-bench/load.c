@@ -1,3 +1,6 @@
+/*
+ * load.c - the generator: its threads, their end, and the sum of what they saw.
+ */
 #include "aphorism-bench/load.h"
 
 #include <errno.h>
@@ -84,7 +87,7 @@ static void watch_over(struct load_shared *shared, uint32_t running)
 			load->progress(load->arg, share_done(shared, now_ns));
 		if (!begun && shared->begin_ns - now_ns < PROGRESS_US * UINT64_C(1000))
 			wait_ms = (int)((shared->begin_ns - now_ns) / (CLOCK_MS * 1000)) + 1;
-		if (poll(&done, 1, wait_ms) > 0 && read(shared->done, &ended, sizeof(ended)) == sizeof(ended))
+		if (poll(&done, 1, wait_ms) > 0 && read(shared->done, &ended, sizeof ended) == sizeof ended)
 			running -= (uint32_t)ended;
 		if ((load->interrupted && *load->interrupted) || atomic_load(&shared->out_of_memory))
 			atomic_store(&shared->stop, true);
@@ -128,11 +131,11 @@ static int run_threads(struct load_shared *shared, struct load_thread *threads[]
 /* Returns 0 or an errno. */
 static int run(struct load_shared *shared, struct load_result *result)
 {
-	struct load_thread **threads = calloc(shared->threads, sizeof(*threads));
+	struct load_thread **threads = calloc(shared->threads, sizeof *threads);
 	int reason = threads ? 0 : ENOMEM;
 
 	for (uint32_t i = 0; reason == 0 && i < shared->threads; i++) {
-		threads[i] = calloc(1, sizeof(*threads[i]));
+		threads[i] = calloc(1, sizeof *threads[i]);
 		if (!threads[i])
 			reason = ENOMEM;
 		else

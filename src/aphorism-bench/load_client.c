@@ -20,7 +20,7 @@ enum {
 
 static bool grow(struct load_client *c, uint64_t size)
 {
-	struct load_question *ring = malloc(size * sizeof(*ring));
+	struct load_question *ring = malloc(size * sizeof *ring);
 
 	if (!ring)
 		return false;
@@ -44,7 +44,7 @@ int load_client_init(struct load_thread *t, struct load_client *c, uint8_t crowd
 }
 
 /* A question that is to be asked.  Returns false when `count` allows no more. */
-bool load_client_push(struct load_thread *t, struct load_client *c, uint64_t wanted_ns)
+static bool push(struct load_thread *t, struct load_client *c, uint64_t wanted_ns)
 {
 	if (t->measuring && t->tickets == 0)
 		return false;
@@ -127,7 +127,7 @@ static bool is_nobody(int reason)
 		ECONNREFUSED, ENOENT, ECONNRESET, ETIMEDOUT, EHOSTUNREACH, EHOSTDOWN, ENETUNREACH, ENETDOWN,
 	};
 
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
 		if (reasons[i] == reason)
 			return true;
 	return false;
@@ -251,7 +251,7 @@ static void open_connection(struct load_thread *t, struct load_client *c)
 	}
 	/* a single question needs no hurry: nothing is in flight that it could be held back for */
 	if (family != AF_UNIX && load_crowd(t, c)->per_connection != 1)
-		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
 	c->connecting = true;
 	reason = dial(load, c->fd);
 	if (reason == 0)
@@ -270,7 +270,7 @@ static void open_connection(struct load_thread *t, struct load_client *c)
 static void settle_connection(struct load_thread *t, struct load_client *c)
 {
 	int reason = 0;
-	socklen_t len = sizeof(reason);
+	socklen_t len = sizeof reason;
 
 	getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &reason, &len);
 	if (reason == 0)
@@ -354,7 +354,7 @@ static void go_on(struct load_thread *t, struct load_client *c)
 		drip(t, c);
 	} else {
 		if (crowd->rate <= 0 && t->now_ns >= c->rest_until_ns)
-			while (c->whole - c->first < crowd->pipeline && load_client_push(t, c, t->now_ns))
+			while (c->whole - c->first < crowd->pipeline && push(t, c, t->now_ns))
 				;
 		if (c->fd < 0 && c->first < c->whole && t->now_ns >= c->rest_until_ns)
 			open_connection(t, c);
@@ -366,7 +366,7 @@ static void go_on(struct load_thread *t, struct load_client *c)
 
 void load_client_arrival(struct load_thread *t, struct load_client *c, uint64_t wanted_ns)
 {
-	if (load_client_push(t, c, wanted_ns))
+	if (push(t, c, wanted_ns))
 		go_on(t, c);
 }
 

@@ -130,7 +130,6 @@ int load_client_init(struct load_thread *, struct load_client *, uint8_t crowd, 
 void load_client_wake(struct load_thread *, struct load_client *);
 void load_client_event(struct load_thread *, struct load_client *, uint32_t events);
 void load_client_arrival(struct load_thread *, struct load_client *, uint64_t wanted_ns);
-bool load_client_push(struct load_thread *, struct load_client *, uint64_t wanted_ns);
 
 /* The connection ends: what is in flight on it fails for that reason. */
 void load_client_end(struct load_thread *, struct load_client *, enum load_error);

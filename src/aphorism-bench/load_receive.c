@@ -55,8 +55,8 @@ static bool judge(struct load_thread *t, struct load_client *c)
 	size_t len = c->odd_len < LOAD_ODD ? c->odd_len : LOAD_ODD;
 
 	c->odd_len = 0;
-	if (len >= sizeof(error) - 1 && memcmp(c->odd, error, sizeof(error) - 1) == 0 &&
-	    (len != sizeof(unknown) - 1 || memcmp(c->odd, unknown, len) != 0)) {
+	if (len >= sizeof error - 1 && memcmp(c->odd, error, sizeof error - 1) == 0 &&
+	    (len != sizeof unknown - 1 || memcmp(c->odd, unknown, len) != 0)) {
 		load_client_end(t, c, LOAD_TURNED_AWAY);
 		return false;
 	}
@@ -126,11 +126,11 @@ static void count_wait(struct load_thread *t, struct load_client *c)
 
 bool load_receive(struct load_thread *t, struct load_client *c)
 {
-	ssize_t got = recv(c->fd, t->buffer, sizeof(t->buffer), 0);
+	ssize_t got = recv(c->fd, t->buffer, sizeof t->buffer, 0);
 	uint64_t before = c->served;
 	bool goes_on;
 
-	c->unread = got == (ssize_t)sizeof(t->buffer);
+	c->unread = got == (ssize_t)sizeof t->buffer;
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return true;
 	if (got <= 0) {

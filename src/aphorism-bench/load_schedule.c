@@ -1,3 +1,6 @@
+/*
+ * load_schedule.c - when the questions of an open loop arrive, and to whom.
+ */
 #include "aphorism-bench/load_schedule.h"
 
 #include <math.h>

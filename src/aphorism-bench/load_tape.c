@@ -1,3 +1,6 @@
+/*
+ * load_tape.c - what clients ask, and what they must hear.
+ */
 #include "aphorism-bench/load_tape.h"
 
 #include <string.h>
@@ -9,7 +12,7 @@ static const struct {
 	{ "Explicit is better than?", "Implicit." },
 	{ "Simple is better than?", "Complex." },
 };
-enum { APHORISMS = sizeof(aphorisms) / sizeof(aphorisms[0]) };
+enum { APHORISMS = sizeof aphorisms / sizeof aphorisms[0] };
 
 static uint32_t append(char *stream, uint32_t at, const char *text)
 {

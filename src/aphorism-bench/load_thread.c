@@ -73,7 +73,7 @@ static uint64_t next_ns(const struct load_thread *t)
 		t->measuring ? t->shared->end_ns : t->shared->begin_ns,
 	};
 
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
 		if (others[i] < next)
 			next = others[i];
 	return next;
@@ -181,7 +181,7 @@ static void *thread_main(void *arg)
 		take_leftovers(t, i);
 	/* its connections are still open, but it looks after them no more */
 	atomic_fetch_sub_explicit(&t->shared->connected, t->connected, memory_order_relaxed);
-	(void)!write(t->shared->done, &one, sizeof(one));
+	(void)!write(t->shared->done, &one, sizeof one);
 	return NULL;
 }
 
@@ -210,7 +210,7 @@ static int make_clients(struct load_thread *t, const struct load *load)
 		t->counts[i] = (connections + shared->threads - 1 - t->number) / shared->threads;
 		t->count += t->counts[i];
 	}
-	t->clients = calloc((size_t)t->count + 1, sizeof(*t->clients));
+	t->clients = calloc((size_t)t->count + 1, sizeof *t->clients);
 	if (!t->clients || load_timers_init(&t->timers, t->count) < 0)
 		return -1;
 	c = t->clients;

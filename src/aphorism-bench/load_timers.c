@@ -1,3 +1,6 @@
+/*
+ * load_timers.c - who is to be woken next: a binary heap.
+ */
 #include "aphorism-bench/load_timers.h"
 
 #include <stdlib.h>
@@ -5,7 +8,7 @@
 int load_timers_init(struct load_timers *timers, uint32_t most)
 {
 	timers->count = 0;
-	timers->heap = calloc((size_t)most + 1, sizeof(*timers->heap));
+	timers->heap = calloc((size_t)most + 1, sizeof *timers->heap);
 	return timers->heap ? 0 : -1;
 }
 

@@ -1,3 +1,6 @@
+/*
+ * out.c - a text file that appears as a whole or not at all.
+ */
 #include "aphorism-bench/out.h"
 
 #include <errno.h>
@@ -23,7 +26,7 @@ static void forget(struct out *out)
 {
 	free(out->text);
 	free(out->name);
-	memset(out, 0, sizeof(*out));
+	memset(out, 0, sizeof *out);
 }
 
 /*
@@ -77,7 +80,7 @@ int out_open(struct out *out, const char *file)
 {
 	struct stat status;
 
-	memset(out, 0, sizeof(*out));
+	memset(out, 0, sizeof *out);
 	if (strcmp(file, "-") == 0) {
 		out->file = stdout;
 		return EX_OK;

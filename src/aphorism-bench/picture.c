@@ -1,3 +1,6 @@
+/*
+ * picture.c - a picture drawn by gnuplot, as SVG inside of an HTML page.
+ */
 #include "aphorism-bench/picture.h"
 
 #include <errno.h>
@@ -192,7 +195,7 @@ static void put_line(const struct picture *picture, const char *line, FILE *page
 	while (*line) {
 		size_t taken = 0;
 
-		for (size_t i = 0; taken == 0 && i < sizeof(ids) / sizeof(ids[0]); i++)
+		for (size_t i = 0; taken == 0 && i < sizeof ids / sizeof ids[0]; i++)
 			if (strncmp(line, ids[i], strlen(ids[i])) == 0)
 				taken = strlen(ids[i]);
 		if (taken > 0) {

@@ -1,3 +1,6 @@
+/*
+ * plots.c - the pictures of a report.
+ */
 #include "aphorism-bench/plots.h"
 
 #include <math.h>
@@ -99,7 +102,7 @@ static void caption(struct picture *picture, const char *what, const struct cell
 {
 	char count[SHOW_TEXT];
 
-	snprintf(picture->caption, sizeof(picture->caption), "%s, %s connection%s", what,
+	snprintf(picture->caption, sizeof picture->caption, "%s, %s connection%s", what,
 	         show_count(count, block->connections), block->connections == 1 ? "" : "s");
 }
 
@@ -134,7 +137,7 @@ int plots_throughput(struct plots *plots, const struct cell *block)
 	status = picture_begin(picture, WIDTH, HEIGHT);
 	if (status != EX_OK)
 		return status;
-	snprintf(picture->caption, sizeof(picture->caption), "thousand answers a second over connections");
+	snprintf(picture->caption, sizeof picture->caption, "thousand answers a second over connections");
 	fprintf(picture->script, "set logscale x\nset xrange [%g:%g]\nset xtics (%u",
 	        least / 1.3, most * 1.3, block->connections);
 	for (const struct cell *other = block; (other = view_next_block(other));)
@@ -293,7 +296,7 @@ int plots_fairness(struct plots *plots)
 	status = picture_begin(picture, WIDTH, rows * ROW_HEIGHT + AXIS_HEIGHT);
 	if (status != EX_OK)
 		return status;
-	snprintf(picture->caption, sizeof(picture->caption),
+	snprintf(picture->caption, sizeof picture->caption,
 	         "Jain's fairness index in each scenario, at its largest number of connections: 1 is fair");
 	fputs("set ytics scale 0 (", picture->script);
 	for (int row = 0; row < rows; row++) {

@@ -1,3 +1,6 @@
+/*
+ * progress.c - how far it is: a bar on a terminal, plain lines elsewhere.
+ */
 #include "aphorism-bench/progress.h"
 
 #include <inttypes.h>
@@ -43,7 +46,7 @@ static void show_bar(double share, const char *left, const char *label)
 	int done = (int)(share * BAR + 0.5);
 	char line[256];
 
-	snprintf(line, sizeof(line), "[%-*.*s] %3.0f %%  %-11s %s", BAR, done, full, share * 100, left, label);
+	snprintf(line, sizeof line, "[%-*.*s] %3.0f %%  %-11s %s", BAR, done, full, share * 100, left, label);
 	/* in the last column some terminals would begin a new line */
 	fprintf(stderr, "\r%.*s\033[K", (int)columns() - 1, line);
 }
@@ -51,14 +54,14 @@ static void show_bar(double share, const char *left, const char *label)
 void progress_show(struct progress *p, double share, const char *label)
 {
 	uint64_t now_us = clock_now_us();
-	bool changed = strncmp(p->label, label, sizeof(p->label) - 1) != 0;
+	bool changed = strncmp(p->label, label, sizeof p->label - 1) != 0;
 	char left[32];
 
 	if (!p->wanted || (!changed && (!p->terminal || now_us < p->shown_us + BETWEEN_US)))
 		return;
 	p->shown_us = now_us;
-	snprintf(p->label, sizeof(p->label), "%s", label);
-	format_left(left, sizeof(left), p, share, now_us);
+	snprintf(p->label, sizeof p->label, "%s", label);
+	format_left(left, sizeof left, p, share, now_us);
 	if (p->terminal)
 		show_bar(share, left, label);
 	else

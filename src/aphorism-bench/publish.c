@@ -1,3 +1,6 @@
+/*
+ * publish.c - the conditions that a record was made under, and its ways out.
+ */
 #include "aphorism-bench/publish.h"
 
 #include <stdio.h>
@@ -33,7 +36,7 @@ static void read_machine(char *to, size_t size, const char *architecture)
 	char line[256];
 
 	snprintf(to, size, "%s", architecture);
-	while (file && fgets(line, sizeof(line), file)) {
+	while (file && fgets(line, sizeof line, file)) {
 		const char *name = strstr(line, ": ");
 
 		if (strncmp(line, "model name", 10) == 0 && name) {
@@ -53,14 +56,14 @@ void publish_conditions(struct record *record, const struct options *options)
 	struct tm utc;
 
 	uname(&system);
-	snprintf(record->version, sizeof(record->version), "%s", PACKAGE_VERSION);
-	snprintf(record->kernel, sizeof(record->kernel), "%.60s %.60s", system.sysname, system.release);
-	read_machine(record->machine, sizeof(record->machine), system.machine);
+	snprintf(record->version, sizeof record->version, "%s", PACKAGE_VERSION);
+	snprintf(record->kernel, sizeof record->kernel, "%.60s %.60s", system.sysname, system.release);
+	read_machine(record->machine, sizeof record->machine, system.machine);
 	record->cpus = cpus_usable();
 	record->memory_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 	record->seed = options->seed;
-	strftime(record->date, sizeof(record->date), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
-	snprintf(record->command, sizeof(record->command), "%s", options->command);
+	strftime(record->date, sizeof record->date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+	snprintf(record->command, sizeof record->command, "%s", options->command);
 }
 
 static int is_stdout(const char *file)
@@ -84,7 +87,7 @@ int publish_record(const struct record *record, const struct options *options)
 		results[1] = csv_write(record, options->csv);
 	if (options->report)
 		results[2] = report_write(record, options->report);
-	for (size_t i = 0; i < sizeof(results) / sizeof(results[0]) && status == EX_OK; i++)
+	for (size_t i = 0; i < sizeof results / sizeof results[0] && status == EX_OK; i++)
 		status = results[i];
 	return status;
 }

@@ -1,3 +1,6 @@
+/*
+ * report.c - a record as one HTML file that needs nothing else.
+ */
 #include "aphorism-bench/report.h"
 
 #include <inttypes.h>
@@ -43,7 +46,7 @@ static void put_head(const struct record *record, FILE *page)
 	fputs("svg [stroke=\"rgb(  0,   0, 255)\"]{stroke:var(--rule)}\n</style>\n</head>\n<body>\n<h1>", page);
 	html_text(page, record->server);
 	fputs("</h1>\n<dl>\n", page);
-	snprintf(text, sizeof(text), "%u CPU%s, %s of memory", record->cpus, record->cpus == 1 ? "" : "s",
+	snprintf(text, sizeof text, "%u CPU%s, %s of memory", record->cpus, record->cpus == 1 ? "" : "s",
 	         show_bytes(memory, (double)record->memory_bytes));
 	put_term(page, "machine", record->machine);
 	put_term(page, "", text);

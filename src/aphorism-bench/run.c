@@ -1,3 +1,6 @@
+/*
+ * run.c - the subcommand `run`: loads a server that is up.
+ */
 #include "aphorism-bench/run.h"
 
 #include <inttypes.h>
@@ -68,7 +71,7 @@ static int find(struct place *place, struct load *load, const struct options *op
 		plain_say(stderr, "aphorism-bench: %s", why);
 		return status == EX_TEMPFAIL ? EX_UNAVAILABLE : status;
 	}
-	load->address_len = sizeof(load->address);
+	load->address_len = sizeof load->address;
 	if (getpeername(fd, (struct sockaddr *)&load->address, &load->address_len) < 0) {
 		perror("aphorism-bench: getpeername");
 		status = EX_OSERR;
@@ -98,7 +101,7 @@ static int publish(const struct load *load, const struct load_result *result, co
 	tally_free(tally);
 	view_arrange(&record);
 	publish_conditions(&record, options);
-	plain_text(record.server, sizeof(record.server), place->name, strlen(place->name));
+	plain_text(record.server, sizeof record.server, place->name, strlen(place->name));
 	return publish_record(&record, options);
 }
 

@@ -1,3 +1,6 @@
+/*
+ * scenario.c - the situations that models are compared in.
+ */
 #include "aphorism-bench/scenario.h"
 
 #include <stdio.h>

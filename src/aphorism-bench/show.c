@@ -1,3 +1,6 @@
+/*
+ * show.c - figures as people read them.
+ */
 #include "aphorism-bench/show.h"
 
 #include <inttypes.h>
@@ -27,7 +30,7 @@ char *show_count(char *to, double value)
 
 	if (!isfinite(value) || value >= 1e18)
 		return strcpy(to, "-");
-	len = (size_t)snprintf(plain, sizeof(plain), "%.0f", value);
+	len = (size_t)snprintf(plain, sizeof plain, "%.0f", value);
 	for (size_t i = 0; i < len; i++) {
 		if (i > 0 && (len - i) % 3 == 0)
 			*at++ = ',';
@@ -58,7 +61,7 @@ char *show_bytes(char *to, double bytes)
 
 	if (!isfinite(bytes))
 		return strcpy(to, "-");
-	for (; bytes >= 1023.5 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+	for (; bytes >= 1023.5 && unit + 1 < sizeof units / sizeof units[0]; unit++)
 		bytes /= 1024;
 	if (unit > 0)
 		return digits(to, bytes, units[unit]);

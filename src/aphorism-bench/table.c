@@ -1,3 +1,6 @@
+/*
+ * table.c - a record for a reader at a terminal.
+ */
 #include "aphorism-bench/table.h"
 
 #include <inttypes.h>
@@ -139,7 +142,7 @@ static void put_meanings(const struct layout *layout, const char *scenario)
 		while (cell < end && (strcmp(cell->scenario, scenario) != 0 || cell->errors[i] == 0))
 			cell++;
 		if (cell < end) {
-			snprintf(text, sizeof(text), "%s: %s", show_error(name, i), load_error_names[i].meaning);
+			snprintf(text, sizeof text, "%s: %s", show_error(name, i), load_error_names[i].meaning);
 			put_wrapped(layout, text, INDENT);
 		}
 	}
@@ -178,7 +181,7 @@ void table_print(const struct record *record, FILE *file)
 		if ((int)strlen(model->model) > layout.model_width)
 			layout.model_width = (int)strlen(model->model);
 	choose_columns(&layout);
-	snprintf(conditions, sizeof(conditions), "%s; %u CPU%s, %s; %s", record->server, record->cpus,
+	snprintf(conditions, sizeof conditions, "%s; %u CPU%s, %s; %s", record->server, record->cpus,
 	         record->cpus == 1 ? "" : "s", record->kernel, record->date);
 	put_wrapped(&layout, conditions, 0);
 	if (!record->complete)

@@ -1,3 +1,6 @@
+/*
+ * tally.c - the rounds of one cell, until they become its figures.
+ */
 #include "aphorism-bench/tally.h"
 
 #include <math.h>

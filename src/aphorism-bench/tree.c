@@ -1,3 +1,6 @@
+/*
+ * tree.c - what a process and all below it have cost so far, read from /proc.
+ */
 #include "aphorism-bench/tree.h"
 
 #include <ctype.h>

@@ -1,3 +1,6 @@
+/*
+ * trial.c - one model, one scenario, one number of connections, once.
+ */
 #include "aphorism-bench/trial.h"
 
 #include <math.h>

@@ -1,3 +1,6 @@
+/*
+ * verdict.c - who is better, who fails, and what is excused.
+ */
 #include "aphorism-bench/verdict.h"
 
 #include <string.h>

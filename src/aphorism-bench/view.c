@@ -1,3 +1,6 @@
+/*
+ * view.c - the order in which a record is shown.
+ */
 #include "aphorism-bench/view.h"
 
 #include <string.h>

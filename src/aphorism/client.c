@@ -1,3 +1,6 @@
+/*
+ * client.c - a client of an aphorism server: connects, asks, and asks again where that can do no harm.
+ */
 #include "aphorism/client.h"
 
 #include <errno.h>
@@ -23,7 +26,7 @@ fail(struct client *client, int status, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(client->reason, sizeof(client->reason), format, args);
+	vsnprintf(client->reason, sizeof client->reason, format, args);
 	va_end(args);
 	return status;
 }
@@ -70,7 +73,7 @@ static int last_word(const char *answer, size_t len)
 		{ "Error: too busy.", EX_UNAVAILABLE },
 	};
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		if (len == strlen(words[i].text) && memcmp(answer, words[i].text, len) == 0)
 			return words[i].status;
 	return GO_ON;
@@ -94,7 +97,7 @@ static int take(struct client *client, const char *text, size_t len, bool more)
 	uint64_t now_us = clock_now_us();
 	struct client_answer answer = {
 		.question = q->at + q->first, .question_len = questions_oldest(q), .text = text, .len = len,
-		.known = len < sizeof(error) - 1 || memcmp(text, error, sizeof(error) - 1) != 0,
+		.known = len < sizeof error - 1 || memcmp(text, error, sizeof error - 1) != 0,
 		.more = more, .server = client->server, .tries = client->tries,
 		.took_us = now_us - client->begin_us,
 	};
@@ -143,7 +146,7 @@ static bool is_close(const struct client *client, int error)
 
 static int receive(struct client *client)
 {
-	ssize_t got = recv(client->fd, client->answer + client->len, sizeof(client->answer) - client->len, 0);
+	ssize_t got = recv(client->fd, client->answer + client->len, sizeof client->answer - client->len, 0);
 	const char *next = client->answer, *end;
 	int status = GO_ON;
 
@@ -165,7 +168,7 @@ static int receive(struct client *client)
 		status = take(client, answer, len, end != NULL);
 	}
 	memmove(client->answer, next, client->len);
-	if (status == GO_ON && client->len == sizeof(client->answer))
+	if (status == GO_ON && client->len == sizeof client->answer)
 		return fail_server(client, EX_UNAVAILABLE, "an answer has no end");
 	return status;
 }

@@ -1,3 +1,6 @@
+/*
+ * editor.c - lines typed at a terminal, by libedit.
+ */
 #include "aphorism/editor.h"
 
 #ifdef HAVE_LIBEDIT
@@ -49,9 +52,9 @@ static void find_file(void)
 
 	if (!own && (!home || home[0] != '/'))
 		return;
-	len = own ? snprintf(file, sizeof(file), "%s/aphorism/history", state) :
-	            snprintf(file, sizeof(file), "%s/.local/state/aphorism/history", home);
-	if (len >= (int)sizeof(file) - 8) {
+	len = own ? snprintf(file, sizeof file, "%s/aphorism/history", state) :
+	            snprintf(file, sizeof file, "%s/.local/state/aphorism/history", home);
+	if (len >= (int)sizeof file - 8) {
 		file[0] = '\0';           /* with the suffix of a temporary one it would not fit */
 		return;
 	}
@@ -86,7 +89,7 @@ static void save(void)
 
 	if (file[0] == '\0')
 		return;
-	snprintf(new, sizeof(new), "%.*s.XXXXXX", (int)sizeof(new) - 8, file);
+	snprintf(new, sizeof new, "%.*s.XXXXXX", (int)sizeof new - 8, file);
 	fd = mkstemp(new);
 	stream = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!stream) {
@@ -162,7 +165,7 @@ static unsigned char complete(EditLine *unused, int key)
 		list_matches(&m);
 		return CC_REDISPLAY;
 	}
-	snprintf(more, sizeof(more), "%.*s", (int)(m.common - m.len), m.first + m.len);
+	snprintf(more, sizeof more, "%.*s", (int)(m.common - m.len), m.first + m.len);
 	return el_insertstr(editor, more) < 0 ? CC_ERROR : CC_REFRESH;
 }
 

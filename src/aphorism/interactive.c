@@ -1,3 +1,6 @@
+/*
+ * interactive.c - questions from a user who waits for each answer.
+ */
 #include "aphorism/interactive.h"
 
 #include <errno.h>
@@ -31,7 +34,7 @@ static void on_interrupt(int signal)
 
 	(void)signal;
 	setitimer(ITIMER_REAL, &again, NULL);
-	if (write(interrupt_fd, &one, sizeof(one)) < 0)
+	if (write(interrupt_fd, &one, sizeof one) < 0)
 		errno = saved;            /* it is full: it can be read, which is all that matters */
 }
 
@@ -52,7 +55,7 @@ static void forget_interrupts(void)
 	uint64_t count;
 
 	setitimer(ITIMER_REAL, &never, NULL);
-	while (interrupt_fd >= 0 && read(interrupt_fd, &count, sizeof(count)) > 0)
+	while (interrupt_fd >= 0 && read(interrupt_fd, &count, sizeof count) > 0)
 		;
 }
 

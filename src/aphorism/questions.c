@@ -1,3 +1,6 @@
+/*
+ * questions.c - what is to be asked, and how far the asking is.
+ */
 #include "aphorism/questions.h"
 
 #include <errno.h>
@@ -15,7 +18,7 @@ static bool is_space(char c)
 /* Makes room behind the text by moving it to the front, seldom enough to cost next to nothing per byte. */
 static void compact(struct questions *q)
 {
-	if (q->first < q->len && q->first < sizeof(q->at) / 2)
+	if (q->first < q->len && q->first < sizeof q->at / 2)
 		return;
 	memmove(q->at, q->at + q->first, q->len - q->first);
 	q->sent -= q->first;
@@ -68,7 +71,7 @@ void questions_refill(struct questions *q)
 		for (; q->next < q->count; q->next++) {
 			size_t len = strlen(q->list[q->next]);
 
-			if (len > sizeof(q->at) - q->len)
+			if (len > sizeof q->at - q->len)
 				return;
 			append(q, q->list[q->next], len);
 		}
@@ -81,14 +84,14 @@ void questions_refill(struct questions *q)
 bool questions_want(struct questions *q)
 {
 	compact(q);
-	return q->fd >= 0 && !q->ended && q->len < sizeof(q->at);
+	return q->fd >= 0 && !q->ended && q->len < sizeof q->at;
 }
 
 int questions_read(struct questions *q)
 {
 	char bytes[16384];
-	size_t room = sizeof(q->at) - q->len;
-	ssize_t got = read(q->fd, bytes, room < sizeof(bytes) ? room : sizeof(bytes));
+	size_t room = sizeof q->at - q->len;
+	ssize_t got = read(q->fd, bytes, room < sizeof bytes ? room : sizeof bytes);
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : errno;
 	if (got == 0)
@@ -128,5 +131,5 @@ size_t questions_oldest(const struct questions *q)
 
 bool questions_unfinished(const struct questions *q)
 {
-	return q->whole == q->first && q->len > q->whole && (q->ended || q->len == sizeof(q->at));
+	return q->whole == q->first && q->len > q->whole && (q->ended || q->len == sizeof q->at);
 }

@@ -1,3 +1,6 @@
+/*
+ * show.c - answers and failures, for people or in JSON.
+ */
 #include "aphorism/show.h"
 
 #include <inttypes.h>

@@ -1,3 +1,6 @@
+/*
+ * control.c - the client's side of the control protocol.
+ */
 #include "aphorismctl/control.h"
 
 #include <errno.h>
@@ -84,7 +87,7 @@ static void explain_unknown(struct reply *reply)
 
 int control_ask(int fd, const char *line, struct reply *reply, uint64_t deadline_us)
 {
-	char *begin = reply->text, *const limit = reply->text + sizeof(reply->text), *filled = begin;
+	char *begin = reply->text, *const limit = reply->text + sizeof reply->text, *filled = begin;
 	int error = wait_for(fd, POLLOUT, deadline_us);
 
 	reply->count = 0;
@@ -117,7 +120,7 @@ int control_wait_for_exit(int fd, uint64_t deadline_us)
 	int error;
 
 	do
-		error = receive(fd, ignored, sizeof(ignored), &len, deadline_us);
+		error = receive(fd, ignored, sizeof ignored, &len, deadline_us);
 	while (error == 0);
 	return error == ETIMEDOUT ? error : 0;
 }

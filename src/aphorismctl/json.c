@@ -1,3 +1,6 @@
+/*
+ * json.c - a daemon's answer as one JSON object.
+ */
 #include "aphorismctl/json.h"
 
 #include <stdbool.h>
@@ -67,7 +70,7 @@ static bool can_repeat(const char *key)
 {
 	static const char *const keys[] = { "error", "notice", "listening" };
 
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
 		if (strcmp(key, keys[i]) == 0)
 			return true;
 	return command_listing(key) != NULL;

@@ -1,3 +1,6 @@
+/*
+ * rows.c - lines of fields, for each worker, connection or the like.
+ */
 #include "aphorismctl/rows.h"
 
 #include <stdio.h>

@@ -1,3 +1,6 @@
+/*
+ * show.c - what is drawn rather than listed.
+ */
 #include "aphorismctl/show.h"
 
 #include <stdio.h>

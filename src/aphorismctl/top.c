@@ -1,3 +1,6 @@
+/*
+ * top.c - how the daemon is, live at a terminal, by ncurses.
+ */
 #include "aphorismctl/top.h"
 
 #include <errno.h>
@@ -44,7 +47,7 @@ int top_look(const char *socket, const struct reply **refusal)
 	int error = 0;
 
 	*refusal = NULL;
-	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]) && error == 0 && !*refusal; i++) {
+	for (size_t i = 0; i < sizeof asked / sizeof asked[0] && error == 0 && !*refusal; i++) {
 		error = ask(socket, asked[i].line, asked[i].reply);
 		if (error == 0 && asked[i].reply->status != 0)
 			*refusal = asked[i].reply;

@@ -1,3 +1,6 @@
+/*
+ * cgroup.c - what the control groups of this process grant.
+ */
 #include "common/cgroup.h"
 
 #include <inttypes.h>

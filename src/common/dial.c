@@ -1,3 +1,6 @@
+/*
+ * dial.c - a client's side of a stream socket, with a time limit on each wait.
+ */
 #include "common/dial.h"
 
 #include <errno.h>
@@ -41,7 +44,7 @@ static int connect_until(int fd, const struct sockaddr *address, socklen_t len, 
 			errno = ECANCELED;
 			return -1;
 		}
-		if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
+		if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0)
 			return -1;
 		/* interrupted (a stop and a continue do it without any handler) it goes on, and may be done */
 		if (connect(fd, address, len) == 0 || errno == EISCONN)
@@ -73,12 +76,12 @@ int dial_unix(const char *path, uint64_t deadline_us, int cancel)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
-	if (strlen(path) >= sizeof(address.sun_path)) {
+	if (strlen(path) >= sizeof address.sun_path) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
 	strcpy(address.sun_path, path);
-	return dial_address((const struct sockaddr *)&address, sizeof(address), deadline_us, cancel);
+	return dial_address((const struct sockaddr *)&address, sizeof address, deadline_us, cancel);
 }
 
 /* Does this machine have no way to such an address?  What became of another one says more. */

@@ -1,3 +1,6 @@
+/*
+ * histogram.c - how often which value came: exact counts in buckets.
+ */
 #include "common/histogram.h"
 
 #include <math.h>

@@ -1,3 +1,6 @@
+/*
+ * json.c - what the programs say in JSON, on standard output.
+ */
 #include "common/json.h"
 
 #include <stdio.h>

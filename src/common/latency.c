@@ -1,3 +1,6 @@
+/*
+ * latency.c - how long something took how often: a small histogram.
+ */
 #include "common/latency.h"
 
 uint64_t latency_count(const struct latency *latency)

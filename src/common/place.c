@@ -1,3 +1,6 @@
+/*
+ * place.c - where the server is: from what a user writes to a connection.
+ */
 #include "common/place.h"
 
 #include <errno.h>
@@ -17,10 +20,10 @@ static const char *parse_unix(struct place *place, const char *path)
 {
 	if (path[0] != '/')
 		return "the path of a UNIX socket begins with /";
-	if (snprintf(place->host, sizeof(place->host), "%s", path) >= (int)sizeof(place->host))
+	if (snprintf(place->host, sizeof place->host, "%s", path) >= (int)sizeof place->host)
 		return "the path is too long";
 	place->port[0] = '\0';
-	snprintf(place->name, sizeof(place->name), "unix:%s", place->host);
+	snprintf(place->name, sizeof place->name, "unix:%s", place->host);
 	return NULL;
 }
 
@@ -34,8 +37,8 @@ const char *place_parse(struct place *place, const char *text, unsigned port)
 	const char *end, *colon;
 	size_t len;
 
-	if (strncmp(text, unix_prefix, sizeof(unix_prefix) - 1) == 0)
-		return parse_unix(place, text + sizeof(unix_prefix) - 1);
+	if (strncmp(text, unix_prefix, sizeof unix_prefix - 1) == 0)
+		return parse_unix(place, text + sizeof unix_prefix - 1);
 	if (text[0] == '[') {
 		end = strchr(++text, ']');
 		if (!end || (end[1] != '\0' && end[1] != ':'))
@@ -48,7 +51,7 @@ const char *place_parse(struct place *place, const char *text, unsigned port)
 		end = colon ? colon : text + strlen(text);
 	}
 	len = (size_t)(end - text);
-	if (len == 0 || len >= sizeof(place->host))
+	if (len == 0 || len >= sizeof place->host)
 		return len == 0 ? "no host" : "the name is too long";
 	if (colon) {
 		port = (unsigned)options_number(colon + 1, 65535);
@@ -57,7 +60,7 @@ const char *place_parse(struct place *place, const char *text, unsigned port)
 	}
 	memcpy(place->host, text, len);
 	place->host[len] = '\0';
-	snprintf(place->port, sizeof(place->port), "%u", port & 0xffff);
+	snprintf(place->port, sizeof place->port, "%u", port & 0xffff);
 	put_name(place->name, place->host, place->port);
 	return NULL;
 }
@@ -134,11 +137,11 @@ int place_connect(const struct place *place, uint64_t timeout_us, int cancel, ch
 void place_address(const struct place *place, int fd, char *to)
 {
 	struct sockaddr_storage address;
-	socklen_t len = sizeof(address);
-	char host[PLACE_NAME], port[sizeof(place->port)];
+	socklen_t len = sizeof address;
+	char host[PLACE_NAME], port[sizeof place->port];
 
 	if (place->port[0] == '\0' || getpeername(fd, (struct sockaddr *)&address, &len) < 0 ||
-	    getnameinfo((const struct sockaddr *)&address, len, host, sizeof(host), port, sizeof(port),
+	    getnameinfo((const struct sockaddr *)&address, len, host, sizeof host, port, sizeof port,
 	                NI_NUMERICHOST | NI_NUMERICSERV) != 0)
 		snprintf(to, PLACE_ADDRESS, "%s", place->name);
 	else

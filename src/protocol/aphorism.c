@@ -46,8 +46,8 @@ const struct protocol protocol_aphorism = {
 	.may_end = may_end,
 	.longest = longest,
 	.answer = answer_question,
-	.too_long = { "Error: question too long.", sizeof("Error: question too long.") - 1 },
-	.too_slow = { "Error: too slow.", sizeof("Error: too slow.") - 1 },
-	.unknown = { "Error: unknown aphorism.", sizeof("Error: unknown aphorism.") - 1 },
-	.too_busy = { "Error: too busy.", sizeof("Error: too busy.") - 1 },
+	.too_long = { "Error: question too long.", sizeof "Error: question too long." - 1 },
+	.too_slow = { "Error: too slow.", sizeof "Error: too slow." - 1 },
+	.unknown = { "Error: unknown aphorism.", sizeof "Error: unknown aphorism." - 1 },
+	.too_busy = { "Error: too busy.", sizeof "Error: too busy." - 1 },
 };

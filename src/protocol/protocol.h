@@ -17,7 +17,7 @@ struct span {
 	const char *at;
 	size_t len;
 };
-#define SPAN(literal) ((struct span){ (literal), sizeof(literal) - 1 })
+#define SPAN(literal) ((struct span){ (literal), sizeof (literal) - 1 })
 
 /*
  * A buffer that a pump lends: len bytes at `at` are filled, there is room for size.  The rest is the conversation's and

@@ -45,9 +45,8 @@ void worker_give_back(struct worker *, struct connection *);
  */
 bool worker_let_in(struct worker *, struct worker_listener *, struct connection *, const struct sockaddr_storage *from);
 
-/* A connection begins, one has ended: what the scoreboard, the process's title and the supervisor see of it. */
+/* A connection begins: what the scoreboard, the process's title and the supervisor see of it. */
 void worker_count_busy(struct worker *);
-void worker_count_idle(struct worker *);
 
 /* Leaves a seat and wakes who waits for one.  Async-signal-safe. */
 void worker_free_seat(struct worker *, uint32_t seat);

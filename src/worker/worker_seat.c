@@ -68,7 +68,8 @@ void worker_count_busy(struct worker *worker)
 		tell_supervisor(worker);
 }
 
-void worker_count_idle(struct worker *worker)
+/* The same of one that has ended. */
+static void count_idle(struct worker *worker)
 {
 	if (atomic_fetch_sub(&worker->busy, 1) > 1)
 		return;
@@ -139,7 +140,7 @@ void worker_free_seat(struct worker *worker, uint32_t seat)
 
 void worker_leave(struct worker *worker, uint32_t seat)
 {
-	worker_count_idle(worker);        /* first: who waits for all to end is woken by the second */
+	count_idle(worker);        /* first: who waits for all to end is woken by the second */
 	worker_free_seat(worker, seat);
 }
 

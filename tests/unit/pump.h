@@ -27,7 +27,7 @@ static const char *const known[][2] = {
 	{ "a\r\t b?", "." },
 	{ "Long?", "An answer of that many bytes." },
 };
-enum { KNOWN = sizeof(known) / sizeof(known[0]) };
+enum { KNOWN = sizeof known / sizeof known[0] };
 
 static _Alignas(8) char block[4096];
 

@@ -884,7 +884,7 @@ START_TEST(soundness_of_listeners)
 }
 END_TEST
 
-#define COUNT(list) (int)(sizeof(list) / sizeof *(list))
+#define COUNT(list) (int)(sizeof (list) / sizeof *(list))
 
 static TCase *cases(void)
 {

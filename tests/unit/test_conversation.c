@@ -39,7 +39,7 @@ static void play(const struct service *service, const char *text, size_t len, si
 static const char transcript[] =
 	"Beautiful is better than?Explicit is better than?\r\n Simple is better than?\n?"
 	" \t\r\na\r\t b??What is your quest?Long?Long? Simple is better th\0n?\xff\xfe\x80? \n Unfinished \n";
-enum { LEN = sizeof(transcript) - 1 };
+enum { LEN = sizeof transcript - 1 };
 
 START_TEST(test_rows)
 {
@@ -437,7 +437,7 @@ END_TEST
 
 /* Any bytes, in any parts and through any room, come back as they were; no limit or deadline of questions. */
 static const char header[] = "PROXY TCP4 192.0.2.7 203.0.113.9 56324 1060\r\n";
-enum { HEADER = sizeof(header) - 1 };
+enum { HEADER = sizeof header - 1 };
 
 /* A header before the transcript changes nothing of what comes, wherever it is cut; a half-close behind it neither. */
 START_TEST(test_proxied)

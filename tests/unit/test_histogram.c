@@ -14,8 +14,8 @@ static struct histogram h, other;
 
 static void empty(void)
 {
-	memset(&h, 0, sizeof(h));
-	memset(&other, 0, sizeof(other));
+	memset(&h, 0, sizeof h);
+	memset(&other, 0, sizeof other);
 }
 
 static int compare(const void *a, const void *b)
@@ -71,8 +71,8 @@ START_TEST(large_values_are_within_a_fifth_of_a_percent)
 		sorted[i] = random_value(&state);
 		histogram_add(&h, sorted[i], 1);
 	}
-	qsort(sorted, VALUES, sizeof(sorted[0]), compare);
-	for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++) {
+	qsort(sorted, VALUES, sizeof sorted[0], compare);
+	for (size_t i = 0; i < sizeof percents / sizeof percents[0]; i++) {
 		size_t rank = (size_t)ceil(VALUES * percents[i] / 100);
 		double exact = (double)sorted[rank > 0 ? rank - 1 : 0];
 
@@ -129,7 +129,7 @@ START_TEST(merged_ones_are_as_if_added_to_one)
 	uint64_t state = 7;
 
 	empty();
-	memset(&both, 0, sizeof(both));
+	memset(&both, 0, sizeof both);
 	for (size_t i = 0; i < VALUES; i++) {
 		uint64_t value = random_value(&state);
 
@@ -137,7 +137,7 @@ START_TEST(merged_ones_are_as_if_added_to_one)
 		histogram_add(&both, value, 1 + i % 2);
 	}
 	histogram_merge(&h, &other);
-	ck_assert(memcmp(&h, &both, sizeof(h)) == 0);
+	ck_assert(memcmp(&h, &both, sizeof h) == 0);
 }
 END_TEST
 

@@ -69,7 +69,7 @@ static void play(const struct service *service, const char *text, size_t len, si
 static const char transcript[] =
 	"a\0\0\5" "  b\3\2\1xyz" "......" " l\n" "lines have ends\n" "u\0\12\0" ".............................."
 	"c\2\0\40xy" "d\1\1\0x" "...  e\7\3\1xyz";
-enum { LEN = sizeof(transcript) - 1 };
+enum { LEN = sizeof transcript - 1 };
 
 START_TEST(test_cut_everywhere)
 {

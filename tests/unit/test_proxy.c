@@ -14,7 +14,7 @@
 #define TCP4 "\xc0\x00\x02\x07\xcb\x00\x71\x09\xdc\x04\x04\x24"
 #define TCP6 "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x07\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x09\xdc\x04\x04\x24"
 #define NOOP "\x04\0\x02xx"
-#define BYTES(literal) (literal), sizeof(literal) - 1
+#define BYTES(literal) (literal), sizeof (literal) - 1
 
 static const struct {
 	const char *at;

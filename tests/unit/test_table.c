@@ -22,7 +22,7 @@ static void note(void *arg, size_t line, const char *reason)
 	size_t len = strlen(reports);
 
 	ck_assert_ptr_eq(arg, reports);
-	snprintf(reports + len, sizeof(reports) - len, "%zu: %s\n", line, reason);
+	snprintf(reports + len, sizeof reports - len, "%zu: %s\n", line, reason);
 }
 
 /* A table to be freed; its block is full of rubbish and of the exact size: ASan sees a step beyond it. */
@@ -117,7 +117,7 @@ START_TEST(test_any_byte)
 {
 	static const char text[] = "a\0b? c\0d.\na? e.\n\xff\xfe? \x80.\na\rb? \r\x7f.\n";
 	size_t errors;
-	struct table *table = build_bytes(text, sizeof(text) - 1, &errors);
+	struct table *table = build_bytes(text, sizeof text - 1, &errors);
 
 	ck_assert_uint_eq(errors, 0);
 	ck_assert(same(table_find(table, SPAN("a\0b?")), SPAN("c\0d.")));
@@ -207,11 +207,11 @@ START_TEST(test_truncated)
 {
 	static const char text[] = "# c\nA? B.\r\n  long question? long answer.\n\nA1? x\0y.\nWhy? So.";
 
-	for (size_t len = 0; len < sizeof(text); len++) {
+	for (size_t len = 0; len < sizeof text; len++) {
 		size_t errors;
 		struct table *table = build_bytes(text, len, &errors);
 
-		if (len < 5 || len == sizeof(text) - 2)
+		if (len < 5 || len == sizeof text - 2)
 			ck_assert_uint_eq(errors, 1);
 		if (errors == 0 && len >= 9) {
 			ck_assert(same(table_find(table, SPAN("A?")), SPAN("B.")));
@@ -253,14 +253,14 @@ START_TEST(test_twins)
 	uint64_t hash = XXH3_64bits("A?", 2);
 	char twin[209];
 
-	memset(twin, 'x', sizeof(twin));
+	memset(twin, 'x', sizeof twin);
 	memcpy(twin, "0a887d53?", 9);
 	ck_assert_uint_eq((XXH3_64bits(twin, 9) ^ hash) & ~UINT64_C(0xfffffffff8), 0);
 	ck_assert_uint_eq(table_find(table, (struct span){ twin, 9 }).len, 0);
 	memcpy(twin, "02660779x", 9);
-	twin[sizeof(twin) - 1] = '?';
-	ck_assert_uint_eq((XXH3_64bits(twin, sizeof(twin)) ^ hash) & ~UINT64_C(0xfffffffff8), 0);
-	ck_assert_uint_eq(table_find(table, (struct span){ twin, sizeof(twin) }).len, 0);
+	twin[sizeof twin - 1] = '?';
+	ck_assert_uint_eq((XXH3_64bits(twin, sizeof twin) ^ hash) & ~UINT64_C(0xfffffffff8), 0);
+	ck_assert_uint_eq(table_find(table, (struct span){ twin, sizeof twin }).len, 0);
 	free(table);
 }
 END_TEST
@@ -348,7 +348,7 @@ static char *shipped(const char *name)
 	char *text = calloc(1, 4096), path[4096];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/etc/%s", top ? top : ".", name);
+	snprintf(path, sizeof path, "%s/etc/%s", top ? top : ".", name);
 	file = fopen(path, "re");
 	ck_assert_msg(file != NULL, "%s", path);
 	ck_assert_uint_gt(fread(text, 1, 4095, file), 0);
@@ -367,7 +367,7 @@ START_TEST(test_shipped)
 	ck_assert_uint_eq(table->count, 3);
 	ck_assert_ptr_nonnull(strstr(zen, three));
 	free(table);
-	snprintf(both, sizeof(both), "%s%s", zen, lancelot);
+	snprintf(both, sizeof both, "%s%s", zen, lancelot);
 	table = build(both);
 	holds(table, "Simple is better than?", "Complex.");
 	holds(table, "Now is better than?", "Never.");

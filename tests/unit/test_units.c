@@ -123,7 +123,7 @@ START_TEST(rendering_is_exact)
 }
 END_TEST
 
-#define COUNT(list) (int)(sizeof(list) / sizeof *(list))
+#define COUNT(list) (int)(sizeof (list) / sizeof *(list))
 
 int main(void)
 {
