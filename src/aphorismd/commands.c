@@ -14,10 +14,10 @@
 
 #include "aphorismd/control.h"
 #include "aphorismd/doctor.h"
-#include "aphorismd/elder.h"
 #include "aphorismd/generations.h"
 #include "aphorismd/listeners.h"
 #include "aphorismd/metrics_file.h"
+#include "aphorismd/predecessor.h"
 #include "aphorismd/reload.h"
 #include "aphorismd/setup.h"
 #include "aphorismd/status.h"
@@ -57,7 +57,7 @@ static int obey_status(const struct order *order)
 	control_say(order->client, "state %s", upgrade_step == UPGRADE_DONE ? "leaving" :
 	            wish.stopping > 0 ? "stopping" : !current ? "starting" : reload_is_under_way() ? "reloading" :
 	            upgrade_step == UPGRADE_STARTS ? "upgrading" :
-	            generations.old || elder_is_there() ? "draining" : "serving");
+	            generations.old || predecessor_is_there() ? "draining" : "serving");
 	control_say(order->client, "model %s", current ? current->model->name : "none");
 	say_figures(order->client, figures_print_status);
 	for (int64_t i = 0; current && i < current->image.config->listeners; i++)

@@ -1,8 +1,8 @@
 /*
  * heir.c - an upgrade, in the process that comes; what is said is listed in upgrade_talk.h.
  *
- * It starts as any other does, but for what is the elder's still: files, queues, the service manager's ear.  When the
- * elder ends without a word this is nobody else's, and the heir takes it.
+ * It starts as any other does, but for what is the predecessor's still: files, queues, the service manager's ear.  When
+ * the predecessor ends without a word this is nobody else's, and the heir takes it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,12 +12,12 @@
 
 #include "aphorismd/control.h"
 #include "aphorismd/daemonize.h"
-#include "aphorismd/elder.h"
 #include "aphorismd/generations.h"
 #include "aphorismd/listeners.h"
 #include "aphorismd/notify.h"
 #include "aphorismd/part.h"
 #include "aphorismd/pidfile.h"
+#include "aphorismd/predecessor.h"
 #include "aphorismd/setup.h"
 #include "aphorismd/status.h"
 #include "aphorismd/upgrade_talk.h"
@@ -25,8 +25,8 @@
 #include "common/log.h"
 
 static struct {
-	bool claimed;                     /* it has asked for what the elder has */
-	bool speaks;                      /* to the service manager, in the elder's place */
+	bool claimed;                     /* it has asked for what the predecessor has */
+	bool speaks;                      /* to the service manager, in the predecessor's place */
 } heir;
 
 static void speak(void)
@@ -38,7 +38,7 @@ static void speak(void)
 
 static void inherit(void)
 {
-	elder.owns = false;
+	predecessor.owns = false;
 	listeners_own();
 	control_own();
 	if (!pidfile_write())
@@ -46,8 +46,8 @@ static void inherit(void)
 	if (!setup.options->foreground)
 		daemonize_detach(surroundings.devnull);
 	log_notice("upgraded: process %d, version " PACKAGE_VERSION ", has taken the place of process %d",
-	           (int)getpid(), (int)elder.pid);
-	upgrade_talk_say(elder.fd, "taken\n");
+	           (int)getpid(), (int)predecessor.pid);
+	upgrade_talk_say(predecessor.fd, "taken\n");
 	atomic_store(&generations.current->board->shared->has_heir, false);
 }
 
@@ -56,19 +56,19 @@ static void claim(void)
 	char line[64];
 
 	heir.claimed = true;
-	if (!elder_is_there()) {
+	if (!predecessor_is_there()) {
 		inherit();
 		speak();
 		return;
 	}
 	snprintf(line, sizeof line, "ready %" PRIx64 " %d\n", listeners_taken(),
 	         control_listener() && control_listener()->theirs);
-	upgrade_talk_say(elder.fd, line);
+	upgrade_talk_say(predecessor.fd, line);
 }
 
 static void take_line(const char *line, uint64_t now_us)
 {
-	bool may_become = elder.owns && wish.stopping == 0;
+	bool may_become = predecessor.owns && wish.stopping == 0;
 
 	if (strcmp(line, "yours") == 0 && may_become)
 		inherit();
@@ -80,13 +80,13 @@ static void take_line(const char *line, uint64_t now_us)
 		wish_stop(1);
 }
 
-static void elder_has_gone(uint64_t now_us)
+static void predecessor_has_gone(uint64_t now_us)
 {
 	if (wish.stopping > 0)
 		return;
-	if (elder.owns && generations.current)
+	if (predecessor.owns && generations.current)
 		inherit();
-	if (!elder.owns && !heir.speaks)
+	if (!predecessor.owns && !heir.speaks)
 		speak();          /* it may have died between our last word and its own */
 	listeners_set_blocking();
 	wish_look(now_us + WISH_LATE_US);     /* what its workers were told of is not known */
@@ -97,21 +97,21 @@ static void elder_has_gone(uint64_t now_us)
 static void hear(uint64_t now_us)
 {
 	char line[64] = "";
-	int heard = upgrade_talk_hear(&elder.fd, line, sizeof line);
+	int heard = upgrade_talk_hear(&predecessor.fd, line, sizeof line);
 
 	line[strcspn(line, "\n")] = '\0';
 	if (heard > 0)
 		take_line(line, now_us);
 	else if (heard < 0)
-		elder_has_gone(now_us);
+		predecessor_has_gone(now_us);
 }
 
 /* Our first generation serves. */
 static void tend(uint64_t now_us)
 {
 	(void)now_us;
-	if (!heir.claimed && elder.owns && generations.current)
+	if (!heir.claimed && predecessor.owns && generations.current)
 		claim();
 }
 
-const struct part part_heir = { .fd = &elder.fd, .hear = hear, .tend = tend };
+const struct part part_heir = { .fd = &predecessor.fd, .hear = hear, .tend = tend };

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "aphorismd/elder.h"
+#include "aphorismd/predecessor.h"
 #include "common/address.h"
 #include "common/options.h"
 #include "net/descriptor.h"
@@ -25,7 +25,7 @@ struct inherited {
 	unsigned long long device, inode;         /* 0: not told */
 };
 
-static const char own_mark = '=', control_name[] = "=control", elder_name[] = "=upgrade";
+static const char own_mark = '=', control_name[] = "=control", predecessor_name[] = "=upgrade";
 static struct inherited all[MOST];
 static int count;
 static char wrong[INHERITED_REASON];
@@ -59,14 +59,14 @@ static void check(void)
 }
 
 /* Those that an upgrade has more are the last ones.  Addresses have colons, which names can't have. */
-static void take_elder(void)
+static void take_predecessor(void)
 {
-	if (count == 0 || strcmp(all[count - 1].name, elder_name) != 0)
+	if (count == 0 || strcmp(all[count - 1].name, predecessor_name) != 0)
 		return;
-	elder_meet(INHERITED_FIRST + --count);
-	fcntl(elder.fd, F_SETFD, FD_CLOEXEC);
+	predecessor_meet(INHERITED_FIRST + --count);
+	fcntl(predecessor.fd, F_SETFD, FD_CLOEXEC);
 	if (count > 0 && strcmp(all[count - 1].name, control_name) == 0)
-		elder.control = INHERITED_FIRST + --count;
+		predecessor.control = INHERITED_FIRST + --count;
 	for (int i = 0; i < count; i++)
 		for (char *at = all[i].name; (at = strchr(at, '|')) != NULL;)
 			*at = ':';
@@ -81,7 +81,7 @@ int inherited_take(void)
 	if (pid && fds && options_number(pid, INT32_MAX) == (uint64_t)getpid()) {
 		taken = count = (int)options_number(fds, MOST);
 		take_names(getenv("LISTEN_FDNAMES"));
-		take_elder();
+		take_predecessor();
 		if (count > CONFIG_LISTENERS || (taken == 0 && strcmp(fds, "0") != 0))
 			snprintf(wrong, sizeof wrong, "LISTEN_FDS must be a number from 0 to %d", CONFIG_LISTENERS);
 		check();
@@ -123,7 +123,7 @@ void inherited_name(char *names, size_t size, struct listener *const *listeners,
 			*at = '|';
 	}
 	len += (size_t)snprintf(names + len, size - len, "%s%s%s", its_control ? control_name : "",
-	                        its_control ? ":" : "", elder_name);
+	                        its_control ? ":" : "", predecessor_name);
 	for (size_t i = 0; i < listener_count; i++)
 		len += print_file(names + len, size - len, listeners[i]);
 	if (its_control)
@@ -146,7 +146,7 @@ bool inherited_adopt(struct listener **listeners, size_t *listener_count, char *
 
 	snprintf(reason, INHERITED_REASON, "%s", wrong);
 	for (int i = 0; i < count && wrong[0] == '\0'; i++) {
-		bool own = elder_is_there() && all[i].name[0] == own_mark;
+		bool own = predecessor_is_there() && all[i].name[0] == own_mark;
 		struct listener *listener = listener_adopt(INHERITED_FIRST + i, all[i].name + own, !own);
 
 		if (!listener) {
@@ -154,7 +154,7 @@ bool inherited_adopt(struct listener **listeners, size_t *listener_count, char *
 			         strerror(errno));
 			return false;
 		}
-		listener->theirs = elder_is_there();
+		listener->theirs = predecessor_is_there();
 		if (own)
 			inherited_note_file(listener);
 		if (own && listener->inside)

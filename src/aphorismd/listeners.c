@@ -9,9 +9,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "aphorismd/elder.h"
 #include "aphorismd/generations.h"
 #include "aphorismd/inherited.h"
+#include "aphorismd/predecessor.h"
 #include "aphorismd/report.h"
 #include "common/log.h"
 
@@ -52,7 +52,7 @@ bool listeners_set_blocking(void)
 
 			if (is_listed(generation, all[i]))
 				nonblocking |= generation->model->nonblocking ||
-				               generation->image.config->listeners > 1 || elder_is_there();
+				               generation->image.config->listeners > 1 || predecessor_is_there();
 		}
 		done &= listener_nonblocking(all[i]->fd, nonblocking);
 	}
@@ -88,7 +88,7 @@ void listeners_own(void)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (all[i]->theirs && !is_listed(generations.current, all[i]))
-			all[i]->inode = 0;       /* its file is the elder's to remove */
+			all[i]->inode = 0;       /* its file is the predecessor's to remove */
 		all[i]->theirs = false;
 	}
 	listeners_close_unlisted();
@@ -102,8 +102,8 @@ void listeners_forget(const struct generation *generation)
 }
 
 /*
- * Not one of an elder's whose file was removed: it serves the queue to its end, and we open the address anew.  Nor one
- * that a worker has shut down.
+ * Not one of a predecessor's whose file was removed: it serves the queue to its end, and we open the address anew.  Nor
+ * one that a worker has shut down.
  */
 static struct listener *find_listener(const struct config_listen *at, struct listener *const *taken,
                                       int64_t taken_count)

@@ -29,12 +29,12 @@ bool listeners_tune(const struct generation *);
 bool listeners_set_blocking(void);
 
 /*
- * Closes what neither the current nor the next generation lists, unless it is the elder's still.  The old one holds
- * its own descriptors.
+ * Closes what neither the current nor the next generation lists, unless it is the predecessor's still.  The old one
+ * holds its own descriptors.
  */
 void listeners_close_unlisted(void);
 
-/* Which of those that are still the elder's, in its order, the current generation lists; one bit each. */
+/* Which of those that are still the predecessor's, in its order, the current generation lists; one bit each. */
 uint64_t listeners_taken(void);
 
 /* These are ours from now on, and the others are closed. */
@@ -52,7 +52,7 @@ bool listeners_lack_one(void);
 /* Tells the old generation which of its listeners the current one does not have: their queues are its to finish. */
 void listeners_mark_removed(void);
 
-/* Logs "listening on ADDRESS" for those that the old generation, or the elder, did not have. */
+/* Logs "listening on ADDRESS" for those that the old generation, or the predecessor, did not have. */
 void listeners_announce(void);
 
 /*

@@ -5,7 +5,6 @@ aphorismd_SOURCES = \
 	%D%/control.c %D%/control.h \
 	%D%/daemonize.c %D%/daemonize.h \
 	%D%/doctor.c %D%/doctor.h \
-	%D%/elder.c %D%/elder.h \
 	%D%/generation.c %D%/generation.h \
 	%D%/generation_deaths.c \
 	%D%/generations.c %D%/generations.h \
@@ -23,6 +22,7 @@ aphorismd_SOURCES = \
 	%D%/options.c %D%/options.h \
 	%D%/part.h \
 	%D%/pidfile.c %D%/pidfile.h \
+	%D%/predecessor.c %D%/predecessor.h \
 	%D%/privileges.c %D%/privileges.h \
 	%D%/reload.c %D%/reload.h \
 	%D%/report.c %D%/report.h \

@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 #include "aphorismd/daemonize.h"
-#include "aphorismd/elder.h"
 #include "aphorismd/inetd.h"
 #include "aphorismd/inherited.h"
 #include "aphorismd/loader.h"
 #include "aphorismd/options.h"
+#include "aphorismd/predecessor.h"
 #include "aphorismd/supervisor.h"
 #include "common/compat.h"
 #include "common/log.h"
@@ -40,7 +40,7 @@ int main(int argc, char **argv)
 	if (options.inetd && (status = inetd_run(&options)) >= 0)
 		return status;
 	/* whoever takes the place of a daemon has that one's session */
-	if (!options.foreground && !elder_is_there() && (launcher = daemonize()) < 0) {
+	if (!options.foreground && !predecessor_is_there() && (launcher = daemonize()) < 0) {
 		fprintf(stderr, "aphorismd: can't become a daemon: %s\n", strerror(errno));
 		return EX_OSERR;
 	}

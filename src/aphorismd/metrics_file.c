@@ -15,9 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "aphorismd/elder.h"
 #include "aphorismd/generations.h"
 #include "aphorismd/part.h"
+#include "aphorismd/predecessor.h"
 #include "aphorismd/setup.h"
 #include "aphorismd/status.h"
 #include "common/clock.h"
@@ -35,10 +35,10 @@ static struct {
 	bool renewed;                     /* there has been a reload since it began */
 } metrics;
 
-/* NULL: nowhere; while an elder serves, the file is its. */
+/* NULL: nowhere; while a predecessor serves, the file is its. */
 static const char *find_path(void)
 {
-	const struct generation *current = elder.owns ? NULL : generations.current;
+	const struct generation *current = predecessor.owns ? NULL : generations.current;
 
 	return current && current->image.config->metrics[0] ? current->image.config->metrics : NULL;
 }

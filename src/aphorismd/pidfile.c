@@ -80,8 +80,8 @@ static bool set_lock(int fd, short type, off_t from, off_t len)
 	return fcntl(fd, F_SETLK, &lock) == 0;
 }
 
-/* The other part may be the elder's, and nobody else's. */
-static bool lock_beside(int fd, pid_t elder)
+/* The other part may be the predecessor's, and nobody else's. */
+static bool lock_beside(int fd, pid_t predecessor)
 {
 	pid_t owner;
 
@@ -91,7 +91,7 @@ static bool lock_beside(int fd, pid_t elder)
 		owner = other_owner(fd, 0, 1);
 	else
 		return false;
-	return owner == 0 || owner == elder;
+	return owner == 0 || owner == predecessor;
 }
 
 static bool lock_alone(int fd)
@@ -133,7 +133,7 @@ static bool keep(const char *path, int fd, bool writes, char *reason)
 	return false;
 }
 
-bool pidfile_lock(const char *path, pid_t elder, char *reason)
+bool pidfile_lock(const char *path, pid_t predecessor, char *reason)
 {
 	const char *refused;
 	struct stat st;
@@ -147,7 +147,7 @@ bool pidfile_lock(const char *path, pid_t elder, char *reason)
 			return fail(reason, path, strerror(errno), fd);
 		if ((refused = pidfile_refuses(&st)) != NULL)
 			return fail(reason, path, refused, fd);
-		if (elder ? !lock_beside(fd, elder) : !lock_alone(fd)) {
+		if (predecessor ? !lock_beside(fd, predecessor) : !lock_alone(fd)) {
 			char why[64] = "locked by another process";
 			pid_t owner = other_owner(fd, 0, 0);
 
@@ -156,7 +156,7 @@ bool pidfile_lock(const char *path, pid_t elder, char *reason)
 			return fail(reason, path, why, fd);
 		}
 		if (is_at(path, fd))
-			return keep(path, fd, !elder, reason);
+			return keep(path, fd, !predecessor, reason);
 		close(fd);        /* its owner removed it between our open and our lock: once more */
 	}
 	return fail(reason, path, "it keeps vanishing", -1);

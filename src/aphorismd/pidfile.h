@@ -12,10 +12,10 @@ enum { PIDFILE_REASON = 256 };
 
 /*
  * Creates and locks the pidfile, and unless we take somebody's place writes it; to be called after the last fork, since
- * the lock belongs to the process.  elder: 0, or the process whose place we take: then the file may be its, which keeps
- * its lock.  It is kept until pidfile_leave().  False with the reason; then what is there is as it was.
+ * the lock belongs to the process.  predecessor: 0, or the process whose place we take: then the file may be its, which
+ * keeps its lock.  It is kept until pidfile_leave().  False with the reason; then what is there is as it was.
  */
-bool pidfile_lock(const char *path, pid_t elder, char *reason);
+bool pidfile_lock(const char *path, pid_t predecessor, char *reason);
 
 /* Where the one is that we keep; "" where there is none. */
 const char *pidfile_path(void);

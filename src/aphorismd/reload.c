@@ -14,8 +14,8 @@
  *    +<-----------------------------------------------------------------------------------+
  *          its workers are ready: it is the current one, and that before it the old one
  *
- * WAITS lasts until the old generation has left, and at a reload the elder; at a start also while an address is in use
- * that may soon be free.  What is wished for meanwhile begins from NONE: see wish.h.
+ * WAITS lasts until the old generation has left, and at a reload the predecessor; at a start also while an address is
+ * in use that may soon be free.  What is wished for meanwhile begins from NONE: see wish.h.
  */
 #include "aphorismd/reload.h"
 
@@ -27,12 +27,12 @@
 #include <unistd.h>
 
 #include "aphorismd/control.h"
-#include "aphorismd/elder.h"
 #include "aphorismd/generations.h"
 #include "aphorismd/listeners.h"
 #include "aphorismd/loader.h"
 #include "aphorismd/notify.h"
 #include "aphorismd/part.h"
+#include "aphorismd/predecessor.h"
 #include "aphorismd/report.h"
 #include "aphorismd/setup.h"
 #include "aphorismd/status.h"
@@ -164,7 +164,7 @@ static bool make_next(struct listener *const *listeners)
 	if (!next)
 		return false;
 	/* until it is ours */
-	atomic_store(&next->board->shared->has_heir, elder.owns && elder_is_there());
+	atomic_store(&next->board->shared->has_heir, predecessor.owns && predecessor_is_there());
 	if (listeners_tune(next) && listeners_set_blocking())
 		return true;
 	generations_drop_next();
@@ -311,7 +311,7 @@ static void tend(uint64_t now_us)
 	loader_check(&reload.loader, now_us);
 	if (reload.step == STEP_LOADS && reload.loader.ended)
 		take_image();
-	if (reload.step == STEP_WAITS && !generations.old && (!generations.current || !elder_is_there()) &&
+	if (reload.step == STEP_WAITS && !generations.old && (!generations.current || !predecessor_is_there()) &&
 	    now_us >= reload.bind_us)
 		start_generation(now_us);
 	if (reload.step != STEP_STARTS)

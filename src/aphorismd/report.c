@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "aphorismd/elder.h"
 #include "aphorismd/generations.h"
 #include "aphorismd/loader.h"
 #include "aphorismd/notify.h"
+#include "aphorismd/predecessor.h"
 #include "aphorismd/upgrade_talk.h"
 #include "common/log.h"
 #include "common/plain.h"
@@ -30,8 +30,8 @@ static void say(bool error, const char *before, const char *text)
 	if (report.to_syslog)
 		plain_say(stderr, "%s%s", before, text);
 	snprintf(line, sizeof line, "%s %.*s\n", error ? "error" : "notice", (int)strcspn(text, "\n"), text);
-	if (elder.owns)
-		upgrade_talk_say(elder.fd, line);
+	if (predecessor.owns)
+		upgrade_talk_say(predecessor.fd, line);
 }
 
 int report_complain(int status, const char *format, ...)

@@ -1,6 +1,6 @@
 /*
  * report.h - why a start or a reload fails, or the daemon ends: to the log, to whoever waits for the start, and to the
- * elder.
+ * predecessor.
  */
 #ifndef APHORISMD_REPORT_H
 #define APHORISMD_REPORT_H

@@ -15,10 +15,10 @@
 
 #include "aphorismd/control.h"
 #include "aphorismd/daemonize.h"
-#include "aphorismd/elder.h"
 #include "aphorismd/generation.h"
 #include "aphorismd/notify.h"
 #include "aphorismd/pidfile.h"
+#include "aphorismd/predecessor.h"
 #include "aphorismd/report.h"
 #include "aphorismd/wish.h"
 #include "common/log.h"
@@ -48,7 +48,7 @@ const char *setup_open(const struct options *options, int its_launcher)
 {
 	setup.options = options;
 	launcher = its_launcher;
-	if (!elder_is_there())
+	if (!predecessor_is_there())
 		notify_open();
 	if ((surroundings.devnull = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
 		return "/dev/null";
@@ -98,7 +98,7 @@ static int lock_pidfile(const struct config *config)
 		return 0;
 	if (place(path, sizeof path, config->pidfile, config->set.pidfile, "aphorismd.pid", "pidfile") != 0)
 		return EX_CANTCREAT;
-	if (path[0] == '\0' || pidfile_lock(path, elder.pid, reason))
+	if (path[0] == '\0' || pidfile_lock(path, predecessor.pid, reason))
 		return 0;
 	return report_complain(EX_CANTCREAT, "%s", reason);
 }
@@ -114,11 +114,11 @@ static int open_control(const struct config *config)
 	          "control socket") != 0)
 		return EX_CANTCREAT;
 	if (setup.control_path[0] == '\0') {
-		if (elder.control >= 0)
-			close(elder.control);
+		if (predecessor.control >= 0)
+			close(predecessor.control);
 		return 0;
 	}
-	status = control_open(setup.control_path, elder.control, surroundings.privileges.gid, reason);
+	status = control_open(setup.control_path, predecessor.control, surroundings.privileges.gid, reason);
 	return status == 0 ? 0 : report_complain(status, "%s", reason);
 }
 
@@ -207,7 +207,7 @@ int setup_close(void)
 void setup_forget(void)
 {
 	pidfile_forget();
-	if (launcher >= 0 || (elder_is_there() && !setup.options->foreground))
+	if (launcher >= 0 || (predecessor_is_there() && !setup.options->foreground))
 		daemonize_detach(surroundings.devnull);
 	if (launcher >= 0)
 		close(launcher);

@@ -16,12 +16,12 @@
 
 #include "aphorismd/commands.h"
 #include "aphorismd/control.h"
-#include "aphorismd/elder.h"
 #include "aphorismd/generations.h"
 #include "aphorismd/listeners.h"
 #include "aphorismd/notify.h"
 #include "aphorismd/part.h"
 #include "aphorismd/pidfile.h"
+#include "aphorismd/predecessor.h"
 #include "aphorismd/reload.h"
 #include "aphorismd/report.h"
 #include "aphorismd/setup.h"
@@ -49,8 +49,8 @@ static bool is_leaving(void)
 static void stop(uint64_t now_us)
 {
 	static bool said;
-	/* if the elder goes on, clients who wait are its */
-	enum worker_signal gently = elder.owns && elder_is_there() ? SIGNAL_DRAIN : SIGNAL_STOP;
+	/* if the predecessor goes on, clients who wait are its */
+	enum worker_signal gently = predecessor.owns && predecessor_is_there() ? SIGNAL_DRAIN : SIGNAL_STOP;
 	bool has_heir = upgrade_step == UPGRADE_DONE;        /* then our workers are leaving as they should */
 
 	wish.stop = false;
@@ -116,8 +116,8 @@ static void take_signals(uint64_t now_us)
 		switch (info.ssi_signo) {
 		case SIGTERM:
 		case SIGINT:
-			/* but once at the elder's word, which may come twice: see take_line() of heir.c */
-			if (wish.stopping == 0 || !elder_is_there() || (pid_t)info.ssi_pid != elder.pid)
+			/* but once at the predecessor's word, which may come twice: see take_line() of heir.c */
+			if (wish.stopping == 0 || !predecessor_is_there() || (pid_t)info.ssi_pid != predecessor.pid)
 				wish_stop(1);
 			break;
 		case SIGQUIT:
@@ -249,7 +249,7 @@ static bool is_asked(const struct part *part)
 static bool is_under_way(void)
 {
 	return reload_is_under_way() || generations.old || wish.stopping > 0 || wish.look_until_us > 0 ||
-	       upgrade_step != UPGRADE_NONE || elder_is_there();
+	       upgrade_step != UPGRADE_NONE || predecessor_is_there();
 }
 
 static int wait_ms(void)

@@ -25,13 +25,13 @@
 #include <unistd.h>
 
 #include "aphorismd/control.h"
-#include "aphorismd/elder.h"
 #include "aphorismd/generations.h"
 #include "aphorismd/inherited.h"
 #include "aphorismd/listeners.h"
 #include "aphorismd/notify.h"
 #include "aphorismd/part.h"
 #include "aphorismd/pidfile.h"
+#include "aphorismd/predecessor.h"
 #include "aphorismd/reload.h"
 #include "aphorismd/report.h"
 #include "aphorismd/setup.h"
@@ -298,7 +298,7 @@ static void heir_ended(int status, uint64_t now_us)
 static bool may_begin(void)
 {
 	return upgrade.wanted && upgrade_step == UPGRADE_NONE && !reload_is_under_way() && generations.current &&
-	       !generations.old && !elder_is_there() && wish.stopping == 0;
+	       !generations.old && !predecessor_is_there() && wish.stopping == 0;
 }
 
 bool upgrade_is_over(void)

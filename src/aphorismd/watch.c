@@ -10,9 +10,9 @@
  * look, too.  That is two wake-ups of ours in these ms, at most, however many workers there are and however many
  * clients come.
  */
-#include "aphorismd/elder.h"
 #include "aphorismd/generations.h"
 #include "aphorismd/part.h"
+#include "aphorismd/predecessor.h"
 #include "aphorismd/reload.h"
 #include "aphorismd/upgrade.h"
 #include "aphorismd/wish.h"
@@ -31,7 +31,7 @@ static struct {
 /* Not at an end, or beside another process, when workers close what nobody takes over. */
 static bool may_not_be_shut(const struct generation *current)
 {
-	return current && !reload_is_under_way() && upgrade_step == UPGRADE_NONE && !elder_is_there();
+	return current && !reload_is_under_way() && upgrade_step == UPGRADE_NONE && !predecessor_is_there();
 }
 
 static bool has_rings(const struct generation *current)

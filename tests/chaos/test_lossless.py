@@ -45,8 +45,8 @@ def test_reloads_amid_a_crowd(daemon, rng, some):
         d.reloaded(table=numbered(n), model=rng.choice(models()) if n % 10 else "prefork")
         alive = set(children(d.pid))
         latest = {pid: latest.get(pid, n) for pid in alive}
-        elders = [pid for pid, since in latest.items() if since < n - 1 and state(pid) not in "ZX"]
-        assert not elders, f"{len(elders)} workers of the generation before last"
+        older = [pid for pid, since in latest.items() if since < n - 1 and state(pid) not in "ZX"]
+        assert not older, f"{len(older)} workers of the generation before last"
         if n % 10 == 0 and (n == 10 or n == rounds):
             d.settled()
             before, after = before or (process(d.pid).memory(), len(open_files(d.pid))), (

@@ -414,18 +414,18 @@ def test_a_loader_takes_no_part_in_an_upgrade(place, sandbox):
     d = Daemon(place, "prefork", listen=(f"unix:{place}/s",), process__pidfile=place / "pid",
                process__sandbox="required")
     assert run(APHORISMD, "-c", d.config).returncode == 0
-    elder = int((place / "pid").read_text())
+    predecessor = int((place / "pid").read_text())
     d.write(table)
     with Client(f"unix:{d.control}") as client:
         client.send(b"upgrade\n")
         loader = until("a confined loader", lambda: [p for p in harness.strays() if "loader" in p.title() and
-                                                    p.ppid != elder and p.status("Seccomp_filters") == ["2"]])[0]
+                                                    p.ppid != predecessor and p.status("Seccomp_filters") == ["2"]])[0]
         with intruder(loader.pid) as stopped:
             words = b"ready 0 0\ntaken\n"
             stopped.call(1, 2, words, len(words))
         lines = client.everything().decode()
     assert re.fullmatch(r"pid \d+\nend 0\n", lines)
-    # who is in the queue by now may still be taken by a worker of the elder, which knows the old table
+    # who is in the queue by now may still be taken by a worker of the predecessor, which knows the old table
     until("the answer of the one that came", lambda: talk(f"unix:{place}/s", [b"Is 7 better than?"]) == b"Yes.")
 
 

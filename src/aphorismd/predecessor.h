@@ -1,24 +1,24 @@
 /*
- * elder.h - the process whose place this one takes in an upgrade; upgrade_talk.h lists what is said to it.
+ * predecessor.h - the process whose place this one takes in an upgrade; upgrade_talk.h lists what is said to it.
  */
-#ifndef APHORISMD_ELDER_H
-#define APHORISMD_ELDER_H
+#ifndef APHORISMD_PREDECESSOR_H
+#define APHORISMD_PREDECESSOR_H
 
 #include <stdbool.h>
 #include <sys/types.h>
 
 /* Set by inherited_take(); it changes in heir.c. */
-extern struct elder {
+extern struct predecessor {
 	int fd;                           /* the socket to it; -1: there is none, or it has gone */
 	int control;                      /* its control socket, which setup.c takes over, or -1 */
 	pid_t pid;                        /* 0: there was none */
 	bool owns;                        /* what it has is not ours yet, even if it has gone */
-} elder;
+} predecessor;
 
 /* It is the process at the other end of that socket. */
-void elder_meet(int fd);
+void predecessor_meet(int fd);
 
 /* Whether it is there, until it has gone. */
-bool elder_is_there(void);
+bool predecessor_is_there(void);
 
 #endif
