@@ -227,7 +227,7 @@ void listeners_leave(uint64_t taken, uint64_t now_us)
 	generation_end(generations.current, SIGNAL_DRAIN, now_us);
 	for (size_t i = 0; i < count; i++) {
 		if (taken >> i & 1)
-			all[i]->inode = 0;        /* its file is the heir's */
+			all[i]->inode = 0;        /* its file is the successor's */
 		listener_end(all[i]);             /* workers hold their own */
 	}
 }

@@ -8,7 +8,6 @@ aphorismd_SOURCES = \
 	%D%/generation.c %D%/generation.h \
 	%D%/generation_deaths.c \
 	%D%/generations.c %D%/generations.h \
-	%D%/heir.c \
 	%D%/idle.c \
 	%D%/image.c %D%/image.h \
 	%D%/inetd.c %D%/inetd.h \
@@ -31,6 +30,7 @@ aphorismd_SOURCES = \
 	%D%/setup.c %D%/setup.h \
 	%D%/starter.c %D%/starter.h \
 	%D%/status.c %D%/status.h \
+	%D%/successor.c \
 	%D%/supervisor.c %D%/supervisor.h \
 	%D%/told.c %D%/told.h \
 	%D%/unit.c %D%/unit.h \

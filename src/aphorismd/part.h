@@ -25,7 +25,7 @@ struct part {
 	void (*forget)(void);             /* in a worker: closes and unmaps what is not its */
 };
 
-extern const struct part part_generations, part_heir, part_idle, part_metrics_file, part_reload, part_told,
+extern const struct part part_generations, part_idle, part_metrics_file, part_reload, part_successor, part_told,
 	part_upgrade, part_watch;
 
 #endif

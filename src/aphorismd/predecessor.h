@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Set by inherited_take(); it changes in heir.c. */
+/* Set by inherited_take(); it changes in successor.c. */
 extern struct predecessor {
 	int fd;                           /* the socket to it; -1: there is none, or it has gone */
 	int control;                      /* its control socket, which setup.c takes over, or -1 */

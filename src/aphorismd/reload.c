@@ -164,7 +164,7 @@ static bool make_next(struct listener *const *listeners)
 	if (!next)
 		return false;
 	/* until it is ours */
-	atomic_store(&next->board->shared->has_heir, predecessor.owns && predecessor_is_there());
+	atomic_store(&next->board->shared->has_successor, predecessor.owns && predecessor_is_there());
 	if (listeners_tune(next) && listeners_set_blocking())
 		return true;
 	generations_drop_next();

@@ -51,7 +51,7 @@ static void stop(uint64_t now_us)
 	static bool said;
 	/* if the predecessor goes on, clients who wait are its */
 	enum worker_signal gently = predecessor.owns && predecessor_is_there() ? SIGNAL_DRAIN : SIGNAL_STOP;
-	bool has_heir = upgrade_step == UPGRADE_DONE;        /* then our workers are leaving as they should */
+	bool has_successor = upgrade_step == UPGRADE_DONE;   /* then our workers are leaving as they should */
 
 	wish.stop = false;
 	if (!said)
@@ -62,10 +62,10 @@ static void stop(uint64_t now_us)
 	for (unsigned i = 0; i < GENERATIONS; i++) {
 		if (generations_at(i) && wish.stopping == WISH_AT_ONCE)
 			generation_kill(generations_at(i), now_us);
-		else if (generations_at(i) && !has_heir)
+		else if (generations_at(i) && !has_successor)
 			generation_end(generations_at(i), gently, now_us);
 	}
-	if (wish.stopping < WISH_AT_ONCE && !has_heir)
+	if (wish.stopping < WISH_AT_ONCE && !has_successor)
 		log_notice("stopping");
 	control_happened(CONTROL_RELOAD, UINT32_MAX, "error the daemon is stopping\n", EX_UNAVAILABLE);
 }
@@ -116,7 +116,7 @@ static void take_signals(uint64_t now_us)
 		switch (info.ssi_signo) {
 		case SIGTERM:
 		case SIGINT:
-			/* but once at the predecessor's word, which may come twice: see take_line() of heir.c */
+			/* but once at the predecessor's word, which may come twice: see take_line() of successor.c */
 			if (wish.stopping == 0 || !predecessor_is_there() || (pid_t)info.ssi_pid != predecessor.pid)
 				wish_stop(1);
 			break;
@@ -204,12 +204,12 @@ static const struct part rest = { .tend = settle, .forget = setup_forget };
  * - control after all that is heard: what a command shows and does is of this moment.
  * - generations first, by which the others know how the workers are; then what has these look, and discards who has
  *   left, for which reload and upgrade wait.
- * - reload before heir, which goes by its end; and before upgrade: one that was asked for goes first.  idle and
+ * - reload before successor, which goes by its end; and before upgrade: one that was asked for goes first.  idle and
  *   metrics_file last, since they go by what has become of both.
  */
 static const struct part *const parts[] = {
-	&part_generations, &part_watch, &part_told, &notify, &signals, &rest, &part_reload, &part_heir, &part_upgrade,
-	&control, &part_idle, &part_metrics_file,
+	&part_generations, &part_watch, &part_told, &notify, &signals, &rest, &part_reload, &part_successor,
+	&part_upgrade, &control, &part_idle, &part_metrics_file,
 };
 
 enum { PARTS = sizeof parts / sizeof *parts, POLLS = CONTROL_CLIENTS + 1 + 6 + CONFIG_LISTENERS };

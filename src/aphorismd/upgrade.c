@@ -1,8 +1,8 @@
 /*
  * upgrade.c - to the program as it is now on disk: in the process that leaves.
  *
- * The starter starts it, with our listeners and one end of a socket: the heir.  What is said there is listed in
- * upgrade_talk.h.  Up to `taken` everything stays as it was, whatever happens to the heir.
+ * The starter starts it, with our listeners and one end of a socket: the successor.  What is said there is listed in
+ * upgrade_talk.h.  Up to `taken` everything stays as it was, whatever happens to the successor.
  *
  *                     asked for, nothing else under way
  *   NONE -----------------------------------------------------> STARTS --- taken --> DONE, for good
@@ -48,11 +48,11 @@ enum upgrade_step upgrade_step;
 
 static struct {
 	bool wanted;                      /* as soon as it can begin */
-	bool offered;                     /* the heir has been told to take what is ours: */
+	bool offered;                     /* the successor has been told to take what is ours: */
 	uint64_t taken;                   /* these of our listeners, */
 	bool takes_control;               /* and the control socket, or its own is another one */
-	int channel;                      /* the socket to the heir, or -1 */
-	pid_t heir;                       /* the new process; 0: not known yet, or gone */
+	int channel;                      /* the socket to the successor, or -1 */
+	pid_t successor;                  /* the new process; 0: not known yet, or gone */
 	uint64_t deadline_us;             /* of the present step */
 } upgrade = { .channel = -1 };
 
@@ -81,11 +81,11 @@ void upgrade_look(void)
 	upgrade_talk_say(upgrade.channel, "look\n");
 }
 
-/* For our workers: should we be killed, they are not to close the queues at which the heir serves already. */
-static void set_heir(bool is_there)
+/* For our workers: should we be killed, they are not to close the queues at which the successor serves already. */
+static void set_successor(bool is_there)
 {
 	if (generations.current)
-		atomic_store(&generations.current->board->shared->has_heir, is_there);
+		atomic_store(&generations.current->board->shared->has_successor, is_there);
 }
 
 static void hang_up(void)
@@ -98,10 +98,10 @@ static void hang_up(void)
 /* ---- an upgrade that fails ---- */
 
 /* It may have had workers, who took connections: that the sockets are as we need them is up to us again. */
-static void forget_heir(uint64_t now_us)
+static void forget_successor(uint64_t now_us)
 {
 	upgrade_step = UPGRADE_NONE;
-	upgrade.heir = 0;
+	upgrade.successor = 0;
 	hang_up();
 	if (wish.stopping > 0)
 		return;
@@ -115,17 +115,17 @@ static void send_away(uint64_t now_us)
 	uint64_t drain_us = generations.current ? (uint64_t)generations.current->image.config->drain_us : 0;
 	pid_t pid;
 
-	if (upgrade.heir == 0 && (pid = starter_answer()) > 0)
-		upgrade.heir = pid;    /* a stop is heard of before that */
+	if (upgrade.successor == 0 && (pid = starter_answer()) > 0)
+		upgrade.successor = pid;  /* a stop is heard of before that */
 	upgrade_talk_say(upgrade.channel, "no\n");
-	set_heir(false);
-	if (upgrade.heir <= 0) {
-		forget_heir(now_us);
+	set_successor(false);
+	if (upgrade.successor <= 0) {
+		forget_successor(now_us);
 		return;
 	}
 	upgrade_step = UPGRADE_ENDS;
 	upgrade.deadline_us = now_us + drain_us + KILL_GRACE_US;
-	kill(upgrade.heir, SIGTERM);
+	kill(upgrade.successor, SIGTERM);
 }
 
 static void __attribute__((format(printf, 3, 4))) fail(int status, uint64_t now_us, const char *format, ...)
@@ -161,21 +161,21 @@ static void leave(uint64_t now_us)
 	upgrade.deadline_us = now_us + LAST_WORDS_US;
 	listeners_leave(upgrade.taken, now_us);
 	control_leave(upgrade.takes_control);
-	pidfile_leave();            /* or our lock on it: the heir may be restarted meanwhile */
-	log_notice("upgraded: process %d serves, this one finishes what it holds", (int)upgrade.heir);
+	pidfile_leave();            /* or our lock on it: the successor may be restarted meanwhile */
+	log_notice("upgraded: process %d serves, this one finishes what it holds", (int)upgrade.successor);
 	if (wish.reload)
 		upgrade_pass_reload();    /* it may have read the files before they changed */
-	notify_pass((int)upgrade.heir);
+	notify_pass((int)upgrade.successor);
 	upgrade_talk_say(upgrade.channel, "speak\n");
-	snprintf(line, sizeof line, "pid %d\n", (int)upgrade.heir);
+	snprintf(line, sizeof line, "pid %d\n", (int)upgrade.successor);
 	control_happened(CONTROL_UPGRADE, 0, line, EX_OK);
 }
 
 void upgrade_pass_reload(void)
 {
 	wish.reload = false;
-	if (upgrade.heir > 0)
-		kill(upgrade.heir, SIGHUP);
+	if (upgrade.successor > 0)
+		kill(upgrade.successor, SIGHUP);
 }
 
 /* ---- the steps ---- */
@@ -210,11 +210,11 @@ static void begin(uint64_t now_us)
 
 	upgrade.wanted = upgrade.offered = false;
 	upgrade_step = UPGRADE_STARTS;
-	upgrade.heir = 0;
+	upgrade.successor = 0;
 	upgrade.channel = ends[0];
 	upgrade_talk_clear();
 	upgrade.deadline_us = now_us + (uint64_t)limit_us();
-	set_heir(true);
+	set_successor(true);
 	if (ends[1] >= 0)
 		close(ends[1]);
 	if (!done) {
@@ -227,7 +227,7 @@ static void begin(uint64_t now_us)
 
 static bool starter_is_heard(void)
 {
-	return upgrade_step == UPGRADE_STARTS && upgrade.heir == 0;
+	return upgrade_step == UPGRADE_STARTS && upgrade.successor == 0;
 }
 
 /* What the starter has said: before the end of a new process can be reaped, its number is here. */
@@ -236,7 +236,7 @@ static void hear_starter(uint64_t now_us)
 	pid_t pid = starter_is_heard() ? starter_answer() : 0;
 
 	if (pid > 0)
-		upgrade.heir = pid;
+		upgrade.successor = pid;
 	if (pid < 0)
 		fail(EX_OSERR, now_us, "can't start the program: %s",
 		     errno == ECONNRESET ? "the process that starts programs has gone" : strerror(errno));
@@ -264,7 +264,7 @@ static void take_line(const char *line, bool alive, uint64_t now_us)
 }
 
 /* While it lives a record at a time: a stop that came before `taken` goes first, even if both have long waited. */
-static void hear_heir(bool alive, uint64_t now_us)
+static void hear_successor(bool alive, uint64_t now_us)
 {
 	char text[1200], *rest, *line;
 
@@ -276,18 +276,18 @@ static void hear_heir(bool alive, uint64_t now_us)
 	}
 }
 
-static void heir_ended(int status, uint64_t now_us)
+static void successor_ended(int status, uint64_t now_us)
 {
 	char reason[512];
 	int code;
 
-	hear_heir(false, now_us);
-	upgrade.heir = 0;
+	hear_successor(false, now_us);
+	upgrade.successor = 0;
 	if (upgrade_step == UPGRADE_STARTS) {
 		code = upgrade_talk_explain(status, reason, sizeof reason);
 		fail(code, now_us, "%s", reason);
 	} else if (upgrade_step == UPGRADE_ENDS) {
-		forget_heir(now_us);
+		forget_successor(now_us);
 	} else if (!WIFEXITED(status) || WEXITSTATUS(status) != EX_OK) {
 		log_error("the process that has taken the place of this one has ended");
 		report.status = EX_UNAVAILABLE;
@@ -318,7 +318,7 @@ static int list(struct pollfd *fds)
 static void hear(uint64_t now_us)
 {
 	hear_starter(now_us);
-	hear_heir(true, now_us);
+	hear_successor(true, now_us);
 }
 
 static uint64_t due_us(void)
@@ -333,9 +333,9 @@ static bool reaped(pid_t pid, int status, uint64_t now_us)
 		starter.pid = 0;
 		log_warning("the process that starts programs has gone: no upgrade is possible before a restart");
 	}
-	if (pid != upgrade.heir)
+	if (pid != upgrade.successor)
 		return false;
-	heir_ended(status, now_us);
+	successor_ended(status, now_us);
 	return true;
 }
 
@@ -351,7 +351,7 @@ static void tend(uint64_t now_us)
 		fail(EX_TEMPFAIL, now_us, "the new process was not ready within %s",
 		     units_format_duration(limit, limit_us()));
 	} else if (upgrade_step == UPGRADE_ENDS) {
-		kill(upgrade.heir, SIGKILL);
+		kill(upgrade.successor, SIGKILL);
 		upgrade.deadline_us = now_us + KILL_GRACE_US;
 	} else {
 		upgrade.deadline_us = UINT64_MAX;         /* whoever has not been served by now will not be */

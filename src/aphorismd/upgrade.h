@@ -1,5 +1,5 @@
 /*
- * upgrade.h - to the program as it is now on disk, in the process that leaves; heir.c is the one that comes.
+ * upgrade.h - to the program as it is now on disk, in the process that leaves; successor.c is the one that comes.
  */
 #ifndef APHORISMD_UPGRADE_H
 #define APHORISMD_UPGRADE_H
@@ -27,10 +27,12 @@ extern enum upgrade_step {
 /* Where it has: whether all is finished that was left to do. */
 bool upgrade_is_over(void);
 
-/* Has the heir reload in our place: whoever asked us has read the pidfile a moment too early. */
+/* Has the successor reload in our place: whoever asked us has read the pidfile a moment too early. */
 void upgrade_pass_reload(void);
 
-/* Has the heir's workers look at their listeners: one of ours that was woken may have left a connection to them. */
+/*
+ * Has the successor's workers look at their listeners: one of ours that was woken may have left a connection to them.
+ */
 void upgrade_look(void);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * upgrade_talk.c - records on a socket, and what was heard of a heir that fails.
+ * upgrade_talk.c - records on a socket, and what was heard of a successor that fails.
  */
 #include "aphorismd/upgrade_talk.h"
 
@@ -37,7 +37,7 @@ int upgrade_talk_hear(int *fd, char *text, size_t size)
 	return 1;
 }
 
-/* ---- what the heir has said ---- */
+/* ---- what the successor has said ---- */
 
 void upgrade_talk_clear(void)
 {

@@ -2,12 +2,12 @@
  * upgrade_talk.h - what is said in an upgrade, on a socket between the process that leaves and the one that comes.
  * A record each:
  *
- *   heir         error TEXT, notice TEXT   why it can't start
+ *   successor    error TEXT, notice TEXT   why it can't start
  *                ready TAKEN CONTROL       its workers take connections, at those of our listeners (a hexadecimal
  *                                          set), and it wants the control socket or not (1, 0)
  *   predecessor  yours                     it may have them, and the pidfile
- *   heir         taken                     they are its; now our workers are told to drain
- *   predecessor  speak                     the service manager knows that the heir is the main process
+ *   successor    taken                     they are its; now our workers are told to drain
+ *   predecessor  speak                     the service manager knows that the successor is the main process
  *                look                      a worker of ours has ceased to listen: see worker_listens_no_more()
  *                no                        there will be no upgrade
  *

@@ -84,9 +84,9 @@ struct scoreboard_shared {
 	_Atomic int32_t idle;                     /* a hint: the supervisor recounts */
 	_Atomic uint32_t told;                    /* the supervisor has been told and has not looked yet */
 	_Atomic int phase;                        /* of a worker: the least that the supervisor has told all to be in */
-	_Atomic int has_heir;                     /* another process has the queues, too, even if we are killed */
-	_Atomic uint64_t removed;                 /* bit i: listener i has no heir, its queue is taken at a drain */
-	_Atomic uint32_t taken_at_end[SCOREBOARD_LISTENERS];  /* of each listener's queue, when that has no heir */
+	_Atomic int has_successor;                /* another process has the queues, too, even if we are killed */
+	_Atomic uint64_t removed;                 /* bit i: no successor for listener i, its queue is taken at drains */
+	_Atomic uint32_t taken_at_end[SCOREBOARD_LISTENERS];  /* of each listener's queue, when that has no successor */
 	_Atomic int log_level;                    /* which workers follow; the supervisor has its own */
 	struct log_limit limits[LIMIT_COUNT];
 };

@@ -6,7 +6,7 @@
  *   - Each open connection is shut down for reading: a blocked recv returns, what was received is still delivered, and
  *     since the state is level-triggered nothing is lost between a test and a sleep.
  *   - Each listener's descriptor is replaced by /dev/null (dup2): from then on every accept fails at once.  Where the
- *     listener's queue has no heir, at a final stop, it is made non-blocking instead and taken to its end.
+ *     listener's queue has no successor, at a final stop, it is made non-blocking instead and taken to its end.
  *   - Threads that may be blocked in accept are sent a signal that does nothing but interrupt.
  */
 #ifndef WORKER_WORKER_H
@@ -41,7 +41,7 @@ struct worker_listener {
 	int fd;                           /* the stop handler may replace it */
 	int watched;                      /* a dup for epoll, which follows the open socket and not the number; or -1 */
 	int family;
-	bool lent;                        /* it has an heir even at a final stop: whoever lent it to us */
+	bool lent;                        /* it has a successor even at a final stop: whoever lent it to us */
 	struct service service;
 };
 

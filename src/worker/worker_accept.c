@@ -110,8 +110,9 @@ static bool is_empty(int error)
 }
 
 /*
- * At the end: a queue without an heir that was found empty is closed to newcomers, who are refused from then on, rather
- * than connected by the kernel and reset when the last worker has left.  A connection in the gap before it still is.
+ * At the end: a queue without a successor that was found empty is closed to newcomers, who are refused from then on,
+ * rather than connected by the kernel and reset when the last worker has left.  A connection in the gap before it still
+ * is.
  */
 static void close_queue(struct worker_listener *listener)
 {
@@ -127,10 +128,10 @@ static bool has_gone(int fd)
 }
 
 /*
- * At the end, from a queue without an heir, which is closed when it is empty.  If they come faster than they are taken
- * it never is: so it is also closed when time is up and as many have been taken, by whomever, as it can hold.  All who
- * were queued at the stop are among those, however long their answers took.  Those of them who have gone need no thread
- * and no process.  (A UNIX queue that has been closed can still be taken to its end.)
+ * At the end, from a queue without a successor, which is closed when it is empty.  If they come faster than they are
+ * taken it never is: so it is also closed when time is up and as many have been taken, by whomever, as it can hold.
+ * All who were queued at the stop are among those, however long their answers took.  Those of them who have gone need
+ * no thread and no process.  (A UNIX queue that has been closed can still be taken to its end.)
  */
 static int take_at_end(struct worker *worker, int number, struct sockaddr_storage *peer, int flags)
 {
@@ -225,7 +226,7 @@ static int take_next(struct worker *worker, struct sockaddr_storage *peer, int *
 		if (flags >= 0 && flags & O_NONBLOCK)
 			poll(&listener, 1, POLL_MS);
 	} else if (errno == EINVAL) {
-		worker_wait_for_vacancy(worker);          /* for the end, or an heir if it was closed in spite */
+		worker_wait_for_vacancy(worker);          /* for the end, or a successor if it was closed in spite */
 	} else if (!is_passing(errno)) {
 		worker_note_shortage(worker, errno);
 		atomic_store(&worker->wanted, true);

@@ -19,9 +19,9 @@
 int worker_handle_signals(struct worker *);
 
 /*
- * At the end: whether that listener has no heir, so that its queue is to be taken to its end.  From any other nothing
- * more is taken, and nothing is done to it: it serves others, and other threads may know of the end before the handler
- * has put it out of reach.  Async-signal-safe.
+ * At the end: whether that listener has no successor, so that its queue is to be taken to its end.  From any other
+ * nothing more is taken, and nothing is done to it: it serves others, and other threads may know of the end before the
+ * handler has put it out of reach.  Async-signal-safe.
  */
 bool worker_ends_queue(const struct worker *, int number);
 

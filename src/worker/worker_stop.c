@@ -39,7 +39,7 @@ bool worker_ends_queue(const struct worker *worker, int number)
 
 	if (worker->listeners[number].lent)
 		return false;
-	return (phase == PHASE_STOPS && !atomic_load(&worker->board->shared->has_heir)) ||
+	return (phase == PHASE_STOPS && !atomic_load(&worker->board->shared->has_successor)) ||
 	       (phase == PHASE_DRAINS && atomic_load(&worker->board->shared->removed) >> number & 1);
 }
 

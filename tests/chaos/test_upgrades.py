@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from crowd import COMPLETE, REFUSED, RESET, Crowd
-from harness import Heir, is_starter, models, nothing_left, open_files, process, strays, strike, until
+from harness import Successor, is_starter, models, nothing_left, open_files, process, strays, strike, until
 from load import Load
 from test_lossless import FLAT, numbered, talk_about_tables
 
@@ -59,7 +59,7 @@ def test_upgrades_and_reloads_as_they_come(daemon, rng, some):
     until("rest", lambda: "state serving" in d.ctl("status").stdout)
     if supervisors() != [d.pid]:
         assert d.wait() == 0
-        d.process = Heir(supervisors()[0])
+        d.process = Successor(supervisors()[0])
     load.finish()
     assert d.ask() == b"Ugly."
 
@@ -108,9 +108,9 @@ def test_the_old_one_is_killed(daemon, rng, some):
         assert result.returncode in (0, 69), result
         d.wait()
         # one that was just started may not be seen yet
-        until("an heir, or nobody", lambda: not strays() or (supervisors() == [pid_of(d)] != [old]))
+        until("a successor, or nobody", lambda: not strays() or (supervisors() == [pid_of(d)] != [old]))
         if strays():
-            d.process = Heir(pid_of(d))
+            d.process = Successor(pid_of(d))
             until("the control socket", lambda: f"\npid {d.pid}\n" in d.ctl("status").stdout)
             assert d.ask() == b"Ugly."
             d.stop()

@@ -313,7 +313,7 @@ def make_place():
     return place
 
 
-class Heir:
+class Successor:
     """The process that has taken the place of a daemon, like a Popen: its parent has gone, so it is ours to reap."""
 
     def __init__(self, pid):
@@ -458,7 +458,7 @@ class Daemon:
 
     def follow(self, pid):
         """The old process must end as it should."""
-        old, self.process = self.process, Heir(pid)
+        old, self.process = self.process, Successor(pid)
         assert old.wait(LIMIT) == 0
 
     def settled(self):

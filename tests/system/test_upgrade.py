@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import harness
-from harness import (APHORISMD, LIMIT, ROOT, Client, Daemon, Heir, environment, holds, is_starter, models, open_files,
-                     owners, process, run, strays, talk, unread, until)
+from harness import (APHORISMD, LIMIT, ROOT, Client, Daemon, Successor, environment, holds, is_starter, models,
+                     open_files, owners, process, run, strays, talk, unread, until)
 from load import Load
 from test_control import outgoing
 from test_systemd import Manager
@@ -107,7 +107,7 @@ def test_who_was_connected_is_answered_by_the_old_one(start, model):
         assert result.returncode == 0, result.stderr
         assert client.everything() == ANSWER * 3
     assert old.wait(LIMIT) == 0
-    d.process = Heir(int(result.stdout.split()[1]))
+    d.process = Successor(int(result.stdout.split()[1]))
     assert d.ask(QUESTION) == ANSWER
 
 
@@ -427,7 +427,7 @@ def test_one_is_killed_when_both_have_workers(start, place, program, model, vict
         assert old.poll() is None
     else:
         assert old.wait(LIMIT) == -signal.SIGKILL
-        d.process = Heir(new)
+        d.process = Successor(new)
         d.wait_for("has taken the place")
     until("the end of the other one's workers", lambda: supervisors() == [d.pid] and all(
         d.pid in (p.ppid, getattr(process(p.ppid), "ppid", None)) for p in strays() if p.pid != d.pid))
@@ -664,7 +664,7 @@ def test_a_signal_for_whom_the_pidfile_named_before(start, place):
         client.send(QUESTION * 3)
         until("that it is heard", lambda: unread(client) == 0)
         result = d.upgrade()
-        old, d.process = d.process, Heir(int(result.stdout.split()[1]))
+        old, d.process = d.process, Successor(int(result.stdout.split()[1]))
         os.kill(old.pid, signal.SIGHUP)
         d.wait_for("reloaded: generation 2")
         assert client.everything() == ANSWER * 3
@@ -723,7 +723,7 @@ def test_the_old_one_is_killed_meanwhile(start, place, program):
     os.kill(old, signal.SIGKILL)
     assert d.wait() == -signal.SIGKILL
     d.wait_for("has taken the place")
-    d.process = Heir(until("the pidfile", lambda: pidfile(place) if pidfile(place) != old else None))
+    d.process = Successor(until("the pidfile", lambda: pidfile(place) if pidfile(place) != old else None))
     until("the control socket", lambda: d.ctl("ping").returncode == 0)
     assert d.ask() == b"Ugly."
     assert talk(f"unix:{place}/s", [QUESTION]) == ANSWER
@@ -738,7 +738,7 @@ def owned(path):
 
 
 def followed(d, place):
-    """The heir, when nobody can ask for it at the control socket."""
+    """The successor, when nobody can ask for it at the control socket."""
     old = d.pid
     d.signal(signal.SIGUSR2)
     d.follow(until("the new process", lambda: pidfile(place) if pidfile(place) != old else None))
@@ -765,10 +765,10 @@ def test_the_files_of_another_daemon_at_the_same_paths(start, place, program, ki
             until("the new process", lambda: any(p.name == "sleep" for p in strays()))
             os.kill(old, signal.SIGKILL)
             d.wait()
-            d.process = Heir(until("the pidfile", lambda: pidfile(place) if pidfile(place) != old else None))
+            d.process = Successor(until("the pidfile", lambda: pidfile(place) if pidfile(place) != old else None))
         else:
             followed(d, place)
-            followed(d, place)    # what the first heir has passed on
+            followed(d, place)    # what the first successor has passed on
         assert d.ask() == b"Ugly."
         d.stop()
         assert [owned(path) for path in paths] == before

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from harness import APHORISMCTL, APHORISMD, ROOT, Daemon, Heir, process, run, strays, talk, until
+from harness import APHORISMCTL, APHORISMD, ROOT, Daemon, Successor, process, run, strays, talk, until
 from test_upgrade import Program
 from younger import CLOSE_RANGE, ENOSYS, EPERM, FCHMODAT2, denied
 from tracing import tool, without_sanitizers
@@ -62,7 +62,7 @@ def test_in_the_background(place, hidden):
     d = Daemon(place, "prefork", **settings(place))
     result = run(*hidden, "./aphorismd", "-c", d.config.name, cwd=place)
     assert result.returncode == 0, result.stderr
-    d.process = Heir(int((place / "pid").read_text()))
+    d.process = Successor(int((place / "pid").read_text()))
     d.addresses = [f"unix:{place}/s"]
     d.upgraded()
     assert process(d.pid) and talk(f"unix:{place}/s", [QUESTION]) == ANSWER

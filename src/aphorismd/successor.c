@@ -1,8 +1,8 @@
 /*
- * heir.c - an upgrade, in the process that comes; what is said is listed in upgrade_talk.h.
+ * successor.c - an upgrade, in the process that comes; what is said is listed in upgrade_talk.h.
  *
  * It starts as any other does, but for what is the predecessor's still: files, queues, the service manager's ear.  When
- * the predecessor ends without a word this is nobody else's, and the heir takes it.
+ * the predecessor ends without a word this is nobody else's, and the successor takes it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -27,11 +27,11 @@
 static struct {
 	bool claimed;                     /* it has asked for what the predecessor has */
 	bool speaks;                      /* to the service manager, in the predecessor's place */
-} heir;
+} successor;
 
 static void speak(void)
 {
-	heir.speaks = true;
+	successor.speaks = true;
 	notify_open();
 	status_notify_ready(false);
 }
@@ -48,14 +48,14 @@ static void inherit(void)
 	log_notice("upgraded: process %d, version " PACKAGE_VERSION ", has taken the place of process %d",
 	           (int)getpid(), (int)predecessor.pid);
 	upgrade_talk_say(predecessor.fd, "taken\n");
-	atomic_store(&generations.current->board->shared->has_heir, false);
+	atomic_store(&generations.current->board->shared->has_successor, false);
 }
 
 static void claim(void)
 {
 	char line[64];
 
-	heir.claimed = true;
+	successor.claimed = true;
 	if (!predecessor_is_there()) {
 		inherit();
 		speak();
@@ -86,7 +86,7 @@ static void predecessor_has_gone(uint64_t now_us)
 		return;
 	if (predecessor.owns && generations.current)
 		inherit();
-	if (!predecessor.owns && !heir.speaks)
+	if (!predecessor.owns && !successor.speaks)
 		speak();          /* it may have died between our last word and its own */
 	listeners_set_blocking();
 	wish_look(now_us + WISH_LATE_US);     /* what its workers were told of is not known */
@@ -110,8 +110,8 @@ static void hear(uint64_t now_us)
 static void tend(uint64_t now_us)
 {
 	(void)now_us;
-	if (!heir.claimed && predecessor.owns && generations.current)
+	if (!successor.claimed && predecessor.owns && generations.current)
 		claim();
 }
 
-const struct part part_heir = { .fd = &predecessor.fd, .hear = hear, .tend = tend };
+const struct part part_successor = { .fd = &predecessor.fd, .hear = hear, .tend = tend };
