@@ -10,29 +10,29 @@
 #include <sysexits.h>
 
 
-static void add_slots(struct loader *loader, const struct section *section, const struct key *keys,
-                      void *base)
+static void add_entries(struct loader *loader, const struct section *section, const struct key *keys,
+                        void *base)
 {
 	for (const struct key *key = keys; key->name; key++) {
 		assert(loader->count < CONFIG_KEYS && strlen(key->name) < CONFIG_KEY);
-		loader->slots[loader->count++] = (struct slot){
+		loader->entries[loader->count++] = (struct entry){
 			.key = key, .section = section, .at = (char *)base + key->offset,
 		};
 	}
 }
 
-static void open_slots(struct loader *loader)
+static void open_entries(struct loader *loader)
 {
 	size_t offset = 0;
 
-	add_slots(loader, NULL, config_keys, loader->config);
+	add_entries(loader, NULL, config_keys, loader->config);
 	for (const struct section *const *section = loader->schema->sections; *section; section++) {
 		assert(offset + config_section_room(*section) <= CONFIG_SECTIONS);
-		add_slots(loader, *section, (*section)->keys, loader->config->sections + offset);
+		add_entries(loader, *section, (*section)->keys, loader->config->sections + offset);
 		offset += config_section_room(*section);
 	}
 	for (size_t i = 0; i < loader->count; i++)
-		config_value_text(loader, &loader->slots[i], loader->slots[i].key->value, ORIGIN_DEFAULT);
+		config_value_text(loader, &loader->entries[i], loader->entries[i].key->value, ORIGIN_DEFAULT);
 	assert(loader->errors == 0);
 }
 
@@ -41,7 +41,7 @@ static void unknown_key(struct loader *loader, const struct origin *origin, cons
 	struct nearest nearest = { .name = name };
 
 	for (size_t i = 0; i < loader->count; i++)
-		nearest_offer(&nearest, loader->slots[i].key->name);
+		nearest_offer(&nearest, loader->entries[i].key->name);
 	config_error_key(loader, origin, name, &nearest);
 }
 
@@ -51,7 +51,7 @@ static bool is_group(const struct loader *loader, const char *name)
 	size_t len = strlen(name);
 
 	for (size_t i = 0; i < loader->count; i++) {
-		const char *known = loader->slots[i].key->name;
+		const char *known = loader->entries[i].key->name;
 
 		if (strncmp(known, name, len) == 0 && known[len] == '.')
 			return true;
@@ -66,14 +66,14 @@ static void take_group(struct loader *loader, const config_setting_t *group, con
 		const config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
 		struct origin origin = config_scan_origin(loader->scan, config_setting_source_line(setting));
 		char name[2 * CONFIG_KEY];
-		struct slot *slot;
+		struct entry *entry;
 
 		snprintf(name, sizeof name - 1, "%s%s", prefix, config_setting_name(setting));
-		slot = config_slot(loader, name);
+		entry = config_entry(loader, name);
 		if (config_setting_type(setting) == CONFIG_TYPE_NONE) {
 			continue; /* cut short by a syntax error */
-		} else if (slot) {
-			config_value(loader, slot, setting, &origin);
+		} else if (entry) {
+			config_value(loader, entry, setting, &origin);
 		} else if (*prefix == '\0' && config_setting_is_group(setting) &&
 		           (is_group(loader, name) || config_setting_length(setting) > 0)) {
 			take_group(loader, setting, strcat(name, "."));
@@ -117,19 +117,19 @@ static int load_file(struct loader *loader, const struct config_sources *sources
 	return 0;
 }
 
-static void load_variable(struct loader *loader, const char *entry)
+static void load_variable(struct loader *loader, const char *pair)
 {
-	size_t len = strcspn(entry, "=");
+	size_t len = strcspn(pair, "=");
 	char variables[CONFIG_KEYS][CONFIG_KEY + 16], name[2 * CONFIG_KEY];
 	struct nearest nearest = { .name = name };
 
-	if (entry[len] == '\0' || strncmp(entry, CONFIG_PREFIX, strlen(CONFIG_PREFIX)) != 0)
+	if (pair[len] == '\0' || strncmp(pair, CONFIG_PREFIX, strlen(CONFIG_PREFIX)) != 0)
 		return;
-	snprintf(name, sizeof name, "%.*s", (int)len, entry);
+	snprintf(name, sizeof name, "%.*s", (int)len, pair);
 	for (size_t i = 0; i < loader->count; i++) {
-		config_variable(variables[i], loader->slots[i].key->name);
+		config_variable(variables[i], loader->entries[i].key->name);
 		if (strcmp(variables[i], name) == 0) {
-			config_value_text(loader, &loader->slots[i], entry + len + 1, ORIGIN_ENVIRONMENT);
+			config_value_text(loader, &loader->entries[i], pair + len + 1, ORIGIN_ENVIRONMENT);
 			return;
 		}
 		nearest_offer(&nearest, variables[i]);
@@ -143,16 +143,16 @@ static void load_option(struct loader *loader, const char *option)
 	struct origin origin = { ORIGIN_OPTION, 0, NULL };
 	size_t len = strcspn(option, "=");
 	char name[2 * CONFIG_KEY];
-	struct slot *slot;
+	struct entry *entry;
 
 	snprintf(name, sizeof name, "%.*s", (int)len, option);
-	slot = config_slot(loader, name);
-	if (!slot)
+	entry = config_entry(loader, name);
+	if (!entry)
 		unknown_key(loader, &origin, name);
 	else if (option[len] == '\0')
 		config_error(loader, &origin, name, "no value: write %s=VALUE", name);
 	else
-		config_value_text(loader, slot, option + len + 1, ORIGIN_OPTION);
+		config_value_text(loader, entry, option + len + 1, ORIGIN_OPTION);
 }
 
 static int load(struct loader *loader, const struct config_sources *sources)
@@ -162,10 +162,10 @@ static int load(struct loader *loader, const struct config_sources *sources)
 
 	if (slash)
 		snprintf(loader->folder, sizeof loader->folder, "%.*s", (int)(slash + 1 - file), file);
-	open_slots(loader);
+	open_entries(loader);
 	status = load_file(loader, sources);
-	for (char *const *entry = sources->environment; entry && *entry; entry++)
-		load_variable(loader, *entry);
+	for (char *const *pair = sources->environment; pair && *pair; pair++)
+		load_variable(loader, *pair);
 	for (const char *const *option = sources->settings; option && *option; option++)
 		load_option(loader, *option);
 	config_check(loader);
@@ -174,7 +174,7 @@ static int load(struct loader *loader, const struct config_sources *sources)
 
 static bool is_set(struct loader *loader, const char *name)
 {
-	return config_slot(loader, name)->origin.kind != ORIGIN_DEFAULT;
+	return config_entry(loader, name)->origin.kind != ORIGIN_DEFAULT;
 }
 
 int config_load(struct config *config, const struct config_schema *schema,

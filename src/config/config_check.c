@@ -13,7 +13,7 @@
 static bool any_bad(const struct loader *loader, const struct section *section)
 {
 	for (size_t i = 0; i < loader->count; i++)
-		if (loader->slots[i].section == section && loader->slots[i].bad)
+		if (loader->entries[i].section == section && loader->entries[i].bad)
 			return true;
 	return false;
 }
@@ -22,25 +22,25 @@ static bool any_bad(const struct loader *loader, const struct section *section)
  * Reports a contradiction between a key and another one.  A default is nobody's fault: the place is then that
  * of the other one, which somebody wrote.
  */
-static void blame(struct loader *loader, const struct slot *slot, const struct slot *other,
+static void blame(struct loader *loader, const struct entry *entry, const struct entry *other,
                   const char *reason)
 {
-	const struct slot *written = slot->origin.kind == ORIGIN_DEFAULT ? other : slot;
+	const struct entry *written = entry->origin.kind == ORIGIN_DEFAULT ? other : entry;
 
-	if (written == slot)
-		config_error(loader, &slot->origin, slot->key->name, "%s", reason);
+	if (written == entry)
+		config_error(loader, &entry->origin, entry->key->name, "%s", reason);
 	else
 		config_error(loader, &other->origin, other->key->name,
-		             "does not go with the default of %s: %s", slot->key->name, reason);
+		             "does not go with the default of %s: %s", entry->key->name, reason);
 }
 
 static void check_pair(struct loader *loader, bool contradicts, const char *name, const char *other_name,
                        const char *reason)
 {
-	const struct slot *slot = config_slot(loader, name), *other = config_slot(loader, other_name);
+	const struct entry *entry = config_entry(loader, name), *other = config_entry(loader, other_name);
 
-	if (contradicts && !slot->bad && !other->bad)
-		blame(loader, slot, other, reason);
+	if (contradicts && !entry->bad && !other->bad)
+		blame(loader, entry, other, reason);
 }
 
 /* The kernel lets nobody listen twice on an address.  Port 0 may repeat: each is given another one. */
@@ -108,27 +108,27 @@ static void check_core(struct loader *loader)
 }
 
 /* The first key of a section that is not at its default, or NULL. */
-static const struct slot *first_written(const struct loader *loader, const struct section *section)
+static const struct entry *first_written(const struct loader *loader, const struct section *section)
 {
 	for (size_t i = 0; i < loader->count; i++)
-		if (loader->slots[i].section == section && loader->slots[i].origin.kind != ORIGIN_DEFAULT)
-			return &loader->slots[i];
+		if (loader->entries[i].section == section && loader->entries[i].origin.kind != ORIGIN_DEFAULT)
+			return &loader->entries[i];
 	return NULL;
 }
 
 static void check_section(struct loader *loader, const struct section *section)
 {
 	const char *name = section->keys[0].name, *reason;
-	const struct slot *written = first_written(loader, section), *slot;
+	const struct entry *written = first_written(loader, section), *entry;
 
 	/* Defaults do not contradict each other. */
 	if (!section->check || !written || any_bad(loader, section))
 		return;
 	reason = section->check(config_section(loader->config, loader->schema, section->name), &name);
-	slot = config_slot(loader, name);
-	assert(slot && slot->section == section);
+	entry = config_entry(loader, name);
+	assert(entry && entry->section == section);
 	if (reason)
-		blame(loader, slot, written, reason);
+		blame(loader, entry, written, reason);
 }
 
 void config_check(struct loader *loader)

@@ -112,20 +112,20 @@ static void print_value(FILE *to, const struct config *config, const struct conf
 	}
 }
 
-static void print_origin(FILE *to, const struct slot *slot)
+static void print_origin(FILE *to, const struct entry *entry)
 {
 	char variable[CONFIG_KEY + 16];
 
-	switch (slot->origin.kind) {
+	switch (entry->origin.kind) {
 	case ORIGIN_DEFAULT:
 		fputs("default", to);
 		break;
 	case ORIGIN_FILE:
-		plain_put(to, slot->origin.file, strlen(slot->origin.file));
-		fprintf(to, ":%u", slot->origin.line);
+		plain_put(to, entry->origin.file, strlen(entry->origin.file));
+		fprintf(to, ":%u", entry->origin.line);
 		break;
 	case ORIGIN_ENVIRONMENT:
-		fprintf(to, "environment %s", config_variable(variable, slot->key->name));
+		fprintf(to, "environment %s", config_variable(variable, entry->key->name));
 		break;
 	case ORIGIN_OPTION:
 		fputs("option", to);
@@ -139,8 +139,8 @@ void config_dump(const struct loader *loader, FILE *to)
 	size_t group_len = 0;
 
 	for (size_t i = 0; i < loader->count; i++) {
-		const struct slot *slot = &loader->slots[i];
-		const char *name = slot->key->name, *dot = strchr(name, '.');
+		const struct entry *entry = &loader->entries[i];
+		const char *name = entry->key->name, *dot = strchr(name, '.');
 		size_t len = dot ? (size_t)(dot - name) : 0;
 
 		if (len != group_len || strncmp(name, group, len) != 0) {
@@ -152,9 +152,9 @@ void config_dump(const struct loader *loader, FILE *to)
 			group_len = len;
 		}
 		fprintf(to, "%s%s = ", dot ? "\t" : "", dot ? dot + 1 : name);
-		print_value(to, loader->config, loader->schema, slot->key, slot->at);
+		print_value(to, loader->config, loader->schema, entry->key, entry->at);
 		fputs(";  # ", to);
-		print_origin(to, slot);
+		print_origin(to, entry);
 		fputc('\n', to);
 	}
 	if (group_len > 0)

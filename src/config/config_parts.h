@@ -8,7 +8,7 @@
  * config_value.c    from a libconfig setting to a field
  * config_owner.c    who has a name
  * config_scan.c     the source text, on its way to libconfig
- * config_slot.c     slots, paths and errors
+ * config_entry.c    entries, paths and errors
  * config_keys.c     the core's keys
  */
 #ifndef CONFIG_CONFIG_PARTS_H
@@ -41,7 +41,7 @@ struct origin {
 };
 
 /* A key on its way to its value. */
-struct slot {
+struct entry {
 	const struct key *key;
 	const struct section *section;    /* NULL: the core's */
 	void *at;                         /* the field, inside *config */
@@ -73,7 +73,7 @@ struct loader {
 	config_report *report;
 	void *arg;
 	char folder[PATH_MAX];            /* of the configuration file, or "" */
-	struct slot slots[CONFIG_KEYS];
+	struct entry entries[CONFIG_KEYS];
 	size_t count, errors;
 	bool incomplete;                  /* a syntax error hid a part of the file */
 	struct scan *scan;                /* of the file */
@@ -117,15 +117,15 @@ bool config_scan_parse(struct scan *, config_t *);
 /* Where line n (from 1) of a text that was read from files comes from. */
 struct origin config_scan_origin(const struct scan *, unsigned n);
 
-/* Gives the slot the setting's value, or reports what is wrong with it. */
-void config_value(struct loader *, struct slot *, const config_setting_t *, const struct origin *);
+/* Gives the entry the setting's value, or reports what is wrong with it. */
+void config_value(struct loader *, struct entry *, const config_setting_t *, const struct origin *);
 
 /* Who has that name, or number, of a user or a group.  NULL, or why nobody has (static).  Reads a file. */
 const char *config_find_user(const char *name, int64_t *uid);
 const char *config_find_group(const char *name, int64_t *gid);
 
 /* Calls config_value() with the text of a default, a variable or an option. */
-void config_value_text(struct loader *, struct slot *, const char *text, enum origin_kind);
+void config_value_text(struct loader *, struct entry *, const char *text, enum origin_kind);
 
 /* Makes a path absolute by the configuration file's folder.  Returns false when it does not fit. */
 bool config_path(const struct loader *, char *to, size_t size, const char *path);
@@ -144,8 +144,8 @@ void config_error_key(struct loader *, const struct origin *, const char *key, c
 /* Reports what is wrong with no value: an error, or something that is no more than odd. */
 void config_report_format(struct loader *, bool error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* The slot of that name, or NULL. */
-struct slot *config_slot(struct loader *, const char *name);
+/* The entry of that name, or NULL. */
+struct entry *config_entry(struct loader *, const char *name);
 
 /* The name of a key's environment variable. */
 const char *config_variable(char to[CONFIG_KEY + 16], const char *key);
@@ -158,7 +158,7 @@ void config_check_collision(struct loader *, const struct origin *, const struct
  */
 void config_check(struct loader *);
 
-/* Prints each slot's value and its origin. */
+/* Prints each entry's value and its origin. */
 void config_dump(const struct loader *, FILE *);
 
 #endif

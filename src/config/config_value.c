@@ -403,39 +403,39 @@ static void set_list(const struct place *place, const config_setting_t *setting,
 		complain(place, "must have one address at least");
 }
 
-void config_value(struct loader *loader, struct slot *slot, const config_setting_t *setting,
+void config_value(struct loader *loader, struct entry *entry, const config_setting_t *setting,
                   const struct origin *origin)
 {
-	struct place place = { loader, slot->key, *origin };
+	struct place place = { loader, entry->key, *origin };
 	size_t errors = loader->errors;
 
-	switch (slot->key->type) {
+	switch (entry->key->type) {
 	case KEY_NUMBER:
 	case KEY_SIZE:
 	case KEY_DURATION:
-		set_quantity(&place, setting, slot->at);
+		set_quantity(&place, setting, entry->at);
 		break;
 	case KEY_CHOICE:
-		set_choice(&place, setting, slot->at);
+		set_choice(&place, setting, entry->at);
 		break;
 	case KEY_TEXT:
-		set_text(&place, setting, slot->at);
+		set_text(&place, setting, entry->at);
 		break;
 	case KEY_MODEL:
-		set_name(&place, setting, "model", loader->schema->models, slot->at);
+		set_name(&place, setting, "model", loader->schema->models, entry->at);
 		break;
 	case KEY_PATH:
-		set_path(&place, setting, slot->at);
+		set_path(&place, setting, entry->at);
 		break;
 	case KEY_LISTEN:
 	case KEY_NETWORKS:
-		set_list(&place, setting, slot->at);
+		set_list(&place, setting, entry->at);
 		break;
 	default:
 		break;            /* those of a listener stand in its group */
 	}
 	if (loader->errors > errors)
-		slot->bad = true;
+		entry->bad = true;
 	else
-		slot->origin = *origin;
+		entry->origin = *origin;
 }

@@ -3,11 +3,11 @@ libserver_a_SOURCES += \
 	%D%/config.c %D%/config.h \
 	%D%/config_check.c \
 	%D%/config_dump.c \
+	%D%/config_entry.c \
 	%D%/config_keys.c \
 	%D%/config_owner.c \
 	%D%/config_parts.h \
 	%D%/config_scan.c \
-	%D%/config_slot.c \
 	%D%/config_sound.c \
 	%D%/config_text.c \
 	%D%/config_value.c

@@ -1,7 +1,7 @@
 /*
  * table.c - the table of aphorisms: which answer belongs to a question.
  *
- * A slot of the index is 0 while it is empty; else its low 40 bits are 1 + the question's offset in the text,
+ * An entry of the index is 0 while it is empty; else its low 40 bits are 1 + the question's offset in the text,
  * and its high 24 bits are those of the question's hash: a look-up leaves the index for the text only when
  * these agree.
  */
@@ -16,7 +16,7 @@
 
 #define OFFSET_MASK ((UINT64_C(1) << 40) - 1)
 
-enum { SLOTS_LEAST = 8, REPORTS_MOST = 100, REASON_SIZE = 64 };
+enum { ENTRIES_LEAST = 8, REPORTS_MOST = 100, REASON_SIZE = 64 };
 
 static const char *text_of(const struct table *table)
 {
@@ -38,13 +38,13 @@ static uint64_t index_offset(uint64_t text_len)
 	return (sizeof(struct table) + text_len + 7) & ~UINT64_C(7);
 }
 
-static uint64_t slots_for(size_t lines)
+static uint64_t entries_for(size_t lines)
 {
-	uint64_t slots = SLOTS_LEAST;
+	uint64_t entries = ENTRIES_LEAST;
 
-	while (slots / 4 * 3 < lines)
-		slots *= 2;
-	return slots;
+	while (entries / 4 * 3 < lines)
+		entries *= 2;
+	return entries;
 }
 
 char *table_text(struct table *table)
@@ -67,16 +67,16 @@ size_t table_lines(const char *text, size_t len)
 
 uint64_t table_size(size_t text_len, size_t lines)
 {
-	return index_offset(text_len) + slots_for(lines) * sizeof(uint64_t);
+	return index_offset(text_len) + entries_for(lines) * sizeof(uint64_t);
 }
 
-static uint64_t offset_in(uint64_t slot)
+static uint64_t offset_in(uint64_t entry)
 {
-	return (slot & OFFSET_MASK) - 1;
+	return (entry & OFFSET_MASK) - 1;
 }
 
 /*
- * The number of the slot that holds the question, or of the empty one where it belongs.  A question that
+ * The number of the entry that holds the question, or of the empty one where it belongs.  A question that
  * starts with the same bytes is the same one: both end with their only '?'.
  */
 static uint64_t probe(const struct table *table, struct span question, uint64_t hash)
@@ -96,12 +96,12 @@ static uint64_t probe(const struct table *table, struct span question, uint64_t 
 
 struct span table_find(const struct table *table, struct span question)
 {
-	uint64_t slot = index_of(table)[probe(table, question, XXH3_64bits(question.at, question.len))];
+	uint64_t entry = index_of(table)[probe(table, question, XXH3_64bits(question.at, question.len))];
 	const char *at, *end;
 
-	if (slot == 0)
+	if (entry == 0)
 		return (struct span){ NULL, 0 };
-	at = text_of(table) + offset_in(slot) + question.len;
+	at = text_of(table) + offset_in(entry) + question.len;
 	while (protocol_is_space(*at))
 		at++;
 	end = memchr(at, '.', table->longest_answer);
@@ -148,11 +148,11 @@ static const char *parse(struct span line, size_t max_question_length,
 static const char *enter(struct table *table, struct span question)
 {
 	uint64_t hash = XXH3_64bits(question.at, question.len);
-	uint64_t *slot = &writable_index(table)[probe(table, question, hash)];
+	uint64_t *entry = &writable_index(table)[probe(table, question, hash)];
 
-	if (*slot != 0)
-		return text_of(table) + offset_in(*slot);
-	*slot = (hash & ~OFFSET_MASK) | ((uint64_t)(question.at - text_of(table)) + 1);
+	if (*entry != 0)
+		return text_of(table) + offset_in(*entry);
+	*entry = (hash & ~OFFSET_MASK) | ((uint64_t)(question.at - text_of(table)) + 1);
 	table->count++;
 	return NULL;
 }
@@ -190,7 +190,7 @@ size_t table_build(struct table *table, size_t lines, size_t max_question_length
 		return 1;
 	}
 	table->index_at = index_offset(table->text_len);
-	table->mask = slots_for(lines) - 1;
+	table->mask = entries_for(lines) - 1;
 	table->count = table->longest_answer = 0;
 	memset(writable_index(table), 0, (table->mask + 1) * sizeof(uint64_t));
 	for (size_t line = 1; at < end; at = newline + 1, line++) {

@@ -2,7 +2,7 @@
  * table.h - the table of aphorisms: which answer belongs to a question.
  *
  * One block of memory without pointers, so that one process builds it and any number map it.  The text of the
- * file is held as it is; beside it stands an index of 8 bytes a slot, open addressing with linear probing, at
+ * file is held as it is; beside it stands an index of 8 bytes an entry, open addressing with linear probing, at
  * most 3/4 full.
  */
 #ifndef PROTOCOL_TABLE_H
@@ -15,8 +15,8 @@
 
 struct table {
 	uint64_t text_len;                /* the file's bytes begin right behind this header */
-	uint64_t index_at;                /* offset of the slots from this header, a multiple of 8 */
-	uint64_t mask;                    /* number of slots - 1, a power of two - 1 */
+	uint64_t index_at;                /* offset of the entries from this header, a multiple of 8 */
+	uint64_t mask;                    /* number of entries - 1, a power of two - 1 */
 	uint64_t count;                   /* aphorisms */
 	uint64_t longest_answer;          /* bytes, the '.' counted */
 };

@@ -124,7 +124,7 @@ int worker_start_thread(pthread_t *thread, bool detached, void *(*run)(void *), 
 
 void worker_join(struct worker *worker)
 {
-	int slot = atomic_fetch_add(&worker->acceptor_count, 1);
+	int number = atomic_fetch_add(&worker->acceptor_count, 1);
 
-	atomic_store(&worker->acceptors[slot], gettid());
+	atomic_store(&worker->acceptors[number], gettid());
 }

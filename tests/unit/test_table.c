@@ -246,7 +246,7 @@ START_TEST(test_every_size)
 }
 END_TEST
 
-/* Questions with the slot and the tag of another, one short, one longer than the block: neither is found. */
+/* Questions with the entry and the tag of another, one short, one longer than the block: neither is found. */
 START_TEST(test_twins)
 {
 	struct table *table = build("A? A long answer.");

@@ -1,5 +1,5 @@
 /*
- * config_slot.c - what all the others need: slots by name, the files' paths, and errors with the place of a value.
+ * config_entry.c - what all the others need: entries by name, the files' paths, and errors with the place of a value.
  */
 #include "config/config_parts.h"
 
@@ -94,10 +94,10 @@ void config_report_format(struct loader *loader, bool error, const char *format,
 	report(loader, error, line);
 }
 
-struct slot *config_slot(struct loader *loader, const char *name)
+struct entry *config_entry(struct loader *loader, const char *name)
 {
 	for (size_t i = 0; i < loader->count; i++)
-		if (strcmp(loader->slots[i].key->name, name) == 0)
-			return &loader->slots[i];
+		if (strcmp(loader->entries[i].key->name, name) == 0)
+			return &loader->entries[i];
 	return NULL;
 }
