@@ -82,9 +82,9 @@ static int obey_metrics(const struct order *order)
 
 /* ---- workers and connections ---- */
 
-/* By worker: how many connections it holds, and the seat of one of them. */
+/* By worker: how many connections it holds, and the slot of one of them. */
 struct holding {
-	uint32_t count, seat;
+	uint32_t count, slot;
 };
 
 /* NULL without memory; to be freed. */
@@ -92,14 +92,14 @@ static struct holding *count_held(const struct scoreboard *board)
 {
 	struct holding *held = calloc(board->workers, sizeof *held);
 
-	for (uint32_t n = scoreboard_next(board, 0); held && n < board->seats; n = scoreboard_next(board, n + 1)) {
-		uint32_t owner = atomic_load_explicit(&board->seat[n].owner, memory_order_relaxed);
+	for (uint32_t n = scoreboard_next(board, 0); held && n < board->slots; n = scoreboard_next(board, n + 1)) {
+		uint32_t owner = atomic_load_explicit(&board->slot[n].owner, memory_order_relaxed);
 
 		if (owner == 0 || owner > board->workers ||
-		    atomic_load_explicit(&board->seat[n].family, memory_order_relaxed) == 0)
+		    atomic_load_explicit(&board->slot[n].family, memory_order_relaxed) == 0)
 			continue;
 		held[owner - 1].count++;
-		held[owner - 1].seat = n;
+		held[owner - 1].slot = n;
 	}
 	return held;
 }
@@ -121,7 +121,7 @@ static void say_worker(unsigned client, const struct generation *generation, uin
 	char peer[CONFIG_ADDRESS] = "-";
 
 	if (held->count > 0)
-		scoreboard_peer(&generation->board->seat[held->seat], peer, sizeof peer);
+		scoreboard_peer(&generation->board->slot[held->slot], peer, sizeof peer);
 	control_say(client, "worker number=%u\tpid=%d\tgeneration=%u\tstate=%s\tage_seconds=%" PRIu64
 	            "\topen=%u\tconnections=%" PRIu64 "\tquestions=%" PRIu64 "\tclient=%s", n, (int)member->pid,
 	            generation->number, state_name(generation, n), (clock_now_us() - member->began_us) / CLOCK_S,
@@ -168,18 +168,18 @@ static void say_connections_of(unsigned client, const struct generation *generat
 	const struct scoreboard *board = generation->board;
 	char peer[CONFIG_ADDRESS];
 
-	for (uint32_t n = scoreboard_next(board, 0); n < board->seats; n = scoreboard_next(board, n + 1)) {
-		const struct seat *seat = &board->seat[n];
-		uint32_t owner = atomic_load_explicit(&seat->owner, memory_order_relaxed);
+	for (uint32_t n = scoreboard_next(board, 0); n < board->slots; n = scoreboard_next(board, n + 1)) {
+		const struct slot *slot = &board->slot[n];
+		uint32_t owner = atomic_load_explicit(&slot->owner, memory_order_relaxed);
 
 		if (owner == 0 || owner > board->workers ||
-		    atomic_load_explicit(&seat->family, memory_order_relaxed) == 0 || (*said)++ >= MOST_ROWS)
+		    atomic_load_explicit(&slot->family, memory_order_relaxed) == 0 || (*said)++ >= MOST_ROWS)
 			continue;
 		control_say(client, "connection client=%s\tworker=%u\tgeneration=%u\tage_seconds=%" PRIu64
-		            "\tidle_seconds=%" PRIu64 "\tquestions=%" PRIu64, scoreboard_peer(seat, peer, sizeof peer),
-		            owner - 1, generation->number, seconds_since(&seat->began_us),
-		            seconds_since(&seat->active_us),
-		            atomic_load_explicit(&seat->questions, memory_order_relaxed));
+		            "\tidle_seconds=%" PRIu64 "\tquestions=%" PRIu64, scoreboard_peer(slot, peer, sizeof peer),
+		            owner - 1, generation->number, seconds_since(&slot->began_us),
+		            seconds_since(&slot->active_us),
+		            atomic_load_explicit(&slot->questions, memory_order_relaxed));
 	}
 }
 

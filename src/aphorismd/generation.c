@@ -120,8 +120,8 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	worker.board = generation->board;
 	worker.answered_before = answered_before;
 	worker.shares_tallies = generation->plan.tallies == 0;
-	/* workers that sit next to each other would all touch the same pages of what they keep by seat */
-	worker.first_seat = number % parts * (worker.board->seats / parts);
+	/* workers whose slots are next to each other would all touch the same pages of what they keep by slot */
+	worker.first_slot = number % parts * (worker.board->slots / parts);
 	worker.supervisor = supervisor;
 	worker.devnull = surroundings.devnull;
 	worker.supervisor_told = surroundings.told;

@@ -55,7 +55,7 @@ bool generations_discard(bool any)
 		if (!*all[i] || !generation_is_gone(*all[i]))
 			continue;
 		scoreboard_sum((*all[i])->board, &before);
-		before.seated = 0;
+		before.connections_open = 0;
 		generation_free(*all[i]);
 		*all[i] = NULL;
 		discarded = true;

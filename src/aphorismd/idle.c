@@ -48,7 +48,7 @@ static void tend(uint64_t now_us)
 	if (limit == 0 || now_us < idle.look_us)
 		return;
 	generations_sum(&totals);
-	if (totals.seated > 0 || reload_is_under_way())
+	if (totals.connections_open > 0 || reload_is_under_way())
 		idle.since_us = 0;        /* not now_us: who is here may stay almost until the next look */
 	else if (idle.since_us == 0 || totals.count[COUNT_CONNECTIONS] != idle.seen)
 		idle.since_us = now_us;

@@ -67,7 +67,7 @@ void status_figures(struct figures *figures)
 	figures->workers = (uint64_t)all;
 	figures->workers_idle = (uint64_t)idle;
 	figures->workers_busy = (uint64_t)(all - idle);
-	figures->connections_open = figures->totals.seated;
+	figures->connections_open = figures->totals.connections_open;
 	figures->timeouts = scoreboard_timeouts(&figures->totals);
 	figures->refused = scoreboard_refused(&figures->totals);
 	figures->reloads = status.reloads > 0 ? status.reloads - 1 : 0;

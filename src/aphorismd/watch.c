@@ -100,7 +100,7 @@ static void tend(uint64_t now_us)
 	if (!has_rings(generations.current) || poll(fds, (nfds_t)list_open(generations.current, POLLIN, fds), 0) <= 0)
 		return;
 	wish_look(now_us);
-	/* perhaps all are busy, or no seat is free: then it is of no use, and to be asked less often */
+	/* perhaps all are busy, or no slot is free: then it is of no use, and to be asked less often */
 	if (watch.pause_us < LONGEST_PAUSE_US)
 		watch.pause_us *= 2;
 	watch.look_us = now_us + watch.pause_us;

@@ -1,7 +1,7 @@
 /*
  * event_connection.h - one connection of the event pump: a conversation, and what two events leave between them.
  *
- * A connection is named by its seat.  Nothing here blocks; each call may end with the connection closed.
+ * A connection is named by its slot.  Nothing here blocks; each call may end with the connection closed.
  */
 #ifndef EVENT_EVENT_CONNECTION_H
 #define EVENT_EVENT_CONNECTION_H
@@ -26,25 +26,25 @@ struct event_connection {
 	int unsent;                       /* WRITES, LEAVES: what the client had not taken; LINGERS: bytes dropped */
 	uint8_t state, family;
 };
-_Static_assert(sizeof(struct event_connection) <= 56, "an idle connection and its seat are to cost 128 bytes");
+_Static_assert(sizeof(struct event_connection) <= 56, "an idle connection and its slot are to cost 128 bytes");
 
 /* A conversation begins; to watch the connection is the caller's. */
 void event_connection_begin(struct event_pump *, const struct connection *);
 
 /* Its first words, unasked; unless a PROXY header is still to come. */
-void event_connection_greet(struct event_pump *, uint32_t seat);
+void event_connection_greet(struct event_pump *, uint32_t slot);
 
 /* Does what an event allows. */
 void event_connection_handle(struct event_pump *, const struct event *);
 
 /* PAYS: the answer is due. */
-void event_connection_paid(struct event_pump *, uint32_t seat);
+void event_connection_paid(struct event_pump *, uint32_t slot);
 
 /* READS: the deadline is over.  What was received by now still counts, then the conversation is judged. */
-void event_connection_expire(struct event_pump *, uint32_t seat);
+void event_connection_expire(struct event_pump *, uint32_t slot);
 
 /* Closes it, without a word; the second also counts and logs that the client takes no answer. */
-void event_connection_close(struct event_pump *, uint32_t seat);
-void event_connection_time_out(struct event_pump *, uint32_t seat);
+void event_connection_close(struct event_pump *, uint32_t slot);
+void event_connection_time_out(struct event_pump *, uint32_t slot);
 
 #endif

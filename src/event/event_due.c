@@ -1,27 +1,27 @@
 /*
- * event_due.c - a binary heap of seats.
+ * event_due.c - a binary heap of slots.
  */
 #include "event/event_due.h"
 
 #include "worker/worker.h"
 
-void event_due_open(struct event_due *due, uint32_t seats)
+void event_due_open(struct event_due *due, uint32_t slots)
 {
-	*due = (struct event_due){ .heap = worker_reserve(seats, sizeof *due->heap) };
+	*due = (struct event_due){ .heap = worker_reserve(slots, sizeof *due->heap) };
 }
 
-void event_due_add(struct event_due *due, uint32_t seat, uint64_t us)
+void event_due_add(struct event_due *due, uint32_t slot, uint64_t us)
 {
 	uint32_t i = due->count++;
 
 	for (; i > 0 && due->heap[(i - 1) / 2].us > us; i = (i - 1) / 2)
 		due->heap[i] = due->heap[(i - 1) / 2];
-	due->heap[i] = (struct event_due_at){ us, seat };
+	due->heap[i] = (struct event_due_at){ us, slot };
 }
 
 uint32_t event_due_take(struct event_due *due)
 {
-	uint32_t first = due->heap[0].seat, i = 0, below;
+	uint32_t first = due->heap[0].slot, i = 0, below;
 	struct event_due_at last = due->heap[--due->count];
 
 	for (; (below = 2 * i + 1) < due->count; i = below) {

@@ -25,16 +25,16 @@ void event_pump_add(struct event_pump *pump, const struct connection *connection
 
 	pump->open++;
 	pump->mark_ns = 0;
-	if (connection->seat < pump->lowest)
-		pump->lowest = connection->seat;
-	if (connection->seat > pump->highest)
-		pump->highest = connection->seat;
+	if (connection->slot < pump->lowest)
+		pump->lowest = connection->slot;
+	if (connection->slot > pump->highest)
+		pump->highest = connection->slot;
 	event_connection_begin(pump, connection);
-	if (!pump->engine->want(connection->seat, EVENT_ABSENT, EVENT_INPUT)) {
+	if (!pump->engine->want(connection->slot, EVENT_ABSENT, EVENT_INPUT)) {
 		log_limited(&limit, LOG_WARNING, "can't watch a connection: %s; it is closed", strerror(errno));
-		event_connection_close(pump, connection->seat);
-	} else if (pump->at[connection->seat].conversation.greets) {
-		event_connection_greet(pump, connection->seat);
+		event_connection_close(pump, connection->slot);
+	} else if (pump->at[connection->slot].conversation.greets) {
+		event_connection_greet(pump, connection->slot);
 	}
 }
 
@@ -52,10 +52,10 @@ static void pay_what_is_due(struct event_pump *pump)
  * No byte was taken since the last look: time is up; else it begins anew.  Who has taken all that there was waits for
  * us, and it may be long before its turn comes again.
  */
-static bool is_stuck(struct event_pump *pump, uint32_t seat)
+static bool is_stuck(struct event_pump *pump, uint32_t slot)
 {
-	struct event_connection *c = &pump->at[seat];
-	int unsent = driver_unsent(pump->worker->fds[seat]);
+	struct event_connection *c = &pump->at[slot];
+	int unsent = driver_unsent(pump->worker->fds[slot]);
 	bool owed = unsent > 0 || (c->parked && event_parked_output(c->parked).len > 0);
 	bool stuck = owed && unsent >= c->unsent;
 
@@ -65,24 +65,24 @@ static bool is_stuck(struct event_pump *pump, uint32_t seat)
 }
 
 /* Looks at one connection's time-out; returns when it has to be looked at again. */
-static uint64_t look_at(struct event_pump *pump, uint32_t seat)
+static uint64_t look_at(struct event_pump *pump, uint32_t slot)
 {
-	struct event_connection *c = &pump->at[seat];
+	struct event_connection *c = &pump->at[slot];
 
 	switch (c->state) {
 	case EVENT_READS:
 		if (conversation_deadline_us(&c->conversation) <= pump->now_us)
-			event_connection_expire(pump, seat);
+			event_connection_expire(pump, slot);
 		return c->state == EVENT_READS ? conversation_deadline_us(&c->conversation) : pump->look_us;
 	case EVENT_WRITES:
-		if (c->until_us <= pump->now_us && is_stuck(pump, seat)) {
-			event_connection_time_out(pump, seat);
+		if (c->until_us <= pump->now_us && is_stuck(pump, slot)) {
+			event_connection_time_out(pump, slot);
 			return UINT64_MAX;
 		}
 		return c->until_us;
 	case EVENT_LINGERS:
 		if (c->until_us <= pump->now_us) {
-			event_connection_close(pump, seat);
+			event_connection_close(pump, slot);
 			return UINT64_MAX;
 		}
 		return c->until_us;
@@ -94,25 +94,25 @@ static uint64_t look_at(struct event_pump *pump, uint32_t seat)
 static void look_at_all(struct event_pump *pump)
 {
 	pump->look_us = UINT64_MAX;
-	for (uint32_t seat = pump->lowest; seat <= pump->highest && pump->open > 0; seat++)
-		if (pump->at[seat].state != EVENT_NONE)
-			event_pump_look_by(pump, look_at(pump, seat));
+	for (uint32_t slot = pump->lowest; slot <= pump->highest && pump->open > 0; slot++)
+		if (pump->at[slot].state != EVENT_NONE)
+			event_pump_look_by(pump, look_at(pump, slot));
 	if (pump->look_us < pump->now_us + pump->tick_us)
 		pump->look_us = pump->now_us + pump->tick_us;
 }
 
 static void let_go(struct event_pump *pump)
 {
-	for (uint32_t seat = pump->lowest; seat <= pump->highest; seat++) {
-		struct event_connection *c = &pump->at[seat];
+	for (uint32_t slot = pump->lowest; slot <= pump->highest; slot++) {
+		struct event_connection *c = &pump->at[slot];
 
 		if (c->state != EVENT_LEAVES)
 			continue;
-		if (driver_unsent(pump->worker->fds[seat]) == 0) {
-			shutdown(pump->worker->fds[seat], SHUT_WR);
-			event_connection_close(pump, seat);
-		} else if (c->until_us <= pump->now_us && is_stuck(pump, seat)) {
-			event_connection_close(pump, seat);
+		if (driver_unsent(pump->worker->fds[slot]) == 0) {
+			shutdown(pump->worker->fds[slot], SHUT_WR);
+			event_connection_close(pump, slot);
+		} else if (c->until_us <= pump->now_us && is_stuck(pump, slot)) {
+			event_connection_close(pump, slot);
 		}
 	}
 }
@@ -169,9 +169,9 @@ const char *event_pump_open(struct event_pump *pump, struct worker *worker, cons
 		shortest_us = config->write_us;
 	*pump = (struct event_pump){
 		.worker = worker,
-		.at = worker_reserve(worker->board->seats, sizeof *pump->at),
+		.at = worker_reserve(worker->board->slots, sizeof *pump->at),
 		.engine = engine,
-		.lowest = worker->board->seats,
+		.lowest = worker->board->slots,
 		.now_us = clock_coarse_us(),
 		.meter = meter_of(worker->board, worker->number, 0, false),
 		.look_us = UINT64_MAX,
@@ -179,6 +179,6 @@ const char *event_pump_open(struct event_pump *pump, struct worker *worker, cons
 		.in = { .at = worker->buffers, .size = worker->in_size },
 		.out = { .at = worker->buffers + worker->in_size, .size = worker->out_size },
 	};
-	event_due_open(&pump->due, worker->board->seats);
+	event_due_open(&pump->due, worker->board->slots);
 	return engine->open(pump);
 }

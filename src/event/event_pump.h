@@ -16,11 +16,11 @@ struct event_connection;
 
 struct event_pump {
 	struct worker *worker;
-	struct event_connection *at;      /* by seat */
+	struct event_connection *at;      /* by slot */
 	const struct event_engine *engine;
 	uint64_t busy_poll_us;            /* looks for events so long before it sleeps */
 	uint32_t open;                    /* connections */
-	uint32_t lowest, highest;         /* seats that were ever used */
+	uint32_t lowest, highest;         /* slots that were ever used */
 	struct event_due due;             /* those that pay for an answer */
 	uint32_t leaving;                 /* connections whose last bytes are on their way during a drain */
 	uint64_t now_us;                  /* when the last wait ended */

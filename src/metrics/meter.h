@@ -67,7 +67,7 @@ static inline void meter_time(struct meter meter, uint64_t came_ns, uint64_t beg
 }
 
 /* Questions of a conversation were answered, of which it counts those without an answer of their own. */
-static inline void meter_questions(struct meter meter, struct seat *seat, uint32_t answered, uint16_t unknown,
+static inline void meter_questions(struct meter meter, struct slot *slot, uint32_t answered, uint16_t unknown,
                                    uint64_t now_us)
 {
 	struct tally *tally = meter_tally(meter);
@@ -75,8 +75,8 @@ static inline void meter_questions(struct meter meter, struct seat *seat, uint32
 	meter_add(meter, &tally->count[COUNT_ANSWERED], answered);
 	if (unknown > 0)
 		meter_add(meter, &tally->count[COUNT_UNKNOWN], unknown);
-	scoreboard_add(&seat->questions, answered);
-	atomic_store_explicit(&seat->active_us, now_us, memory_order_relaxed);
+	scoreboard_add(&slot->questions, answered);
+	atomic_store_explicit(&slot->active_us, now_us, memory_order_relaxed);
 }
 
 #endif

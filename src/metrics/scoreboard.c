@@ -1,5 +1,5 @@
 /*
- * scoreboard.c - seats and rows in shared memory.
+ * scoreboard.c - slots and rows in shared memory.
  */
 #include "metrics/scoreboard.h"
 
@@ -12,14 +12,14 @@
 #include "common/siphash.h"
 
 enum {
-	PAGE = 4096, PAGE_SEATS = PAGE / sizeof(struct seat),
+	PAGE = 4096, PAGE_SLOTS = PAGE / sizeof(struct slot),
 	SOURCES_WAYS = 16,                /* entries of a set */
 	SOURCES_FIRST = 1024,             /* entries of the first level */
 	SOURCES_GROWTH = 4,               /* of each level over the one before */
 	SOURCES_TRIES = 1000,             /* of a compare-and-swap, before a worker that was taken over is behind it */
 };
 
-_Static_assert(PAGE_SEATS == 64, "a word has a bit for each seat of a page");
+_Static_assert(PAGE_SLOTS == 64, "a word has a bit for each slot of a page");
 
 static size_t rows_size(uint32_t workers)
 {
@@ -44,17 +44,17 @@ static size_t maps_size(uint32_t pages)
 
 static size_t sources_at(const struct scoreboard *board)
 {
-	size_t seats_at = tallies_at(board->workers) + (size_t)board->workers * board->tallies * sizeof(struct tally);
+	size_t slots_at = tallies_at(board->workers) + (size_t)board->workers * board->tallies * sizeof(struct tally);
 
-	return (seats_at + (size_t)board->pages * PAGE + maps_size(board->pages) + PAGE - 1) / PAGE * PAGE;
+	return (slots_at + (size_t)board->pages * PAGE + maps_size(board->pages) + PAGE - 1) / PAGE * PAGE;
 }
 
-/* How many levels serve so many seats; entries of them all. */
-static uint32_t levels_for(uint32_t seats)
+/* How many levels serve so many slots; entries of them all. */
+static uint32_t levels_for(uint32_t slots)
 {
 	uint32_t levels = 1;
 
-	for (uint64_t size = SOURCES_FIRST; size < UINT64_C(4) * seats; size *= SOURCES_GROWTH)
+	for (uint64_t size = SOURCES_FIRST; size < UINT64_C(4) * slots; size *= SOURCES_GROWTH)
 		levels++;
 	return levels;
 }
@@ -84,18 +84,18 @@ static void set_up(struct sources *sources, char *shared)
 	sources->entry = (struct source *)(void *)(shared + PAGE);
 }
 
-struct scoreboard *scoreboard_new(uint32_t seats, uint32_t workers, uint32_t tallies)
+struct scoreboard *scoreboard_new(uint32_t slots, uint32_t workers, uint32_t tallies)
 {
 	struct scoreboard *board = calloc(1, sizeof *board);
 	char *shared;
 
 	if (!board)
 		return NULL;
-	board->seats = seats;
-	board->pages = words(seats);
+	board->slots = slots;
+	board->pages = words(slots);
 	board->workers = workers;
 	board->tallies = tallies;
-	board->sources.levels = levels_for(seats);
+	board->sources.levels = levels_for(slots);
 	shared = mmap(NULL, board_size(board), PROT_READ | PROT_WRITE,
 	              MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (shared == MAP_FAILED) {
@@ -105,8 +105,8 @@ struct scoreboard *scoreboard_new(uint32_t seats, uint32_t workers, uint32_t tal
 	board->shared = (struct scoreboard_shared *)(void *)shared;
 	board->row = (struct worker_row *)(void *)(shared + rows_size(0));
 	board->tally = (struct tally *)(void *)(shared + tallies_at(workers));
-	board->seat = (struct seat *)(void *)(board->tally + (size_t)workers * tallies);
-	board->taken = (_Atomic uint64_t *)(void *)(board->seat + (size_t)board->pages * PAGE_SEATS);
+	board->slot = (struct slot *)(void *)(board->tally + (size_t)workers * tallies);
+	board->taken = (_Atomic uint64_t *)(void *)(board->slot + (size_t)board->pages * PAGE_SLOTS);
 	board->full = board->taken + board->pages;
 	board->touched = board->full + words(board->pages);
 	set_up(&board->sources, shared + sources_at(board));
@@ -133,14 +133,14 @@ static bool is_whole(const uint8_t address[16])
 	       (address[0] == 0xfe && (address[1] & 0xc0) == 0x80);
 }
 
-/* The name in the table of who sits there, never 0. */
-static uint64_t name_source(const struct sources *sources, const struct seat *seat)
+/* The name in the table of the slot's peer, never 0. */
+static uint64_t name_source(const struct sources *sources, const struct slot *slot)
 {
-	uint8_t source[sizeof seat->address + sizeof seat->scope] = { 0 };
+	uint8_t source[sizeof slot->address + sizeof slot->scope] = { 0 };
 	uint64_t name;
 
-	memcpy(source, seat->address, is_whole(seat->address) ? 16 : 8);
-	memcpy(source + 16, &seat->scope, sizeof seat->scope);
+	memcpy(source, slot->address, is_whole(slot->address) ? 16 : 8);
+	memcpy(source + 16, &slot->scope, sizeof slot->scope);
 	name = siphash(sources->key, source, sizeof source);
 	return name != 0 ? name : 1;
 }
@@ -225,19 +225,19 @@ static bool enter_source(const struct sources *sources, uint64_t source, uint32_
 	return true;
 }
 
-/* ---- seats ---- */
+/* ---- slots ---- */
 
 static uint64_t bit(uint32_t n)
 {
 	return UINT64_C(1) << n % 64;
 }
 
-/* The bits of a page's seats; the last page may have less than 64. */
+/* The bits of a page's slots; the last page may have less than 64. */
 static uint64_t all_of(const struct scoreboard *board, uint32_t page)
 {
-	uint32_t seats = board->seats - page * PAGE_SEATS;
+	uint32_t slots = board->slots - page * PAGE_SLOTS;
 
-	return seats < PAGE_SEATS ? bit(seats) - 1 : UINT64_MAX;
+	return slots < PAGE_SLOTS ? bit(slots) - 1 : UINT64_MAX;
 }
 
 /* The first from that one on, of so many bits, that is set, or with `flip` clear; their number where there is none. */
@@ -272,21 +272,21 @@ static bool is_full(const struct scoreboard *board, uint32_t page)
 }
 
 /*
- * The owner is what counts, the maps only say where to look.  A seat's bit is set after it is taken and cleared before
- * it is left, so a free seat never stays marked, except by a process that dies in between, which scoreboard_evict()
- * puts right.  A page that was marked full is looked at again, for a seat left just before; one left later unmarks it.
+ * The owner is what counts, the maps only say where to look.  A slot's bit is set after it is taken and cleared before
+ * it is left, so a free slot never stays marked, except by a process that dies in between, which scoreboard_evict()
+ * puts right.  A page that was marked full is looked at again, for a slot left just before; one left later unmarks it.
  */
-static int take_in(struct scoreboard *board, uint32_t worker, uint32_t page, uint64_t seats)
+static int take_in(struct scoreboard *board, uint32_t worker, uint32_t page, uint64_t slots)
 {
-	uint64_t open = seats & all_of(board, page) & ~atomic_load(&board->taken[page]);
+	uint64_t open = slots & all_of(board, page) & ~atomic_load(&board->taken[page]);
 
 	if (open != 0)
 		set_bit(board->touched, page);
 	for (; open != 0; open &= open - 1) {
-		uint32_t n = page * PAGE_SEATS + (uint32_t)__builtin_ctzll(open), nobody = 0;
+		uint32_t n = page * PAGE_SLOTS + (uint32_t)__builtin_ctzll(open), nobody = 0;
 
-		if (atomic_load_explicit(&board->seat[n].owner, memory_order_relaxed) != 0 ||
-		    !atomic_compare_exchange_strong(&board->seat[n].owner, &nobody, worker + 1))
+		if (atomic_load_explicit(&board->slot[n].owner, memory_order_relaxed) != 0 ||
+		    !atomic_compare_exchange_strong(&board->slot[n].owner, &nobody, worker + 1))
 			continue;
 		atomic_fetch_or(&board->taken[page], bit(n));
 		if (is_full(board, page)) {
@@ -301,8 +301,8 @@ static int take_in(struct scoreboard *board, uint32_t worker, uint32_t page, uin
 
 int scoreboard_take(struct scoreboard *board, uint32_t worker, uint32_t from)
 {
-	uint32_t seat = from < board->seats ? from : 0, first = seat / PAGE_SEATS, page = first;
-	int n = take_in(board, worker, first, UINT64_MAX << seat % PAGE_SEATS);
+	uint32_t slot = from < board->slots ? from : 0, first = slot / PAGE_SLOTS, page = first;
+	int n = take_in(board, worker, first, UINT64_MAX << slot % PAGE_SLOTS);
 
 	while (n < 0 && (page = next_bit(board->full, UINT64_MAX, page + 1, board->pages)) < board->pages)
 		n = take_in(board, worker, page, UINT64_MAX);
@@ -314,93 +314,93 @@ int scoreboard_take(struct scoreboard *board, uint32_t worker, uint32_t from)
 
 void scoreboard_leave(struct scoreboard *board, uint32_t n)
 {
-	struct seat *seat = &board->seat[n];
-	uint64_t source = atomic_load_explicit(&seat->source, memory_order_relaxed);
+	struct slot *slot = &board->slot[n];
+	uint64_t source = atomic_load_explicit(&slot->source, memory_order_relaxed);
 
-	atomic_store_explicit(&seat->family, 0, memory_order_relaxed);
+	atomic_store_explicit(&slot->family, 0, memory_order_relaxed);
 	if (source != 0)
 		leave_source(&board->sources, source);
-	atomic_store_explicit(&seat->source, 0, memory_order_release);      /* after it: see struct sources */
+	atomic_store_explicit(&slot->source, 0, memory_order_release);      /* after it: see struct sources */
 	clear_bit(board->taken, n);
-	clear_bit(board->full, n / PAGE_SEATS);
-	atomic_store_explicit(&seat->owner, 0, memory_order_release);
+	clear_bit(board->full, n / PAGE_SLOTS);
+	atomic_store_explicit(&slot->owner, 0, memory_order_release);
 }
 
-uint32_t scoreboard_next(const struct scoreboard *board, uint32_t seat)
+uint32_t scoreboard_next(const struct scoreboard *board, uint32_t slot)
 {
-	uint32_t page = next_bit(board->touched, 0, seat / PAGE_SEATS, board->pages);
+	uint32_t page = next_bit(board->touched, 0, slot / PAGE_SLOTS, board->pages);
 
-	return page == seat / PAGE_SEATS ? seat : page < board->pages ? page * PAGE_SEATS : board->seats;
+	return page == slot / PAGE_SLOTS ? slot : page < board->pages ? page * PAGE_SLOTS : board->slots;
 }
 
 /*
- * What the maps still say of seats that nobody has is put right, too.  One that is taken at this very moment may lose
+ * What the maps still say of slots that nobody has is put right, too.  One that is taken at this very moment may lose
  * its bit: it is looked at in vain until it is left, no more.
  */
 uint32_t scoreboard_evict(struct scoreboard *board, uint32_t worker)
 {
 	uint32_t evicted = 0;
 
-	for (uint32_t n = scoreboard_next(board, 0); n < board->seats; n = scoreboard_next(board, n + 1)) {
-		uint32_t owner = atomic_load(&board->seat[n].owner);
+	for (uint32_t n = scoreboard_next(board, 0); n < board->slots; n = scoreboard_next(board, n + 1)) {
+		uint32_t owner = atomic_load(&board->slot[n].owner);
 
 		if (owner == worker + 1) {
 			scoreboard_leave(board, n);
 			evicted++;
 		} else if (owner == 0) {
 			clear_bit(board->taken, n);
-			clear_bit(board->full, n / PAGE_SEATS);
+			clear_bit(board->full, n / PAGE_SLOTS);
 		}
 	}
 	return evicted;
 }
 
-bool scoreboard_seat_peer(struct scoreboard *board, uint32_t n, const struct sockaddr *peer, uint32_t limit)
+bool scoreboard_set_peer(struct scoreboard *board, uint32_t n, const struct sockaddr *peer, uint32_t limit)
 {
-	struct seat *seat = &board->seat[n];
+	struct slot *slot = &board->slot[n];
 	uint64_t source;
 
-	memset(seat->address, 0, sizeof seat->address);
-	seat->port = 0;
-	seat->scope = 0;
+	memset(slot->address, 0, sizeof slot->address);
+	slot->port = 0;
+	slot->scope = 0;
 	if (peer->sa_family == AF_INET) {
 		const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)peer;
 
-		memset(seat->address + 10, 0xff, 2);
-		memcpy(seat->address + 12, &in->sin_addr, 4);
-		seat->port = in->sin_port;
+		memset(slot->address + 10, 0xff, 2);
+		memcpy(slot->address + 12, &in->sin_addr, 4);
+		slot->port = in->sin_port;
 	} else if (peer->sa_family == AF_INET6) {
 		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)peer;
 
-		memcpy(seat->address, &in6->sin6_addr, 16);
-		seat->port = in6->sin6_port;
-		seat->scope = in6->sin6_scope_id;
+		memcpy(slot->address, &in6->sin6_addr, 16);
+		slot->port = in6->sin6_port;
+		slot->scope = in6->sin6_scope_id;
 	}
-	atomic_store_explicit(&seat->family, peer->sa_family, memory_order_relaxed);
+	atomic_store_explicit(&slot->family, peer->sa_family, memory_order_relaxed);
 	if (limit == 0 || peer->sa_family == AF_UNIX)
 		return true;
-	source = name_source(&board->sources, seat);
-	atomic_store(&seat->source, source);      /* before it is counted: see struct sources */
+	source = name_source(&board->sources, slot);
+	atomic_store(&slot->source, source);      /* before it is counted: see struct sources */
 	if (enter_source(&board->sources, source, limit))
 		return true;
-	atomic_store(&seat->source, 0);
+	atomic_store(&slot->source, 0);
 	return false;
 }
 
-struct sockaddr_in6 scoreboard_sockaddr(const struct seat *seat)
+struct sockaddr_in6 scoreboard_sockaddr(const struct slot *slot)
 {
 	struct sockaddr_in6 peer = {
-		.sin6_family = seat->family == AF_UNIX ? AF_UNIX : AF_INET6, .sin6_port = seat->port,
-		.sin6_scope_id = seat->scope,
+		.sin6_family = slot->family == AF_UNIX ? AF_UNIX : AF_INET6, .sin6_port = slot->port,
+		.sin6_scope_id = slot->scope,
 	};
 
-	memcpy(&peer.sin6_addr, seat->address, 16);
+	memcpy(&peer.sin6_addr, slot->address, 16);
 	return peer;
 }
 
-const char *scoreboard_peer(const struct seat *seat, char *to, size_t size)
+const char *scoreboard_peer(const struct slot *slot, char *to, size_t size)
 {
-	struct sockaddr_in6 peer = scoreboard_sockaddr(seat);
+	struct sockaddr_in6 peer = scoreboard_sockaddr(slot);
 	struct sockaddr unix_peer = { .sa_family = AF_UNIX };
 
 	/* by what was read once: it may be another family by now, and one address is longer than the other */

@@ -1,9 +1,9 @@
 /*
- * scoreboard.h - what the processes of one generation share: who sits where, who is idle, what was done.
+ * scoreboard.h - what the processes of one generation share: who has which slot, who is idle, what was done.
  *
- * One anonymous shared mapping, written without locks: a cache line per seat and per worker, and a page of counts per
- * worker or thread that serves (a tally).  A seat is the right to serve one connection: there are max_connections of
- * them, so the limit holds over all workers whatever the model, and the supervisor frees the seats of a worker that
+ * One anonymous shared mapping, written without locks: a cache line per slot and per worker, and a page of counts per
+ * worker or thread that serves (a tally).  A slot is the right to serve one connection: there are max_connections of
+ * them, so the limit holds over all workers whatever the model, and the supervisor frees the slots of a worker that
  * died.  Nothing here says whom to signal: the supervisor takes process ids from its own memory alone, and counts from
  * here only within configured caps.  To whoever reads it, all of it is figures to show, of which any may be a lie.
  */
@@ -26,14 +26,14 @@ enum worker_state { WORKER_GONE, WORKER_STARTING, WORKER_IDLE, WORKER_BUSY };
 _Static_assert(__atomic_always_lock_free(sizeof(uint64_t), 0) && _Alignof(_Atomic uint64_t) == 8,
                "processes share 64-bit atomics, which must not need a lock");
 
-struct seat {
+struct slot {
 	_Alignas(64) _Atomic uint32_t owner;      /* 0: free, else the worker's number + 1 */
 	uint32_t scope;                           /* of a link-local address: its interface */
 	_Atomic uint64_t source;                  /* the name of who is counted for it; 0: nobody */
 	uint8_t address[16];                      /* of the peer; IPv4 in its IPv6-mapped form */
 	uint16_t port;
-	_Atomic uint16_t family;                  /* of the peer; 0: nobody sits here yet */
-	/* of the connection that sits here; written by whoever serves it */
+	_Atomic uint16_t family;                  /* of the peer; 0: it is not known yet */
+	/* of the connection that has the slot; written by whoever serves it */
 	_Atomic uint64_t questions, began_us, active_us;          /* when it was taken; when it last asked something */
 };
 
@@ -51,7 +51,7 @@ enum scoreboard_count {
 	COUNT_CONNECTIONS = COUNT_TALLY,
 	COUNT_REFUSED_LIMIT, COUNT_REFUSED_SOURCE,        /* max_connections, max_connections_per_source */
 	COUNT_DENIED,
-	COUNT_ACCEPT_WAITS,               /* clients waited while there was no seat, descriptor, process or thread */
+	COUNT_ACCEPT_WAITS,               /* clients waited while there was no slot, descriptor, process or thread */
 	COUNT_ALL,
 };
 
@@ -78,7 +78,7 @@ struct tally {
 _Static_assert(sizeof(struct tally) == 4096, "a tally has outgrown its page");
 
 /* What is said at most once in a while, however many workers have reason to. */
-enum scoreboard_limit { LIMIT_SEATS, LIMIT_SOURCE, LIMIT_SHORTAGE, LIMIT_HEADER, LIMIT_COUNT };
+enum scoreboard_limit { LIMIT_SLOTS, LIMIT_SOURCE, LIMIT_SHORTAGE, LIMIT_HEADER, LIMIT_COUNT };
 
 struct scoreboard_shared {
 	_Atomic int32_t idle;                     /* a hint: the supervisor recounts */
@@ -103,11 +103,11 @@ struct scoreboard_shared {
  *
  * The table has levels, each four times as large as the one before, and a level is used from when a set of the one
  * before is full: so its memory goes by the sources that are there, and the time to look by the logarithm of how many
- * there were at the most.  The last level alone has four entries for each seat, and the hash has a key that no client
+ * there were at the most.  The last level alone has four entries for each slot, and the hash has a key that no client
  * knows: that a source finds no room in it does not happen.  If it did the source would come in and not be counted:
  * better a limit that fails than an innocent who is refused.
  *
- * It may err on one side alone.  A seat notes its source before it is counted and forgets it after it is counted no
+ * It may err on one side alone.  A slot notes its source before it is counted and forgets it after it is counted no
  * more, so a process that dies between the two leaves a source that counts too little, until its other connections have
  * gone; never one that is refused for ever.  A worker that was taken over can write any count here, and no more: where
  * an entry lies follows from the hash and from sizes that each process has to itself.
@@ -128,61 +128,61 @@ struct sources {
 
 /* Each process has its own of this: sizes and addresses are not where a worker could change them for the others. */
 struct scoreboard {
-	uint32_t seats, workers, tallies;         /* the last for each worker */
-	uint32_t pages;                           /* of seats */
+	uint32_t slots, workers, tallies;         /* the last for each worker */
+	uint32_t pages;                           /* of slots */
 	uint32_t used;                            /* workers there have ever been: the rows from here on are not read */
 	int32_t least_idle, most_idle;            /* outside of these the supervisor wants to know */
 	struct scoreboard_shared *shared;
 	struct worker_row *row;
 	struct tally *tally;
-	struct seat *seat;
-	_Atomic uint64_t *taken;                  /* a word per page of seats, a bit per seat: a hint */
-	_Atomic uint64_t *full;                   /* a bit per page of seats: a hint */
-	_Atomic uint64_t *touched;                /* a bit per page: somebody has had a seat there */
+	struct slot *slot;
+	_Atomic uint64_t *taken;                  /* a word per page of slots, a bit per slot: a hint */
+	_Atomic uint64_t *full;                   /* a bit per page of slots: a hint */
+	_Atomic uint64_t *touched;                /* a bit per page: somebody has had a slot there */
 	struct sources sources;
 };
 
 struct scoreboard_totals {
 	uint64_t count[COUNT_ALL];
 	struct latency wait, service;
-	uint32_t seated;                          /* connections that are open now */
+	uint32_t connections_open;                /* now */
 };
 
 /*
- * A fresh scoreboard of that many seats and workers, and so many tallies for each worker; or NULL (errno).  Unmapped by
+ * A fresh scoreboard of that many slots and workers, and so many tallies for each worker; or NULL (errno).  Unmapped by
  * scoreboard_free(), in the supervisor only.
  */
-struct scoreboard *scoreboard_new(uint32_t seats, uint32_t workers, uint32_t tallies);
+struct scoreboard *scoreboard_new(uint32_t slots, uint32_t workers, uint32_t tallies);
 void scoreboard_free(struct scoreboard *);
 
 /*
- * Takes the first free seat from that one on for a worker, or else one before it; -1 when all are taken.  So what is
+ * Takes the first free slot from that one on for a worker, or else one before it; -1 when all are taken.  So what is
  * held at a time lies close together, and who walks over it has little to walk.  Lock-free, never blocks; it looks at a
- * bit for each page of seats that is full, and at none of its seats.
+ * bit for each page of slots that is full, and at none of its slots.
  */
 int scoreboard_take(struct scoreboard *, uint32_t worker, uint32_t from);
-void scoreboard_leave(struct scoreboard *, uint32_t seat);
+void scoreboard_leave(struct scoreboard *, uint32_t slot);
 
-/* Frees all seats of a worker that is gone; returns how many there were. */
+/* Frees all slots of a worker that is gone; returns how many there were. */
 uint32_t scoreboard_evict(struct scoreboard *, uint32_t worker);
 
 /*
- * For who walks over all seats: the first from that one on that may ever have been taken; the number of seats where
+ * For who walks over all slots: the first from that one on that may ever have been taken; the number of slots where
  * there is none.  To look at another would cost memory.
  */
-uint32_t scoreboard_next(const struct scoreboard *, uint32_t seat);
+uint32_t scoreboard_next(const struct scoreboard *, uint32_t slot);
 
 /*
- * Notes who sits there.  Returns false when, with limit > 0, the peer's source (see struct sources) already holds that
- * many seats; the caller then leaves the seat.  UNIX peers have no source.
+ * Notes the slot's peer.  Returns false when, with limit > 0, the peer's source (see struct sources) already holds that
+ * many slots; the caller then leaves the slot.  UNIX peers have no source.
  */
-bool scoreboard_seat_peer(struct scoreboard *, uint32_t seat, const struct sockaddr *, uint32_t limit);
+bool scoreboard_set_peer(struct scoreboard *, uint32_t slot, const struct sockaddr *, uint32_t limit);
 
-/* Who sits there, IPv4 in its IPv6-mapped form; a UNIX peer has a family alone. */
-struct sockaddr_in6 scoreboard_sockaddr(const struct seat *);
+/* The slot's peer, IPv4 in its IPv6-mapped form; a UNIX peer has a family alone. */
+struct sockaddr_in6 scoreboard_sockaddr(const struct slot *);
 
-/* "127.0.0.1:4711", "[::1]:4711" or "unix:" of who sits there; the text is in `to`. */
-const char *scoreboard_peer(const struct seat *, char *to, size_t size);
+/* "127.0.0.1:4711", "[::1]:4711" or "unix:" of the slot's peer; the text is in `to`. */
+const char *scoreboard_peer(const struct slot *, char *to, size_t size);
 
 /* Sums over all workers, added to *totals. */
 void scoreboard_sum(const struct scoreboard *, struct scoreboard_totals *);

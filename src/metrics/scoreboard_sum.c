@@ -40,8 +40,8 @@ static void sum_worker(const struct scoreboard *board, uint32_t worker, struct s
 
 void scoreboard_sum(const struct scoreboard *board, struct scoreboard_totals *totals)
 {
-	for (uint32_t n = scoreboard_next(board, 0); n < board->seats; n = scoreboard_next(board, n + 1))
-		totals->seated += atomic_load_explicit(&board->seat[n].family, memory_order_relaxed) != 0;
+	for (uint32_t n = scoreboard_next(board, 0); n < board->slots; n = scoreboard_next(board, n + 1))
+		totals->connections_open += atomic_load_explicit(&board->slot[n].family, memory_order_relaxed) != 0;
 	for (uint32_t n = 0; n < board->used; n++)
 		sum_worker(board, n, totals);
 }

@@ -14,7 +14,7 @@
 #include "models/model.h"
 #include "worker/pump.h"
 
-/* By seat.  Written by the loop and by the handler, which never run at the same time: the process has one thread. */
+/* By slot.  Written by the loop and by the handler, which never run at the same time: the process has one thread. */
 static pid_t *pids;
 static struct connection *connections;
 static uint32_t highest;
@@ -30,11 +30,11 @@ static struct plan plan(const struct config *config)
 
 static bool forget(pid_t pid)
 {
-	for (uint32_t seat = 0; seat <= highest; seat++) {
-		if (pids[seat] != pid)
+	for (uint32_t slot = 0; slot <= highest; slot++) {
+		if (pids[slot] != pid)
 			continue;
-		pids[seat] = 0;
-		worker_leave(connections[seat].worker, seat);
+		pids[slot] = 0;
+		worker_leave(connections[slot].worker, slot);
 		return true;
 	}
 	return false;
@@ -75,12 +75,12 @@ static void serve_here(struct worker *worker, struct connection *connection)
 /* Where not one child can be had, one client at a time is served rather than none: there is none to isolate it from. */
 static void serve_in_child(struct worker *worker, struct connection *connection)
 {
-	uint32_t seat = connection->seat;
+	uint32_t slot = connection->slot;
 	pid_t pid;
 
-	connections[seat] = *connection;
-	if (seat > highest)
-		highest = seat;
+	connections[slot] = *connection;
+	if (slot > highest)
+		highest = slot;
 	unknown = 0;
 	for (int tries = 0; (pid = fork()) < 0; tries++)
 		if (!worker_wait_out(worker, "can't fork", errno, tries)) {
@@ -90,10 +90,10 @@ static void serve_in_child(struct worker *worker, struct connection *connection)
 	if (pid == 0) {
 		worker_become_child(worker);
 		pump_converse(connection, 0, 0);
-		_exit(0);         /* which closes; the seat is the parent's to leave */
+		_exit(0);         /* which closes; the slot is the parent's to leave */
 	}
-	worker_hand_over(worker, connection);     /* before the handler can leave the seat, and another take it */
-	pids[seat] = pid;
+	worker_hand_over(worker, connection);     /* before the handler can leave the slot, and another take it */
+	pids[slot] = pid;
 	if (unknown == pid)
 		forget(pid);      /* the handler came before its number did */
 }
@@ -103,8 +103,8 @@ static void serve(struct worker *worker)
 	struct sigaction action = { .sa_handler = on_child, .sa_flags = SA_NOCLDSTOP };
 	struct connection connection;
 
-	pids = worker_reserve(worker->board->seats, sizeof *pids);
-	connections = worker_reserve(worker->board->seats, sizeof *connections);
+	pids = worker_reserve(worker->board->slots, sizeof *pids);
+	connections = worker_reserve(worker->board->slots, sizeof *connections);
 	sigfillset(&action.sa_mask);
 	if (sigaction(SIGCHLD, &action, NULL) < 0)
 		exit(EX_OSERR);

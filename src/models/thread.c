@@ -6,7 +6,7 @@
 #include "models/model.h"
 #include "worker/pump.h"
 
-/* By seat, which holds one connection at a time: what a thread is given needs no allocation and no lock. */
+/* By slot, which holds one connection at a time: what a thread is given needs no allocation and no lock. */
 static struct connection *handed_over;
 
 static struct plan plan(const struct config *config)
@@ -21,7 +21,7 @@ static void *converse(void *given)
 {
 	struct connection connection = *(struct connection *)given;
 
-	pump_converse(&connection, connection.seat, connection.seat);
+	pump_converse(&connection, connection.slot, connection.slot);
 	worker_close(connection.worker, &connection);
 	return NULL;
 }
@@ -43,10 +43,10 @@ static void serve(struct worker *worker)
 {
 	struct connection taken;
 
-	handed_over = worker_reserve(worker->board->seats, sizeof *handed_over);
+	handed_over = worker_reserve(worker->board->slots, sizeof *handed_over);
 	worker_ready(worker);
 	while (worker_accept(worker, &taken)) {
-		struct connection *given = &handed_over[taken.seat];
+		struct connection *given = &handed_over[taken.slot];
 
 		*given = taken;
 		serve_in_thread(worker, given);

@@ -44,7 +44,7 @@ bool driver_meet(const struct driver *driver, struct bytes *in, uint64_t now_us)
 	struct proxy_header header;
 
 	conversation_meet(driver->conversation, in, &header, now_us);
-	return worker_meet(driver->worker, driver->seat, driver->conversation->service, &header);
+	return worker_meet(driver->worker, driver->slot, driver->conversation->service, &header);
 }
 
 /* ---- notes ---- */
@@ -52,7 +52,7 @@ bool driver_meet(const struct driver *driver, struct bytes *in, uint64_t now_us)
 static void note(const struct driver *driver, enum scoreboard_count kind, const char *what, const struct bytes *in)
 {
 	meter_count(driver->meter, kind, 1);
-	worker_note(driver->worker, driver->seat, what, in);
+	worker_note(driver->worker, driver->slot, what, in);
 }
 
 void driver_note_timeout(const struct driver *driver, enum scoreboard_count kind, const char *what)
@@ -78,7 +78,7 @@ static void note_bad_header(const struct driver *driver, const struct bytes *in)
 	meter_count(driver->meter, COUNT_BAD_HEADERS, 1);
 	log_limited(&worker->board->shared->limits[LIMIT_HEADER], LOG_WARNING,
 	            "%s: closed for a bad PROXY header: %s: %s",
-	            scoreboard_peer(&worker->board->seat[driver->seat], peer, sizeof peer), reason,
+	            scoreboard_peer(&worker->board->slot[driver->slot], peer, sizeof peer), reason,
 	            log_escape(said, sizeof said, in->at, in->len));
 }
 

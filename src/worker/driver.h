@@ -20,7 +20,7 @@ struct driver {
 	struct worker *worker;
 	struct conversation *conversation;
 	struct meter meter;
-	uint32_t seat;
+	uint32_t slot;
 };
 
 /* For driver_answer(): takes the PROXY header and lets its client in; false when that one is turned away. */
@@ -44,7 +44,7 @@ static inline enum conversation_state driver_answer(const struct driver *driver,
                                                     uint64_t now_us, uint32_t *answered)
 {
 	struct conversation *c = driver->conversation;
-	struct seat *seat = &driver->worker->board->seat[driver->seat];
+	struct slot *slot = &driver->worker->board->slot[driver->slot];
 	enum conversation_state state;
 
 	do {
@@ -55,7 +55,7 @@ static inline enum conversation_state driver_answer(const struct driver *driver,
 		                                      : conversation_answer(c, in, out, now_us);
 		*answered = c->questions - questions;
 		if (*answered > 0)
-			meter_questions(driver->meter, seat, *answered, (uint16_t)(c->unknown - unknown), now_us);
+			meter_questions(driver->meter, slot, *answered, (uint16_t)(c->unknown - unknown), now_us);
 		if (state >= CONVERSATION_LINGER)
 			driver_note_end(driver, state, in, false);
 	} while (state == CONVERSATION_MEET && driver_meet(driver, in, now_us));

@@ -5,5 +5,5 @@ libserver_a_SOURCES += \
 	%D%/worker_accept.c \
 	%D%/worker_admit.c \
 	%D%/worker_parts.h \
-	%D%/worker_seat.c \
+	%D%/worker_slot.c \
 	%D%/worker_stop.c

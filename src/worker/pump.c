@@ -103,7 +103,7 @@ static bool flush(struct pump *pump)
 				return false;
 			}
 		} else if (errno != EINTR) {
-			worker_note(pump->worker, pump->driver.seat, "gone before its answer", NULL);
+			worker_note(pump->worker, pump->driver.slot, "gone before its answer", NULL);
 			return false;
 		}
 	}
@@ -147,7 +147,7 @@ static bool fill(struct pump *pump, enum conversation_state *state)
 			if (*state != CONVERSATION_READ)
 				return true;
 		} else if (error != EAGAIN && error != EINTR) {
-			worker_note(pump->worker, pump->driver.seat, "connection lost", NULL);
+			worker_note(pump->worker, pump->driver.slot, "connection lost", NULL);
 			return false;
 		}
 	}
@@ -248,7 +248,7 @@ void pump_converse(struct connection *connection, uint32_t buffers, uint32_t tal
 			.worker = worker,
 			.conversation = &pump.conversation,
 			.meter = meter_of(worker->board, worker->number, tally, worker->shares_tallies),
-			.seat = connection->seat,
+			.slot = connection->slot,
 		},
 		.out = { .at = at, .size = FIRST_OUT },
 		.in = { .at = at + FIRST_OUT, .size = worker->in_size },

@@ -80,12 +80,12 @@ static void prepare_services(struct worker *worker)
 
 int worker_open(struct worker *worker, uint32_t conversations, int acceptors)
 {
-	uint32_t seats = worker->board->seats;
+	uint32_t slots = worker->board->slots;
 	const char *failed;
 
 	prepare_services(worker);
 	worker->buffers = worker_reserve(conversations, (size_t)worker->in_size + worker->out_size);
-	worker->fds = worker_reserve(seats, sizeof *worker->fds);
+	worker->fds = worker_reserve(slots, sizeof *worker->fds);
 	worker->acceptors = worker_reserve((size_t)acceptors, sizeof *worker->acceptors);
 	if ((failed = open_descriptors(worker)) != NULL) {
 		log_error("%s: can't prepare to serve: %s", failed, strerror(errno));

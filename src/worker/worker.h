@@ -34,7 +34,7 @@ enum worker_phase {
 
 enum { WORKER_CUT = 75 };                 /* exit status: the drain's time was over, connections were cut */
 
-enum { WORKER_NO_SEAT = UINT32_MAX };
+enum { WORKER_NO_SLOT = UINT32_MAX };
 enum { WORKER_HANDED_OVER = -1 };         /* a child has the descriptor, or nobody any more */
 
 struct worker_listener {
@@ -54,7 +54,7 @@ struct worker {
 	pid_t supervisor;                 /* to follow when it dies; 0: there is none */
 	int listener_count;
 	int devnull;
-	uint32_t first_seat;              /* of the part that it takes seats from as long as there are free ones */
+	uint32_t first_slot;              /* of the part that it takes slots from as long as there are free ones */
 	int supervisor_told;              /* a pipe: a byte has the supervisor look at the scoreboard; -1: none */
 	_Atomic bool *says_ready;         /* what it believes of that; other workers don't have that memory */
 
@@ -62,7 +62,7 @@ struct worker {
 	char *buffers;                    /* a pair for each conversation that can go on at once */
 	_Atomic int phase;                /* enum worker_phase */
 	_Atomic uint64_t queue_until_us;  /* at the end: how long a queue that never gets empty is taken; 0 before */
-	_Atomic int *fds;                 /* per seat: our connection that sits there, 0 for none; or this: */
+	_Atomic int *fds;                 /* per slot: our connection that has it, 0 for none; or this: */
 	_Atomic uint32_t busy;            /* connections being served */
 	uint64_t answered_before;         /* questions, by those at its place before it */
 	int ready_set;                    /* epoll over several listeners; -1 for one */
@@ -70,17 +70,17 @@ struct worker {
 	int look;                         /* an eventfd, readable when SIGNAL_LOOK has come */
 	_Atomic int *acceptors;           /* ids of threads that may block in accept; the handler interrupts them */
 	_Atomic int acceptor_count;
-	_Atomic bool wanted;              /* somebody waits for a vacancy: a seat, a descriptor */
+	_Atomic bool wanted;              /* somebody waits for a vacancy: a slot, a descriptor */
 	sem_t vacancy;
 
 	struct worker_listener listeners[CONFIG_LISTENERS];   /* the caller's, too; last, for few are ever touched */
 };
 
-/* A connection that was taken: its descriptor, its seat, and what is served there. */
+/* A connection that was taken: its descriptor, its slot, and what is served there. */
 struct connection {
 	struct worker *worker;
 	int fd;
-	uint32_t seat;
+	uint32_t slot;
 	int family;
 	const struct service *service;
 };
@@ -117,14 +117,14 @@ int worker_start_thread(pthread_t *, bool detached, void *(*run)(void *), void *
 void worker_join(struct worker *);
 
 /*
- * Waits for the next connection that may be served and takes a seat for it.  Returns false when the worker is to end.
+ * Waits for the next connection that may be served and takes a slot for it.  Returns false when the worker is to end.
  * Denies, refuses, and waits out shortages on its own.  The connection is to be ended by worker_close().
  */
 bool worker_accept(struct worker *, struct connection *);
 
 /* What came of a try to take a connection. */
 enum worker_taken {
-	WORKER_CANT_TAKE,                 /* no seat, no descriptor: to be tried at the next close, or 100 ms later */
+	WORKER_CANT_TAKE,                 /* no slot, no descriptor: to be tried at the next close, or 100 ms later */
 	WORKER_TAKES_NONE,                /* none is queued */
 	WORKER_TURNS_AWAY,                /* one was, and it is over: denied, refused, or gone by itself */
 	WORKER_TAKES,                     /* one was, and is to be served */
@@ -156,7 +156,7 @@ uint32_t worker_lead(const struct worker *);
  */
 bool worker_admit(struct worker *, int fd, struct connection *);
 
-/* Ends a connection: closes it, then leaves its seat. */
+/* Ends a connection: closes it, then leaves its slot. */
 void worker_close(struct worker *, struct connection *);
 
 /*
@@ -169,22 +169,22 @@ void worker_close(struct worker *, struct connection *);
 bool worker_wait_out(struct worker *, const char *what, int error, int tries);
 
 /*
- * The proxy's header names the client of a connection that was taken: from now on that one sits there, if the access
+ * The proxy's header names the client of a connection that was taken: from now on the slot is that one's, if the access
  * lists and the limit per source allow.  Returns false when it was turned away; to close it is the caller's.
  */
-bool worker_meet(struct worker *, uint32_t seat, const struct service *, const struct proxy_header *);
+bool worker_meet(struct worker *, uint32_t slot, const struct service *, const struct proxy_header *);
 
-/* Closes this process's descriptor of a connection that a child serves from now on; its seat stays taken. */
+/* Closes this process's descriptor of a connection that a child serves from now on; its slot stays taken. */
 void worker_hand_over(struct worker *, struct connection *);
 
-/* Leaves the seat of a connection that ended elsewhere.  Async-signal-safe. */
-void worker_leave(struct worker *, uint32_t seat);
+/* Leaves the slot of a connection that ended elsewhere.  Async-signal-safe. */
+void worker_leave(struct worker *, uint32_t slot);
 
 /* In a child process that is to serve one connection: follows the supervisor, and a stop that had begun before. */
 void worker_become_child(struct worker *);
 
 /* One line at level info about what a client did, with the bytes that it left unfinished, escaped (may be NULL). */
-void worker_note(const struct worker *, uint32_t seat, const char *what, const struct bytes *unfinished);
+void worker_note(const struct worker *, uint32_t slot, const char *what, const struct bytes *unfinished);
 
 /* Waits until no connection is being served; bounded by the drain's time once a stop has begun. */
 void worker_wait_for_all(struct worker *);

@@ -18,20 +18,20 @@ enum {
 	WAKE = CONFIG_LISTENERS, LOOK,    /* beside the listeners' numbers, what an event can be about */
 };
 
-/* To wait in the backlog is what over_limit = "wait" means: nothing is accepted before there is a seat for it. */
-static bool wait_for_seat(struct worker *worker, struct connection *connection)
+/* To wait in the backlog is what over_limit = "wait" means: nothing is accepted before there is a slot for it. */
+static bool wait_for_slot(struct worker *worker, struct connection *connection)
 {
-	for (bool again = false; !worker_take_seat(worker, connection); again = true) {
+	for (bool again = false; !worker_take_slot(worker, connection); again = true) {
 		int phase = worker_phase(worker);
 
 		if (phase == PHASE_RETIRES)
 			return false;
 		atomic_store(&worker->wanted, true);
-		if (worker_take_seat(worker, connection))
+		if (worker_take_slot(worker, connection))
 			return true;      /* it was left before we said that we want one */
 		if (phase == PHASE_SERVES)
-			log_limited(worker_limit(worker, LIMIT_SEATS), LOG_WARNING,
-			            "max_connections (%u) reached: clients wait", worker->board->seats);
+			log_limited(worker_limit(worker, LIMIT_SLOTS), LOG_WARNING,
+			            "max_connections (%u) reached: clients wait", worker->board->slots);
 		if (!again)
 			scoreboard_count(worker->board, worker->number, COUNT_ACCEPT_WAITS);
 		worker_wait_for_vacancy(worker);
@@ -242,12 +242,12 @@ bool worker_accept(struct worker *worker, struct connection *connection)
 	int number;
 
 	connection->worker = worker;
-	connection->seat = WORKER_NO_SEAT;
+	connection->slot = WORKER_NO_SLOT;
 	for (;;) {
 		int phase = worker_phase(worker);
 
 		if (phase == PHASE_RETIRES ||
-		    (connection->seat == WORKER_NO_SEAT && !refuses && !wait_for_seat(worker, connection)))
+		    (connection->slot == WORKER_NO_SLOT && !refuses && !wait_for_slot(worker, connection)))
 			break;
 		connection->fd = phase >= PHASE_DRAINS ? take_queued(worker, &peer, &number)
 		                                       : take_next(worker, &peer, &number);
@@ -272,10 +272,10 @@ enum worker_taken worker_accept_now(struct worker *worker, int number, struct co
 	if (ends && !worker_ends_queue(worker, number))
 		return WORKER_TAKES_NONE;
 	connection->worker = worker;
-	connection->seat = WORKER_NO_SEAT;
-	if (!refuses && !worker_take_seat(worker, connection)) {
-		log_limited(worker_limit(worker, LIMIT_SEATS), LOG_WARNING,
-		            "max_connections (%u) reached: clients wait", worker->board->seats);
+	connection->slot = WORKER_NO_SLOT;
+	if (!refuses && !worker_take_slot(worker, connection)) {
+		log_limited(worker_limit(worker, LIMIT_SLOTS), LOG_WARNING,
+		            "max_connections (%u) reached: clients wait", worker->board->slots);
 		scoreboard_count(worker->board, worker->number, COUNT_ACCEPT_WAITS);
 		return WORKER_CANT_TAKE;
 	}

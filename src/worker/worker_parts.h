@@ -4,7 +4,7 @@
  *   worker.c          opening
  *   worker_accept.c   taking connections
  *   worker_admit.c    whether they may come in
- *   worker_seat.c     idle and busy, seats, ending connections
+ *   worker_slot.c     idle and busy, slots, ending connections
  *   worker_stop.c     the signal handlers
  */
 #ifndef WORKER_WORKER_PARTS_H
@@ -34,13 +34,13 @@ struct log_limit *worker_limit(struct worker *, enum scoreboard_limit);
 /* That connections can't be accepted now, for want of something: counted, and a rate-limited warning. */
 void worker_note_shortage(struct worker *, int error);
 
-/* Takes a seat for a connection, if there is one; and gives it back, if it has one. */
-bool worker_take_seat(struct worker *, struct connection *);
+/* Takes a slot for a connection, if there is one; and gives it back, if it has one. */
+bool worker_take_slot(struct worker *, struct connection *);
 void worker_give_back(struct worker *, struct connection *);
 
 /*
- * Decides on a connection from that listener before a byte of it is read; of a proxy's only whether there is a seat,
- * since the client is somebody else.  It has a seat already, or gets one here.  Returns false when it was turned away,
+ * Decides on a connection from that listener before a byte of it is read; of a proxy's only whether there is a slot,
+ * since the client is somebody else.  It has a slot already, or gets one here.  Returns false when it was turned away,
  * and is closed.
  */
 bool worker_let_in(struct worker *, struct worker_listener *, struct connection *, const struct sockaddr_storage *from);
@@ -48,10 +48,10 @@ bool worker_let_in(struct worker *, struct worker_listener *, struct connection 
 /* A connection begins: what the scoreboard, the process's title and the supervisor see of it. */
 void worker_count_busy(struct worker *);
 
-/* Leaves a seat and wakes who waits for one.  Async-signal-safe. */
-void worker_free_seat(struct worker *, uint32_t seat);
+/* Leaves a slot and wakes who waits for one.  Async-signal-safe. */
+void worker_free_slot(struct worker *, uint32_t slot);
 
-/* Until a connection ends, or a moment: a seat or a descriptor may have been freed by another process. */
+/* Until a connection ends, or a moment: a slot or a descriptor may have been freed by another process. */
 void worker_wait_for_vacancy(struct worker *);
 
 #endif

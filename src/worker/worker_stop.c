@@ -75,7 +75,7 @@ static void rise_to(enum worker_phase phase)
 	if (phase >= PHASE_DRAINS) {
 		if (!orphaned)
 			limit_drain(self->config->drain_us);
-		for (uint32_t n = 0; n < self->board->seats; n++) {
+		for (uint32_t n = 0; n < self->board->slots; n++) {
 			int fd = atomic_load(&self->fds[n]);
 
 			if (fd > 0)

@@ -265,8 +265,8 @@ def test_nobody_is_killed_for_what_another_worker_writes(start, model):
 
 @pytest.mark.models(only=("fork", "event"))
 def test_nobody_mixes_the_connections_of_others(start, model, rng):
-    """To another worker, or to a fork worker in which connections have a process each, all seats look free, again and
-    again: what it keeps by seat is its own, so clients have their answers, and a stop is as quick as ever."""
+    """To another worker, or to a fork worker in which connections have a process each, all slots look free, again and
+    again: what it keeps by slot is its own, so clients have their answers, and a stop is as quick as ever."""
     d = start(model, table={b"Long?": b"y" * 20000 + b"."}, event__workers=2, max_connections=64)
     clients = [d.connect()]
     assert clients[0].ask(b"Long?") == b"y" * 20000 + b"."

@@ -204,10 +204,10 @@ def test_the_limit_for_each_source_counts_mapped_addresses_as_ipv4(daemon, model
 
 
 def test_a_limit_for_each_source_looks_at_nobody_else(daemon, model):
-    """Nor does whoever shows the status: a look at each of a million seats would cost their memory, 64 MB."""
+    """Nor does whoever shows the status: a look at each of a million slots would cost their memory, 64 MB."""
     without_sanitizers()
-    seats = 20000 if has_32_bits() else 1000000       # there is no room for a million threads' buffers
-    d = daemon(model, max_connections=seats, max_connections_per_source=seats)
+    slots = 20000 if has_32_bits() else 1000000       # there is no room for a million threads' buffers
+    d = daemon(model, max_connections=slots, max_connections_per_source=slots)
     before = d.memory() + process(d.pid).memory()
     for number in range(50):
         assert d.ask(source=f"127.0.1.{number + 1}") == b"Ugly."

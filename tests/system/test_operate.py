@@ -88,7 +88,7 @@ def test_time_outs_by_kind(daemon, model):
 
 
 def test_refusals_and_waits(daemon, model):
-    """Of who waits for a seat as well."""
+    """Of who waits for a slot as well."""
     d = daemon(model, max_connections=1, over_limit="wait", access__deny=["127.0.0.2/32"])
     with d.connect() as first:
         assert first.ask(QUESTION) == ANSWER
@@ -200,7 +200,7 @@ def test_connections(daemon, model, place):
     assert all(c["questions"] == 1 and c["idle_seconds"] <= LIMIT for c in found)
     leave(clients)
     until("their ends", lambda: asked(d, "connections")["connection"] == [])
-    with d.connect() as client:         # nothing is left of who sat there before
+    with d.connect() as client:         # nothing is left of who was there before
         client.ask(QUESTION)
         assert [c["questions"] for c in asked(d, "connections")["connection"]] == [1]
 

@@ -7,42 +7,42 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-enum { SEATS = 500, STEPS = 200000 };
+enum { SLOTS = 500, STEPS = 200000 };
 
-static uint64_t due_at[SEATS];            /* the reference: by seat, 0 for who is not in there */
+static uint64_t due_at[SLOTS];            /* the reference: by slot, 0 for who is not in there */
 
 static uint64_t earliest(void)
 {
 	uint64_t us = UINT64_MAX;
 
-	for (int seat = 0; seat < SEATS; seat++)
-		if (due_at[seat] > 0 && due_at[seat] < us)
-			us = due_at[seat];
+	for (int slot = 0; slot < SLOTS; slot++)
+		if (due_at[slot] > 0 && due_at[slot] < us)
+			us = due_at[slot];
 	return us;
 }
 
-static void add(struct event_due *due, uint32_t seat, uint64_t us)
+static void add(struct event_due *due, uint32_t slot, uint64_t us)
 {
-	event_due_add(due, seat, us);
-	due_at[seat] = us;
+	event_due_add(due, slot, us);
+	due_at[slot] = us;
 }
 
 /* The first is one of those that are due first, and is gone then. */
 static void take(struct event_due *due)
 {
 	uint64_t us = event_due_us(due);
-	uint32_t seat = event_due_take(due);
+	uint32_t slot = event_due_take(due);
 
-	ck_assert_uint_lt(seat, SEATS);
-	ck_assert_uint_eq(due_at[seat], us);
-	due_at[seat] = 0;
+	ck_assert_uint_lt(slot, SLOTS);
+	ck_assert_uint_eq(due_at[slot], us);
+	due_at[slot] = 0;
 }
 
 START_TEST(nobody_and_one)
 {
 	struct event_due due;
 
-	event_due_open(&due, SEATS);
+	event_due_open(&due, SLOTS);
 	for (int i = 0; i < 2; i++) {
 		ck_assert_uint_eq(due.count, 0);
 		ck_assert_uint_eq(event_due_us(&due), UINT64_MAX);
@@ -59,10 +59,10 @@ START_TEST(known_orders)
 	for (int order = 0; order < 3; order++) {
 		struct event_due due;
 
-		event_due_open(&due, SEATS);
-		for (uint32_t i = 0; i < SEATS; i++)
-			add(&due, i, order == 0 ? i + 1 : order == 1 ? SEATS - i : 5);
-		for (uint32_t i = 0; i < SEATS; i++) {
+		event_due_open(&due, SLOTS);
+		for (uint32_t i = 0; i < SLOTS; i++)
+			add(&due, i, order == 0 ? i + 1 : order == 1 ? SLOTS - i : 5);
+		for (uint32_t i = 0; i < SLOTS; i++) {
 			ck_assert_uint_eq(event_due_us(&due), order < 2 ? i + 1 : 5);
 			take(&due);
 		}
@@ -77,14 +77,14 @@ START_TEST(random_order)
 	struct event_due due;
 	uint32_t count = 0;
 
-	event_due_open(&due, SEATS);
+	event_due_open(&due, SLOTS);
 	srand(1060);
 	for (int step = 0; step < STEPS; step++) {
-		uint32_t seat = (uint32_t)rand() % SEATS;
+		uint32_t slot = (uint32_t)rand() % SLOTS;
 		bool fills = step / 2000 % 2 == 0;
 
-		if (due_at[seat] == 0 && (rand() % 4 > 0) == fills) {
-			add(&due, seat, 1 + (uint64_t)(rand() % (step % 2 ? 50 : 1000000)));
+		if (due_at[slot] == 0 && (rand() % 4 > 0) == fills) {
+			add(&due, slot, 1 + (uint64_t)(rand() % (step % 2 ? 50 : 1000000)));
 			count++;
 		} else if (count > 0 && !fills) {
 			take(&due);

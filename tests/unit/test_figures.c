@@ -155,13 +155,13 @@ START_TEST(what_is_metered_is_summed)
 {
 	for (int shared = 0; shared < 2; shared++) {
 		struct scoreboard *board = scoreboard_new(4, 3, 2);
-		struct scoreboard_totals totals = { .seated = 0 };
+		struct scoreboard_totals totals = { .connections_open = 0 };
 		struct meter meter;
 
 		ck_assert_ptr_nonnull(board);
 		board->used = 2;
 		meter = meter_of(board, 1, 1, shared);
-		meter_questions(meter, &board->seat[3], 5, 2, 77);
+		meter_questions(meter, &board->slot[3], 5, 2, 77);
 		meter_time(meter, 1000, 3000, 103000, 5);
 		meter_count(meter, COUNT_BYTES_IN, 99);
 		scoreboard_count(board, 0, COUNT_DENIED);
@@ -174,8 +174,8 @@ START_TEST(what_is_metered_is_summed)
 		ck_assert_uint_eq(totals.wait.sum_ns, 5 * 2000);
 		ck_assert_uint_eq(totals.service.largest_ns, 100000);
 		ck_assert_uint_eq(totals.service.buckets[latency_bucket(100000)], 5);
-		ck_assert_uint_eq(board->seat[3].questions, 5);
-		ck_assert_uint_eq(board->seat[3].active_us, 77);
+		ck_assert_uint_eq(board->slot[3].questions, 5);
+		ck_assert_uint_eq(board->slot[3].active_us, 77);
 		scoreboard_free(board);
 	}
 }

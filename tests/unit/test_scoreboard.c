@@ -1,5 +1,5 @@
 /*
- * test_scoreboard.c - seats, and how many of them a source may hold.
+ * test_scoreboard.c - slots, and how many of them a source may hold.
  */
 #include <arpa/inet.h>
 #include <check.h>
@@ -29,31 +29,31 @@ static struct sockaddr_in6 peer(const char *text, uint32_t scope)
 	return ipv6;
 }
 
-/* A seat of that worker for a client, or -1. */
-static int seat(struct scoreboard *board, uint32_t worker, const char *text, uint32_t scope, uint32_t limit)
+/* A slot of that worker for a client, or -1. */
+static int slot(struct scoreboard *board, uint32_t worker, const char *text, uint32_t scope, uint32_t limit)
 {
 	struct sockaddr_in6 client = peer(text, scope);
 	int n = scoreboard_take(board, worker, 0);
 
 	ck_assert_int_ge(n, 0);
-	if (scoreboard_seat_peer(board, (uint32_t)n, (struct sockaddr *)&client, limit))
+	if (scoreboard_set_peer(board, (uint32_t)n, (struct sockaddr *)&client, limit))
 		return n;
 	scoreboard_leave(board, (uint32_t)n);
 	return -1;
 }
 
 /* One of many sources. */
-static int seat_number(struct scoreboard *board, uint32_t number, uint32_t limit)
+static int slot_of_number(struct scoreboard *board, uint32_t number, uint32_t limit)
 {
 	char text[INET6_ADDRSTRLEN];
 
 	snprintf(text, sizeof text, "2001:db8:%x:%x::1", number >> 16, number & 0xffff);
-	return seat(board, 0, text, 0, limit);
+	return slot(board, 0, text, 0, limit);
 }
 
-static struct scoreboard *board_of(uint32_t seats)
+static struct scoreboard *board_of(uint32_t slots)
 {
-	struct scoreboard *board = scoreboard_new(seats, 4, 1);
+	struct scoreboard *board = scoreboard_new(slots, 4, 1);
 
 	ck_assert_ptr_nonnull(board);
 	return board;
@@ -143,25 +143,25 @@ START_TEST(one_source_or_two)
 {
 	struct scoreboard *board = board_of(8);
 
-	ck_assert_int_ge(seat(board, 0, pairs[_i].a, pairs[_i].scope_a, 1), 0);
-	ck_assert_msg((seat(board, 0, pairs[_i].b, pairs[_i].scope_b, 1) < 0) == pairs[_i].one, "%s and %s",
+	ck_assert_int_ge(slot(board, 0, pairs[_i].a, pairs[_i].scope_a, 1), 0);
+	ck_assert_msg((slot(board, 0, pairs[_i].b, pairs[_i].scope_b, 1) < 0) == pairs[_i].one, "%s and %s",
 	              pairs[_i].a, pairs[_i].b);
-	ck_assert_int_lt(seat(board, 0, pairs[_i].a, pairs[_i].scope_a, 1), 0);
+	ck_assert_int_lt(slot(board, 0, pairs[_i].a, pairs[_i].scope_a, 1), 0);
 	scoreboard_free(board);
 }
 END_TEST
 
 /* Who is asked again who he is, as a proxy without a client, is who he was. */
-START_TEST(a_seat_remembers_the_interface)
+START_TEST(a_slot_remembers_the_interface)
 {
 	struct scoreboard *board = board_of(8);
-	int n = seat(board, 0, "fe80::1", 7, 0);
-	struct sockaddr_in6 client = scoreboard_sockaddr(&board->seat[n]);
+	int n = slot(board, 0, "fe80::1", 7, 0);
+	struct sockaddr_in6 client = scoreboard_sockaddr(&board->slot[n]);
 
 	ck_assert_uint_eq(client.sin6_scope_id, 7);
-	ck_assert(scoreboard_seat_peer(board, (uint32_t)n, (struct sockaddr *)&client, 1));
-	ck_assert_int_lt(seat(board, 0, "fe80::1", 7, 1), 0);
-	ck_assert_int_ge(seat(board, 0, "fe80::1", 8, 1), 0);
+	ck_assert(scoreboard_set_peer(board, (uint32_t)n, (struct sockaddr *)&client, 1));
+	ck_assert_int_lt(slot(board, 0, "fe80::1", 7, 1), 0);
+	ck_assert_int_ge(slot(board, 0, "fe80::1", 8, 1), 0);
 	scoreboard_free(board);
 }
 END_TEST
@@ -169,15 +169,15 @@ END_TEST
 START_TEST(as_many_as_the_limit_over_all_workers)
 {
 	struct scoreboard *board = board_of(100);
-	int seats[5];
+	int slots[5];
 
 	for (uint32_t n = 0; n < 5; n++)
-		seats[n] = seat(board, n % 4, "10.0.0.2", 0, 5);
+		slots[n] = slot(board, n % 4, "10.0.0.2", 0, 5);
 	for (int again = 0; again < 3; again++) {
-		ck_assert_int_lt(seat(board, 1, "10.0.0.2", 0, 5), 0);
-		ck_assert_int_ge(seat(board, 1, "10.0.0.3", 0, 5), 0);
-		scoreboard_leave(board, (uint32_t)seats[again]);
-		ck_assert_int_ge(seat(board, 3, "10.0.0.2", 0, 5), 0);
+		ck_assert_int_lt(slot(board, 1, "10.0.0.2", 0, 5), 0);
+		ck_assert_int_ge(slot(board, 1, "10.0.0.3", 0, 5), 0);
+		scoreboard_leave(board, (uint32_t)slots[again]);
+		ck_assert_int_ge(slot(board, 3, "10.0.0.2", 0, 5), 0);
 	}
 	scoreboard_free(board);
 }
@@ -189,8 +189,8 @@ START_TEST(unix_peers_have_no_source)
 	struct scoreboard *board = board_of(8);
 
 	for (int n = 0; n < 8; n++)
-		ck_assert(scoreboard_seat_peer(board, (uint32_t)scoreboard_take(board, 0, 0),
-		                               (struct sockaddr *)&client, 1));
+		ck_assert(scoreboard_set_peer(board, (uint32_t)scoreboard_take(board, 0, 0),
+		                              (struct sockaddr *)&client, 1));
 	scoreboard_free(board);
 }
 END_TEST
@@ -200,18 +200,18 @@ START_TEST(many_sources)
 {
 	enum { SOURCES = 20000 };
 	struct scoreboard *board = board_of(2 * SOURCES + 1);
-	static int seats[2][SOURCES];
+	static int slots[2][SOURCES];
 
 	for (int round = 0; round < 2; round++)
 		for (uint32_t n = 0; n < SOURCES; n++)
-			ck_assert_int_ge(seats[round][n] = seat_number(board, n, 2), 0);
+			ck_assert_int_ge(slots[round][n] = slot_of_number(board, n, 2), 0);
 	for (uint32_t n = 0; n < SOURCES; n++)
-		ck_assert_int_lt(seat_number(board, n, 2), 0);
+		ck_assert_int_lt(slot_of_number(board, n, 2), 0);
 	for (uint32_t n = 0; n < SOURCES; n++)
-		scoreboard_leave(board, (uint32_t)seats[n % 2][n]);
+		scoreboard_leave(board, (uint32_t)slots[n % 2][n]);
 	for (uint32_t n = 0; n < SOURCES; n++) {
-		ck_assert_int_ge(seat_number(board, n, 2), 0);
-		ck_assert_int_lt(seat_number(board, n, 2), 0);
+		ck_assert_int_ge(slot_of_number(board, n, 2), 0);
+		ck_assert_int_lt(slot_of_number(board, n, 2), 0);
 	}
 	scoreboard_free(board);
 }
@@ -221,14 +221,14 @@ START_TEST(memory_goes_by_the_sources_that_are_there)
 {
 	struct scoreboard *board = board_of(MILLION);
 	size_t size = entries(board) * sizeof *board->sources.entry;
-	int n = seat(board, 0, "10.0.0.2", 0, 0);
+	int n = slot(board, 0, "10.0.0.2", 0, 0);
 
 	ck_assert_uint_eq(pages(board->sources.entry, size), 0);     /* without a limit nothing */
 	scoreboard_leave(board, (uint32_t)n);
 	for (uint32_t source = 0; source < 100000; source++)
-		scoreboard_leave(board, (uint32_t)seat_number(board, source, MILLION));
+		scoreboard_leave(board, (uint32_t)slot_of_number(board, source, MILLION));
 	ck_assert_uint_lt(pages(board->sources.entry, size), 10);
-	ck_assert_uint_le(pages(board->seat, MILLION * sizeof *board->seat), 1);
+	ck_assert_uint_le(pages(board->slot, MILLION * sizeof *board->slot), 1);
 	scoreboard_free(board);
 }
 END_TEST
@@ -242,8 +242,8 @@ START_TEST(a_full_table_refuses_nobody)
 
 	for (size_t i = 0; i < entries(board); i++)
 		atomic_store(&board->sources.entry[i].held, held);
-	ck_assert_int_ge(n = seat(board, 0, "10.0.0.2", 0, 1), 0);
-	ck_assert_int_ge(seat(board, 0, "10.0.0.2", 0, 1), 0);
+	ck_assert_int_ge(n = slot(board, 0, "10.0.0.2", 0, 1), 0);
+	ck_assert_int_ge(slot(board, 0, "10.0.0.2", 0, 1), 0);
 	scoreboard_leave(board, (uint32_t)n);
 	for (size_t i = 0; i < entries(board); i++)
 		ck_assert(atomic_load(&board->sources.entry[i].held) == held);
@@ -254,11 +254,11 @@ END_TEST
 START_TEST(whatever_stands_in_the_table_leads_nowhere_else)
 {
 	struct scoreboard *board = board_of(8);
-	int n = seat(board, 0, "10.0.0.2", 0, 1);
+	int n = slot(board, 0, "10.0.0.2", 0, 1);
 
 	atomic_store(board->sources.deeper, UINT32_MAX);
-	ck_assert_int_lt(seat(board, 1, "10.0.0.2", 0, 1), 0);
-	atomic_store(&board->seat[n].source, UINT64_MAX);
+	ck_assert_int_lt(slot(board, 1, "10.0.0.2", 0, 1), 0);
+	atomic_store(&board->slot[n].source, UINT64_MAX);
 	memset(board->taken, 0, board->pages * sizeof *board->taken);
 	memset(board->touched, 0xff, sizeof *board->touched);
 	memset(board->full, 0xff, sizeof *board->full);
@@ -279,17 +279,17 @@ START_TEST(who_died_holds_nothing)
 	struct scoreboard *board = board_of(100);
 
 	for (int n = 0; n < 5; n++)
-		ck_assert_int_ge(seat(board, 1, "10.0.0.2", 0, 6), 0);
-	ck_assert_int_ge(seat(board, 2, "10.0.0.2", 0, 6), 0);
+		ck_assert_int_ge(slot(board, 1, "10.0.0.2", 0, 6), 0);
+	ck_assert_int_ge(slot(board, 2, "10.0.0.2", 0, 6), 0);
 	ck_assert_uint_eq(scoreboard_evict(board, 1), 5);
 	for (int n = 0; n < 5; n++)
-		ck_assert_int_ge(seat(board, 3, "10.0.0.2", 0, 6), 0);
-	ck_assert_int_lt(seat(board, 3, "10.0.0.2", 0, 6), 0);
+		ck_assert_int_ge(slot(board, 3, "10.0.0.2", 0, 6), 0);
+	ck_assert_int_lt(slot(board, 3, "10.0.0.2", 0, 6), 0);
 	scoreboard_free(board);
 }
 END_TEST
 
-/* Wherever a worker dies: no source is refused when its connections have gone, and no seat is lost. */
+/* Wherever a worker dies: no source is refused when its connections have gone, and no slot is lost. */
 START_TEST(a_death_between_two_stores_refuses_nobody)
 {
 	struct scoreboard *board = board_of(2);
@@ -297,26 +297,26 @@ START_TEST(a_death_between_two_stores_refuses_nobody)
 	int n;
 
 	/* it has noted its source, and not counted */
-	ck_assert_int_ge(n = seat(board, 1, "10.0.0.2", 0, 1), 0);
+	ck_assert_int_ge(n = slot(board, 1, "10.0.0.2", 0, 1), 0);
 	uncount(board);
 	scoreboard_evict(board, 1);
 	/* it counts no more, and has not left */
-	ck_assert_int_ge(n = seat(board, 1, "10.0.0.2", 0, 1), 0);
+	ck_assert_int_ge(n = slot(board, 1, "10.0.0.2", 0, 1), 0);
 	uncount(board);
-	atomic_store(&board->seat[n].family, 0);
+	atomic_store(&board->slot[n].family, 0);
 	scoreboard_evict(board, 1);
-	/* it has a seat, and the map does not know */
+	/* it has a slot, and the map does not know */
 	ck_assert_int_ge(n = scoreboard_take(board, 1, 0), 0);
 	atomic_store(board->taken, 0);
 	scoreboard_evict(board, 1);
-	/* the map has a seat that is free, and a page that is not full: what evicting another finds */
+	/* the map has a slot that is free, and a page that is not full: what evicting another finds */
 	atomic_store(board->taken, 3);
 	atomic_store(board->full, 1);
 	ck_assert_int_eq(scoreboard_take(board, 0, 0), -1);
 	scoreboard_evict(board, 1);
 	for (int i = 0; i < 2; i++) {
 		ck_assert_int_ge(n = scoreboard_take(board, 0, 0), 0);
-		ck_assert(scoreboard_seat_peer(board, (uint32_t)n, (struct sockaddr *)&client, 1) == (i == 0));
+		ck_assert(scoreboard_set_peer(board, (uint32_t)n, (struct sockaddr *)&client, 1) == (i == 0));
 	}
 	scoreboard_free(board);
 }
@@ -343,7 +343,7 @@ static void *come_and_go(void *arg)
 		int mine, now;
 
 		snprintf(text, sizeof text, "10.0.%d.2", n % 7);
-		mine = seat(crowd->board, crowd->number, text, 0, AT_ONCE);
+		mine = slot(crowd->board, crowd->number, text, 0, AT_ONCE);
 		if (mine < 0)
 			continue;
 		now = atomic_fetch_add(&crowd->in[n % 7], 1) + 1;
@@ -362,7 +362,7 @@ START_TEST(the_limit_holds_among_those_who_come_at_once)
 	struct crowd crowds[THREADS];
 	pthread_t threads[THREADS];
 	_Atomic int in[7] = { 0 };
-	struct scoreboard_totals totals = { .seated = 0 };
+	struct scoreboard_totals totals = { .connections_open = 0 };
 
 	for (uint32_t n = 0; n < THREADS; n++) {
 		crowds[n] = (struct crowd){ .board = board, .number = n, .in = in };
@@ -374,7 +374,7 @@ START_TEST(the_limit_holds_among_those_who_come_at_once)
 		ck_assert_int_gt(crowds[n].entered, 0);
 	}
 	scoreboard_sum(board, &totals);
-	ck_assert_uint_eq(totals.seated, 0);
+	ck_assert_uint_eq(totals.connections_open, 0);
 	for (size_t i = 0; i < entries(board); i++)
 		ck_assert((atomic_load(&board->sources.entry[i].held) & SOURCES_COUNT) == 0);
 	for (int n = 0; n < THREADS; n++)
@@ -397,7 +397,7 @@ static void *stand_in_line(void *arg)
 
 		snprintf(text, sizeof text, "2001:db8:0:%x::1", n);
 		pthread_barrier_wait(&barrier);
-		mine = seat(crowd->board, crowd->number, text, 0, AT_ONCE);
+		mine = slot(crowd->board, crowd->number, text, 0, AT_ONCE);
 		atomic_fetch_add(crowd->in, mine >= 0);
 		pthread_barrier_wait(&barrier);
 		crowd->most = atomic_load(crowd->in);
@@ -433,36 +433,36 @@ START_TEST(exactly_so_many_of_those_who_come_at_once)
 }
 END_TEST
 
-/* ---- seats ---- */
+/* ---- slots ---- */
 
 static const uint32_t sizes[] = { 1, 63, 64, 65, 128, 4096, 5000 };
 
-START_TEST(every_seat_is_taken_once)
+START_TEST(every_slot_is_taken_once)
 {
-	uint32_t seats = sizes[_i];
-	struct scoreboard *board = board_of(seats);
-	bool *is_taken = calloc(seats, sizeof *is_taken);
+	uint32_t slots = sizes[_i];
+	struct scoreboard *board = board_of(slots);
+	bool *is_taken = calloc(slots, sizeof *is_taken);
 
 	ck_assert_ptr_nonnull(is_taken);
-	for (uint32_t i = 0; i < seats; i++) {
-		int n = scoreboard_take(board, 0, i * 37 % seats);
+	for (uint32_t i = 0; i < slots; i++) {
+		int n = scoreboard_take(board, 0, i * 37 % slots);
 
-		ck_assert(n >= 0 && (uint32_t)n < seats && !is_taken[n]);
+		ck_assert(n >= 0 && (uint32_t)n < slots && !is_taken[n]);
 		is_taken[n] = true;
 	}
-	for (uint32_t i = 0; i < seats; i += 17) {
+	for (uint32_t i = 0; i < slots; i += 17) {
 		ck_assert_int_eq(scoreboard_take(board, 1, i), -1);
 		scoreboard_leave(board, i);
-		ck_assert_int_eq(scoreboard_take(board, 1, seats - 1 - i), (int)i);
+		ck_assert_int_eq(scoreboard_take(board, 1, slots - 1 - i), (int)i);
 	}
-	ck_assert_uint_eq(scoreboard_evict(board, 1), (seats + 16) / 17);
-	ck_assert_uint_eq(scoreboard_evict(board, 0), seats - (seats + 16) / 17);
+	ck_assert_uint_eq(scoreboard_evict(board, 1), (slots + 16) / 17);
+	ck_assert_uint_eq(scoreboard_evict(board, 0), slots - (slots + 16) / 17);
 	free(is_taken);
 	scoreboard_free(board);
 }
 END_TEST
 
-/* Who finds no seat has not looked at each; before, that took a second of a processor for a thousand. */
+/* Who finds no slot has not looked at each; before, that took a second of a processor for a thousand. */
 START_TEST(a_full_house_costs_little)
 {
 	struct scoreboard *board = board_of(MILLION);
@@ -482,8 +482,8 @@ START_TEST(a_full_house_costs_little)
 }
 END_TEST
 
-/* Whoever comes and goes: seats that are held lie together, so that what a worker keeps by seat stays small. */
-START_TEST(seats_that_are_held_lie_together)
+/* Whoever comes and goes: slots that are held lie together, so that what a worker keeps by slot stays small. */
+START_TEST(slots_that_are_held_lie_together)
 {
 	enum { MOST = 300, FROM = 500000 };
 	struct scoreboard *board = board_of(MILLION);
@@ -510,19 +510,19 @@ START_TEST(seats_that_are_held_lie_together)
 }
 END_TEST
 
-START_TEST(to_add_up_touches_no_seat_that_nobody_had)
+START_TEST(to_add_up_touches_no_slot_that_nobody_had)
 {
 	struct scoreboard *board = board_of(MILLION);
-	struct scoreboard_totals totals = { .seated = 0 };
+	struct scoreboard_totals totals = { .connections_open = 0 };
 	struct sockaddr_in6 client = peer("10.0.0.2", 0);
 
 	for (uint32_t n = 0; n < 3; n++)
-		scoreboard_seat_peer(board, (uint32_t)scoreboard_take(board, n, n * 300000),
-		                     (struct sockaddr *)&client, 0);
+		scoreboard_set_peer(board, (uint32_t)scoreboard_take(board, n, n * 300000),
+		                    (struct sockaddr *)&client, 0);
 	scoreboard_sum(board, &totals);
-	ck_assert_uint_eq(totals.seated, 3);
+	ck_assert_uint_eq(totals.connections_open, 3);
 	ck_assert_uint_eq(scoreboard_evict(board, 2), 1);
-	ck_assert_uint_eq(pages(board->seat, MILLION * sizeof *board->seat), 3);
+	ck_assert_uint_eq(pages(board->slot, MILLION * sizeof *board->slot), 3);
 	scoreboard_free(board);
 }
 END_TEST
@@ -537,7 +537,7 @@ int main(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, the_hash_is_siphash);
 	tcase_add_loop_test(tcase, one_source_or_two, 0, (int)(sizeof pairs / sizeof *pairs));
-	tcase_add_test(tcase, a_seat_remembers_the_interface);
+	tcase_add_test(tcase, a_slot_remembers_the_interface);
 	tcase_add_test(tcase, as_many_as_the_limit_over_all_workers);
 	tcase_add_test(tcase, unix_peers_have_no_source);
 	tcase_add_test(tcase, many_sources);
@@ -548,10 +548,10 @@ int main(void)
 	tcase_add_test(tcase, a_death_between_two_stores_refuses_nobody);
 	tcase_add_test(tcase, the_limit_holds_among_those_who_come_at_once);
 	tcase_add_test(tcase, exactly_so_many_of_those_who_come_at_once);
-	tcase_add_loop_test(tcase, every_seat_is_taken_once, 0, (int)(sizeof sizes / sizeof *sizes));
+	tcase_add_loop_test(tcase, every_slot_is_taken_once, 0, (int)(sizeof sizes / sizeof *sizes));
 	tcase_add_test(tcase, a_full_house_costs_little);
-	tcase_add_test(tcase, seats_that_are_held_lie_together);
-	tcase_add_test(tcase, to_add_up_touches_no_seat_that_nobody_had);
+	tcase_add_test(tcase, slots_that_are_held_lie_together);
+	tcase_add_test(tcase, to_add_up_touches_no_slot_that_nobody_had);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

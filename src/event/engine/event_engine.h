@@ -1,7 +1,7 @@
 /*
  * event_engine.h - what tells the event pump of events and moves its bytes: a row per mechanism of the kernel.
  *
- * To the pump both are the same: a level-triggered set of descriptors.  A connection is named by its seat and says what
+ * To the pump both are the same: a level-triggered set of descriptors.  A connection is named by its slot and says what
  * it wants; it hears when that is there, and takes it then.  An engine may send later than it was asked to: it says so,
  * and what became of the bytes is an event of its own.  There is one pump in a process, so an engine's state is its
  * file's own.  Nothing but wait() blocks.
@@ -18,7 +18,7 @@
 
 enum {
 	EVENT_WATCHED = CONFIG_LISTENERS + 2,     /* descriptors that are no connections: listeners, and two more */
-	EVENT_WATCHED_AT = 1 << 30,               /* their numbers begin here, seats are below */
+	EVENT_WATCHED_AT = 1 << 30,               /* their numbers begin here, slots are below */
 };
 
 /* What a connection wants to hear of. */
@@ -30,7 +30,7 @@ enum event_want {
 };
 
 struct event {
-	uint32_t what;                    /* a seat, or the number of what is watched */
+	uint32_t what;                    /* a slot, or the number of what is watched */
 	bool sent;                        /* this is the outcome of a send; else what is wanted is there */
 	int result;                       /* of that: bytes, or -errno */
 	struct span output;               /* what was to be sent; until the next event is asked for */
@@ -59,20 +59,20 @@ struct event_engine {
 	void (*unwatch)(int fd, uint32_t number);
 
 	/* A connection wants something else from now on.  False with errno when that can't be. */
-	bool (*want)(uint32_t seat, enum event_want before, enum event_want now);
+	bool (*want)(uint32_t slot, enum event_want before, enum event_want now);
 
 	/* As recv(2) without waiting, behind what pump->in holds; to be called when an event says there is some. */
-	ssize_t (*receive)(uint32_t seat);
+	ssize_t (*receive)(uint32_t slot);
 
 	/*
 	 * As send(2) without waiting, of pump->out, when nothing is left of an earlier one; EINPROGRESS says that it
 	 * took it all, and will tell what became of it: if that is awaited as soon as it is known, else perhaps not
 	 * before another event.
 	 */
-	ssize_t (*send)(uint32_t seat, bool awaited);
+	ssize_t (*send)(uint32_t slot, bool awaited);
 
 	/* Closes a connection's descriptor. */
-	void (*drop)(uint32_t seat, int fd);
+	void (*drop)(uint32_t slot, int fd);
 
 	/*
 	 * Waits for events, at most until that time; 0 is not at all, UINT64_MAX for ever.  Signals end it.  Returns

@@ -54,32 +54,32 @@ static void unwatch(int fd, uint32_t number)
 	change(EPOLL_CTL_DEL, fd, 0, number);
 }
 
-static bool want(uint32_t seat, enum event_want before, enum event_want now)
+static bool want(uint32_t slot, enum event_want before, enum event_want now)
 {
 	static const uint32_t events[] = { [EVENT_INPUT] = EPOLLIN, [EVENT_OUTPUT] = EPOLLOUT };
 	int op = now == EVENT_ABSENT ? EPOLL_CTL_DEL : before == EVENT_ABSENT ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
 
-	return change(op, own.pump->worker->fds[seat], events[now], seat) || now == EVENT_ABSENT;
+	return change(op, own.pump->worker->fds[slot], events[now], slot) || now == EVENT_ABSENT;
 }
 
-static ssize_t receive(uint32_t seat)
+static ssize_t receive(uint32_t slot)
 {
 	const struct bytes *in = &own.pump->in;
 
-	return recv(own.pump->worker->fds[seat], in->at + in->len, in->size - in->len, MSG_DONTWAIT);
+	return recv(own.pump->worker->fds[slot], in->at + in->len, in->size - in->len, MSG_DONTWAIT);
 }
 
-static ssize_t send_now(uint32_t seat, bool awaited)
+static ssize_t send_now(uint32_t slot, bool awaited)
 {
 	const struct bytes *out = &own.pump->out;
 
 	(void)awaited;
-	return send(own.pump->worker->fds[seat], out->at, out->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return send(own.pump->worker->fds[slot], out->at, out->len, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static void drop(uint32_t seat, int fd)
+static void drop(uint32_t slot, int fd)
 {
-	(void)seat;
+	(void)slot;
 	close(fd);
 }
 

@@ -32,7 +32,7 @@ struct watched {
 struct batch {
 	char *bytes;
 	struct {
-		uint32_t seat, turn;
+		uint32_t slot, turn;
 	} *send;
 	uint32_t sends, told;
 };
@@ -94,37 +94,37 @@ static void unwatch(int fd, uint32_t number)
  * Such an order tells of the client's end, too, whatever it asks for, and one that is level-triggered would tell of it
  * for ever.  So it stands, and tells of changes: to be given when a send fell short, or anew.
  */
-static void watch_output(uint32_t seat)
+static void watch_output(uint32_t slot)
 {
 	struct io_uring_sqe *sqe = event_ring_order(&own->ring);
 
-	io_uring_prep_poll_multishot(sqe, own->pump->worker->fds[seat], POLLOUT);
-	sqe->user_data = event_uring_name(ORDER_POLL, seat);
+	io_uring_prep_poll_multishot(sqe, own->pump->worker->fds[slot], POLLOUT);
+	sqe->user_data = event_uring_name(ORDER_POLL, slot);
 }
 
-static bool has_room(uint32_t seat, const struct io_uring_cqe *cqe)
+static bool has_room(uint32_t slot, const struct io_uring_cqe *cqe)
 {
-	const struct side *side = &own->side[seat];
+	const struct side *side = &own->side[slot];
 
 	if (cqe->res == -ECANCELED || side->wants != EVENT_OUTPUT)
 		return false;
 	if (!(cqe->flags & IORING_CQE_F_MORE))
-		watch_output(seat);
+		watch_output(slot);
 	return cqe->res < 0 || cqe->res & (POLLOUT | POLLERR | POLLHUP);
 }
 
-static bool want(uint32_t seat, enum event_want before, enum event_want now)
+static bool want(uint32_t slot, enum event_want before, enum event_want now)
 {
 	(void)before;
-	if (own->side[seat].wants == EVENT_OUTPUT)
-		event_uring_withdraw(event_uring_name(ORDER_POLL, seat));
-	own->side[seat].wants = (uint8_t)now;
+	if (own->side[slot].wants == EVENT_OUTPUT)
+		event_uring_withdraw(event_uring_name(ORDER_POLL, slot));
+	own->side[slot].wants = (uint8_t)now;
 	if (now == EVENT_ABSENT)
-		event_uring_stop_receiving(seat);
+		event_uring_stop_receiving(slot);
 	else if (now == EVENT_INPUT)
-		event_uring_want_input(seat);
+		event_uring_want_input(slot);
 	else if (now == EVENT_OUTPUT)
-		watch_output(seat);
+		watch_output(slot);
 	return true;
 }
 
@@ -133,12 +133,12 @@ static enum order order_of(const struct batch *batch)
 	return batch == batches.both ? ORDER_SEND : ORDER_SEND_TOO;
 }
 
-static ssize_t send_soon(uint32_t seat, bool awaited)
+static ssize_t send_soon(uint32_t slot, bool awaited)
 {
 	struct bytes *out = &own->pump->out;
-	struct side *side = &own->side[seat];
+	struct side *side = &own->side[slot];
 	struct io_uring_sqe *sqe;
-	int fd = own->pump->worker->fds[seat];
+	int fd = own->pump->worker->fds[slot];
 
 	if (out->at + out->len > batches.now->bytes + BATCH)
 		return send(fd, out->at, out->len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -148,8 +148,8 @@ static ssize_t send_soon(uint32_t seat, bool awaited)
 	/* if it goes well, the client's next word ends the wait */
 	if (!awaited && side->receiving && !side->stopping && !event_uring_has_kept(side))
 		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-	sqe->user_data = event_uring_name(order_of(batches.now), seat);
-	batches.now->send[batches.now->sends].seat = seat;
+	sqe->user_data = event_uring_name(order_of(batches.now), slot);
+	batches.now->send[batches.now->sends].slot = slot;
 	batches.now->send[batches.now->sends++].turn = side->turn;
 	side->output = out->at;
 	side->output_len = out->len;
@@ -162,9 +162,9 @@ static ssize_t send_soon(uint32_t seat, bool awaited)
 }
 
 /* In the ring, behind what is ordered for it: a number that were free before could be another connection's by then. */
-static void drop(uint32_t seat, int fd)
+static void drop(uint32_t slot, int fd)
 {
-	struct side *side = &own->side[seat];
+	struct side *side = &own->side[slot];
 	struct io_uring_sqe *sqe;
 
 	if (side->receiving || side->wants == EVENT_OUTPUT) {
@@ -185,13 +185,13 @@ static void drop(uint32_t seat, int fd)
 static bool next_sent(struct event *event)
 {
 	while (batches.before->told < batches.before->sends) {
-		uint32_t seat = batches.before->send[batches.before->told].seat;
-		const struct side *side = &own->side[seat];
+		uint32_t slot = batches.before->send[batches.before->told].slot;
+		const struct side *side = &own->side[slot];
 
 		if (batches.before->send[batches.before->told++].turn != side->turn)
 			continue;
 		*event = (struct event){
-			.what = seat, .sent = true, .result = side->sent, .output = { side->output, side->output_len },
+			.what = slot, .sent = true, .result = side->sent, .output = { side->output, side->output_len },
 		};
 		return true;
 	}
@@ -274,11 +274,11 @@ static void look_for_outcomes(const struct batch *batch)
 	unsigned head;
 
 	io_uring_for_each_cqe(&own->ring.uring, head, cqe) {
-		uint32_t seat = (uint32_t)cqe->user_data;
+		uint32_t slot = (uint32_t)cqe->user_data;
 		enum order kind = (enum order)(cqe->user_data >> 32 & 0xff);
 
-		if (kind == order_of(batch) && !is_late(kind, seat, cqe->user_data))
-			own->side[seat].sent = cqe->res;
+		if (kind == order_of(batch) && !is_late(kind, slot, cqe->user_data))
+			own->side[slot].sent = cqe->res;
 	}
 }
 
@@ -297,16 +297,16 @@ static bool wait_for_events(uint64_t until_us)
 
 static const char *open_all(struct event_pump *pump)
 {
-	uint32_t seats = pump->worker->board->seats;
-	const char *reason = event_ring_open(&own->ring, seats);
+	uint32_t slots = pump->worker->board->slots;
+	const char *reason = event_ring_open(&own->ring, slots);
 
 	if (reason)
 		return reason;
 	own->pump = pump;
-	own->side = worker_reserve(seats, sizeof *own->side);
+	own->side = worker_reserve(slots, sizeof *own->side);
 	for (int i = 0; i < 2; i++) {
 		batches.both[i].bytes = worker_reserve(1, (size_t)BATCH + pump->out.size);
-		batches.both[i].send = worker_reserve(seats, sizeof *batches.both[i].send);
+		batches.both[i].send = worker_reserve(slots, sizeof *batches.both[i].send);
 	}
 	batches.now = batches.before = batches.both;
 	return NULL;

@@ -23,43 +23,43 @@ static struct event_uring *const own = &event_uring_own;
 
 /* ---- orders ---- */
 
-static void start_receiving(uint32_t seat)
+static void start_receiving(uint32_t slot)
 {
 	struct io_uring_sqe *sqe = event_ring_order(&own->ring);
 
-	io_uring_prep_recv_multishot(sqe, own->pump->worker->fds[seat], NULL, 0, 0);
+	io_uring_prep_recv_multishot(sqe, own->pump->worker->fds[slot], NULL, 0, 0);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = EVENT_RING_GROUP;
-	sqe->user_data = event_uring_name(ORDER_RECEIVE, seat);
-	own->side[seat].receiving = true;
+	sqe->user_data = event_uring_name(ORDER_RECEIVE, slot);
+	own->side[slot].receiving = true;
 }
 
-void event_uring_stop_receiving(uint32_t seat)
+void event_uring_stop_receiving(uint32_t slot)
 {
-	struct side *side = &own->side[seat];
+	struct side *side = &own->side[slot];
 
 	if (side->receiving && !side->stopping)
-		event_uring_withdraw(event_uring_name(ORDER_RECEIVE, seat));
+		event_uring_withdraw(event_uring_name(ORDER_RECEIVE, slot));
 	side->stopping = side->receiving;
 }
 
 /* What was kept is to be an event again. */
-static void tell_again(uint32_t seat)
+static void tell_again(uint32_t slot)
 {
 	struct io_uring_sqe *sqe = event_ring_order(&own->ring);
 
 	io_uring_prep_nop(sqe);
-	sqe->user_data = event_uring_name(ORDER_AGAIN, seat);
+	sqe->user_data = event_uring_name(ORDER_AGAIN, slot);
 }
 
-void event_uring_want_input(uint32_t seat)
+void event_uring_want_input(uint32_t slot)
 {
-	const struct side *side = &own->side[seat];
+	const struct side *side = &own->side[slot];
 
 	if (event_uring_has_kept(side))
-		tell_again(seat);
+		tell_again(slot);
 	else if (!side->receiving)
-		start_receiving(seat);
+		start_receiving(slot);
 }
 
 /* ---- keeping ---- */
@@ -85,9 +85,9 @@ static void keep(struct side *side, struct span came)
 	side->early = early;
 }
 
-static ssize_t receive_kept(uint32_t seat, size_t room)
+static ssize_t receive_kept(uint32_t slot, size_t room)
 {
-	struct side *side = &own->side[seat];
+	struct side *side = &own->side[slot];
 	struct early *early = side->early;
 	size_t len = early->len - early->at;
 
@@ -99,18 +99,18 @@ static ssize_t receive_kept(uint32_t seat, size_t room)
 		free(early);
 		side->early = NULL;
 	}
-	event_uring_want_input(seat);
+	event_uring_want_input(slot);
 	return (ssize_t)len;
 }
 
 /* ---- taking ---- */
 
-ssize_t event_uring_receive(uint32_t seat)
+ssize_t event_uring_receive(uint32_t slot)
 {
 	const struct bytes *in = &own->pump->in;
-	const struct side *side = &own->side[seat];
+	const struct side *side = &own->side[slot];
 
-	if (own->came.len > 0 && own->came_for == seat) {
+	if (own->came.len > 0 && own->came_for == slot) {
 		ssize_t len = (ssize_t)own->came.len;
 
 		assert(own->came.len <= in->size - in->len);
@@ -119,12 +119,12 @@ ssize_t event_uring_receive(uint32_t seat)
 		return len;
 	}
 	if (side->early)
-		return receive_kept(seat, in->size - in->len);
+		return receive_kept(slot, in->size - in->len);
 	if (side->end == END)
 		return 0;
 	/* asked without an event, when all that the ring told of was taken: what is there came after it */
 	if (side->end == 0 && io_uring_cq_ready(&own->ring.uring) == 0)
-		return recv(own->pump->worker->fds[seat], in->at + in->len, in->size - in->len, MSG_DONTWAIT);
+		return recv(own->pump->worker->fds[slot], in->at + in->len, in->size - in->len, MSG_DONTWAIT);
 	errno = side->end ? -side->end : EAGAIN;
 	return -1;
 }
@@ -133,9 +133,9 @@ ssize_t event_uring_receive(uint32_t seat)
  * What the connection does not want now is kept, and no more is asked for.  If it waits for the outcome of a send, with
  * nothing more to receive, that outcome has to be made an event.
  */
-bool event_uring_has_received(uint32_t seat, int result, bool goes_on)
+bool event_uring_has_received(uint32_t slot, int result, bool goes_on)
 {
-	struct side *side = &own->side[seat];
+	struct side *side = &own->side[slot];
 	bool nothing = result == -ENOBUFS || result == -ECANCELED, kept = event_uring_has_kept(side);
 
 	side->receiving = goes_on;
@@ -144,16 +144,16 @@ bool event_uring_has_received(uint32_t seat, int result, bool goes_on)
 		side->end = result == 0 ? END : result;
 	if (side->wants == EVENT_INPUT && !kept) {
 		if (!side->receiving && !side->end)
-			start_receiving(seat);
+			start_receiving(slot);
 		return !nothing;
 	}
 	if (own->came.len > 0)
 		keep(side, own->came);
 	own->came.len = 0;
 	if (event_uring_has_kept(side))
-		event_uring_stop_receiving(seat);
+		event_uring_stop_receiving(slot);
 	if (!kept || !side->receiving)
-		tell_again(seat);
+		tell_again(slot);
 	return false;
 }
 

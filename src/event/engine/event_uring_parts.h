@@ -13,7 +13,7 @@
 
 #include "event/engine/event_ring.h"
 
-/* What an order is about: in its user_data, above the seat and below its turn. */
+/* What an order is about: in its user_data, above the slot and below its turn. */
 enum order { ORDER_NONE, ORDER_RECEIVE, ORDER_AGAIN, ORDER_POLL, ORDER_WATCH, ORDER_SEND, ORDER_SEND_TOO };
 
 /* The ring's side of a connection. */
@@ -22,7 +22,7 @@ struct side {
 	char *output;                     /* of a send on its way */
 	uint32_t output_len;
 	int sent;                         /* all, unless we hear otherwise */
-	uint32_t turn;                    /* counts the connections that sat here: what is late concerns another one */
+	uint32_t turn;                    /* counts its connections: what is late concerns another one */
 	int end;                          /* after what came early: -errno, 1 for the client's end, or 0 */
 	uint8_t wants;                    /* enum event_want */
 	bool receiving, stopping;
@@ -31,7 +31,7 @@ struct side {
 struct event_uring {
 	struct event_pump *pump;
 	struct event_ring ring;
-	struct side *side;                /* by seat */
+	struct side *side;                /* by slot */
 	struct span came;                 /* with the event at hand, in a buffer that is lent again after it */
 	uint32_t came_for, came_in;
 };
@@ -50,9 +50,9 @@ static inline uint64_t event_uring_name_of(enum order kind, uint32_t what, uint3
 }
 
 /* That of an order about a connection. */
-static inline uint64_t event_uring_name(enum order kind, uint32_t seat)
+static inline uint64_t event_uring_name(enum order kind, uint32_t slot)
 {
-	return event_uring_name_of(kind, seat, event_uring_own.side[seat].turn);
+	return event_uring_name_of(kind, slot, event_uring_own.side[slot].turn);
 }
 
 /* Takes an order back. */
@@ -65,16 +65,16 @@ static inline void event_uring_withdraw(uint64_t name)
 }
 
 /* A connection wants input from now on. */
-void event_uring_want_input(uint32_t seat);
+void event_uring_want_input(uint32_t slot);
 
 /* Withdraws its order to receive, if there is one. */
-void event_uring_stop_receiving(uint32_t seat);
+void event_uring_stop_receiving(uint32_t slot);
 
 /* The order to receive has this result; what came is at hand.  Returns whether that is an event. */
-bool event_uring_has_received(uint32_t seat, int result, bool goes_on);
+bool event_uring_has_received(uint32_t slot, int result, bool goes_on);
 
 /* As an engine's receive(): what is at hand, or was kept. */
-ssize_t event_uring_receive(uint32_t seat);
+ssize_t event_uring_receive(uint32_t slot);
 
 #endif
 

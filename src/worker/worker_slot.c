@@ -1,5 +1,5 @@
 /*
- * worker_seat.c - a worker shown as idle or busy, the seats of its connections, and their ends.
+ * worker_slot.c - a worker shown as idle or busy, the slots of its connections, and their ends.
  */
 #include <errno.h>
 #include <poll.h>
@@ -121,40 +121,40 @@ uint32_t worker_lead(const struct worker *worker)
 	return held > all / serving ? (uint32_t)(held - all / serving) : 0;
 }
 
-/* ---- seats ---- */
+/* ---- slots ---- */
 
 void worker_wait_for_vacancy(struct worker *worker)
 {
 	compat_sem_wait(&worker->vacancy, clock_now_us() + SHORTAGE_PAUSE_US);
 }
 
-void worker_free_seat(struct worker *worker, uint32_t seat)
+void worker_free_slot(struct worker *worker, uint32_t slot)
 {
-	atomic_store(&worker->fds[seat], 0);      /* first: whoever takes it next looks there */
-	scoreboard_leave(worker->board, seat);
+	atomic_store(&worker->fds[slot], 0);      /* first: whoever takes it next looks there */
+	scoreboard_leave(worker->board, slot);
 	if (atomic_exchange(&worker->wanted, false))
 		sem_post(&worker->vacancy);
 }
 
 /* ---- ending connections ---- */
 
-void worker_leave(struct worker *worker, uint32_t seat)
+void worker_leave(struct worker *worker, uint32_t slot)
 {
 	count_idle(worker);        /* first: who waits for all to end is woken by the second */
-	worker_free_seat(worker, seat);
+	worker_free_slot(worker, slot);
 }
 
 void worker_hand_over(struct worker *worker, struct connection *connection)
 {
 	/* no number first: the handler must not shut down whatever gets this one next */
-	atomic_store(&worker->fds[connection->seat], WORKER_HANDED_OVER);
+	atomic_store(&worker->fds[connection->slot], WORKER_HANDED_OVER);
 	close(connection->fd);
 }
 
 void worker_close(struct worker *worker, struct connection *connection)
 {
 	worker_hand_over(worker, connection);
-	worker_leave(worker, connection->seat);
+	worker_leave(worker, connection->slot);
 }
 
 bool worker_wait_out(struct worker *worker, const char *what, int error, int tries)
@@ -169,13 +169,13 @@ bool worker_wait_out(struct worker *worker, const char *what, int error, int tri
 	return true;
 }
 
-void worker_note(const struct worker *worker, uint32_t seat, const char *what, const struct bytes *unfinished)
+void worker_note(const struct worker *worker, uint32_t slot, const char *what, const struct bytes *unfinished)
 {
 	char peer[CONFIG_ADDRESS], said[LOG_ESCAPED];
 
 	if (!log_wants(LOG_INFO))
 		return;
-	scoreboard_peer(&worker->board->seat[seat], peer, sizeof peer);
+	scoreboard_peer(&worker->board->slot[slot], peer, sizeof peer);
 	if (unfinished && unfinished->len > 0)
 		log_info("%s: %s: %s", peer, what, log_escape(said, sizeof said, unfinished->at, unfinished->len));
 	else
