@@ -37,7 +37,7 @@ struct generation *generation_new(uint32_t number, struct image *image, struct l
 
 	if (generation) {
 		generation->board = scoreboard_new((uint32_t)image->config->max_connections, rows,
-		                                   plan.tallies > 0 ? plan.tallies : cpus_usable());
+		                                   plan.counter_sets > 0 ? plan.counter_sets : cpus_usable());
 		generation->members = calloc(rows, sizeof *generation->members);
 	}
 	if (!generation || !generation->board || !generation->members) {
@@ -119,7 +119,7 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	worker.number = number;
 	worker.board = generation->board;
 	worker.answered_before = answered_before;
-	worker.shares_tallies = generation->plan.tallies == 0;
+	worker.shares_counters = generation->plan.counter_sets == 0;
 	/* workers whose slots are next to each other would all touch the same pages of what they keep by slot */
 	worker.first_slot = number % parts * (worker.board->slots / parts);
 	worker.supervisor = supervisor;

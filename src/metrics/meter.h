@@ -1,9 +1,9 @@
 /*
  * meter.h - what a conversation adds to the counts of whoever serves it.
  *
- * A tally has one writer, so that adding to it needs no locked instruction.  Where every connection has a thread or a
- * process of its own, a page for each would be too many: there a worker has a tally for each CPU, which those that run
- * on it share.  Nothing here blocks or enters the kernel.
+ * A set of counters has one writer, so that adding to them needs no locked instruction.  Where every connection has a
+ * thread or a process of its own, a page for each would be too many: there a worker has a set for each CPU, which those
+ * that run on it share.  Nothing here blocks or enters the kernel.
  */
 #ifndef METRICS_METER_H
 #define METRICS_METER_H
@@ -13,19 +13,19 @@
 #include "metrics/scoreboard.h"
 
 struct meter {
-	struct tally *first;
+	struct counters *first;
 	uint32_t shared;                  /* it is the first of so many, which others use too; 0: it is ours alone */
 };
 
-/* Of the n-th conversation of a worker, where each has a tally; else of any. */
+/* Of the n-th conversation of a worker, where each has counters of its own; else of any. */
 static inline struct meter meter_of(const struct scoreboard *board, uint32_t worker, uint32_t n, bool shared)
 {
-	struct tally *first = &board->tally[(size_t)worker * board->tallies];
+	struct counters *first = &board->counters[(size_t)worker * board->counter_sets];
 
-	return (struct meter){ shared ? first : first + n, shared ? board->tallies : 0 };
+	return (struct meter){ shared ? first : first + n, shared ? board->counter_sets : 0 };
 }
 
-static inline struct tally *meter_tally(struct meter meter)
+static inline struct counters *meter_counters(struct meter meter)
 {
 	return meter.shared ? &meter.first[(unsigned)sched_getcpu() % meter.shared] : meter.first;
 }
@@ -40,7 +40,7 @@ static inline void meter_add(struct meter meter, _Atomic uint64_t *counter, uint
 
 static inline void meter_count(struct meter meter, enum scoreboard_count what, uint64_t n)
 {
-	meter_add(meter, &meter_tally(meter)->count[what], n);
+	meter_add(meter, &meter_counters(meter)->count[what], n);
 }
 
 static inline void meter_add_latency(struct meter meter, struct latency_shared *to, uint64_t ns, uint32_t questions)
@@ -54,7 +54,7 @@ static inline void meter_add_latency(struct meter meter, struct latency_shared *
 /* So many questions were begun and then answered together, by clock_now_ns(). */
 static inline void meter_service(struct meter meter, uint64_t begun_ns, uint64_t answered_ns, uint32_t questions)
 {
-	meter_add_latency(meter, &meter_tally(meter)->service, answered_ns > begun_ns ? answered_ns - begun_ns : 0,
+	meter_add_latency(meter, &meter_counters(meter)->service, answered_ns > begun_ns ? answered_ns - begun_ns : 0,
 	                  questions);
 }
 
@@ -62,7 +62,7 @@ static inline void meter_service(struct meter meter, uint64_t begun_ns, uint64_t
 static inline void meter_time(struct meter meter, uint64_t came_ns, uint64_t begun_ns, uint64_t answered_ns,
                               uint32_t questions)
 {
-	meter_add_latency(meter, &meter_tally(meter)->wait, begun_ns > came_ns ? begun_ns - came_ns : 0, questions);
+	meter_add_latency(meter, &meter_counters(meter)->wait, begun_ns > came_ns ? begun_ns - came_ns : 0, questions);
 	meter_service(meter, begun_ns, answered_ns, questions);
 }
 
@@ -70,11 +70,11 @@ static inline void meter_time(struct meter meter, uint64_t came_ns, uint64_t beg
 static inline void meter_questions(struct meter meter, struct slot *slot, uint32_t answered, uint16_t unknown,
                                    uint64_t now_us)
 {
-	struct tally *tally = meter_tally(meter);
+	struct counters *counters = meter_counters(meter);
 
-	meter_add(meter, &tally->count[COUNT_ANSWERED], answered);
+	meter_add(meter, &counters->count[COUNT_ANSWERED], answered);
 	if (unknown > 0)
-		meter_add(meter, &tally->count[COUNT_UNKNOWN], unknown);
+		meter_add(meter, &counters->count[COUNT_UNKNOWN], unknown);
 	scoreboard_add(&slot->questions, answered);
 	atomic_store_explicit(&slot->active_us, now_us, memory_order_relaxed);
 }

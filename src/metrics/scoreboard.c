@@ -26,7 +26,7 @@ static size_t rows_size(uint32_t workers)
 	return (sizeof(struct scoreboard_shared) + 63) / 64 * 64 + workers * sizeof(struct worker_row);
 }
 
-static size_t tallies_at(uint32_t workers)
+static size_t counters_at(uint32_t workers)
 {
 	return (rows_size(workers) + PAGE - 1) / PAGE * PAGE;
 }
@@ -44,7 +44,8 @@ static size_t maps_size(uint32_t pages)
 
 static size_t sources_at(const struct scoreboard *board)
 {
-	size_t slots_at = tallies_at(board->workers) + (size_t)board->workers * board->tallies * sizeof(struct tally);
+	size_t slots_at = counters_at(board->workers) +
+	                  (size_t)board->workers * board->counter_sets * sizeof(struct counters);
 
 	return (slots_at + (size_t)board->pages * PAGE + maps_size(board->pages) + PAGE - 1) / PAGE * PAGE;
 }
@@ -84,7 +85,7 @@ static void set_up(struct sources *sources, char *shared)
 	sources->entry = (struct source *)(void *)(shared + PAGE);
 }
 
-struct scoreboard *scoreboard_new(uint32_t slots, uint32_t workers, uint32_t tallies)
+struct scoreboard *scoreboard_new(uint32_t slots, uint32_t workers, uint32_t counter_sets)
 {
 	struct scoreboard *board = calloc(1, sizeof *board);
 	char *shared;
@@ -94,7 +95,7 @@ struct scoreboard *scoreboard_new(uint32_t slots, uint32_t workers, uint32_t tal
 	board->slots = slots;
 	board->pages = words(slots);
 	board->workers = workers;
-	board->tallies = tallies;
+	board->counter_sets = counter_sets;
 	board->sources.levels = levels_for(slots);
 	shared = mmap(NULL, board_size(board), PROT_READ | PROT_WRITE,
 	              MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -104,8 +105,8 @@ struct scoreboard *scoreboard_new(uint32_t slots, uint32_t workers, uint32_t tal
 	}
 	board->shared = (struct scoreboard_shared *)(void *)shared;
 	board->row = (struct worker_row *)(void *)(shared + rows_size(0));
-	board->tally = (struct tally *)(void *)(shared + tallies_at(workers));
-	board->slot = (struct slot *)(void *)(board->tally + (size_t)workers * tallies);
+	board->counters = (struct counters *)(void *)(shared + counters_at(workers));
+	board->slot = (struct slot *)(void *)(board->counters + (size_t)workers * counter_sets);
 	board->taken = (_Atomic uint64_t *)(void *)(board->slot + (size_t)board->pages * PAGE_SLOTS);
 	board->full = board->taken + board->pages;
 	board->touched = board->full + words(board->pages);

@@ -2,8 +2,8 @@
  * scoreboard.h - what the processes of one generation share: who has which slot, who is idle, what was done.
  *
  * One anonymous shared mapping, written without locks: a cache line per slot and per worker, and a page of counts per
- * worker or thread that serves (a tally).  A slot is the right to serve one connection: there are max_connections of
- * them, so the limit holds over all workers whatever the model, and the supervisor frees the slots of a worker that
+ * worker or thread that serves (its counters).  A slot is the right to serve one connection: there are max_connections
+ * of them, so the limit holds over all workers whatever the model, and the supervisor frees the slots of a worker that
  * died.  Nothing here says whom to signal: the supervisor takes process ids from its own memory alone, and counts from
  * here only within configured caps.  To whoever reads it, all of it is figures to show, of which any may be a lie.
  */
@@ -37,7 +37,7 @@ struct slot {
 	_Atomic uint64_t questions, began_us, active_us;          /* when it was taken; when it last asked something */
 };
 
-/* What is counted.  Those of the first part by whoever converses, in its tally; the others by whoever accepts. */
+/* What is counted.  Those of the first part by whoever converses, in its counters; the others by whoever accepts. */
 enum scoreboard_count {
 	COUNT_ANSWERED,                   /* questions, unknown ones too */
 	COUNT_UNKNOWN,
@@ -47,8 +47,8 @@ enum scoreboard_count {
 	COUNT_UNFINISHED,                 /* questions that the client's end cut off */
 	COUNT_TIMEOUT_QUESTION, COUNT_TIMEOUT_IDLE, COUNT_TIMEOUT_WRITE, COUNT_TIMEOUT_HEADER,
 	COUNT_BAD_HEADERS,                /* of the PROXY protocol: missing, malformed or slow */
-	COUNT_TALLY,
-	COUNT_CONNECTIONS = COUNT_TALLY,
+	COUNT_CONVERSED,
+	COUNT_CONNECTIONS = COUNT_CONVERSED,
 	COUNT_REFUSED_LIMIT, COUNT_REFUSED_SOURCE,        /* max_connections, max_connections_per_source */
 	COUNT_DENIED,
 	COUNT_ACCEPT_WAITS,               /* clients waited while there was no slot, descriptor, process or thread */
@@ -58,7 +58,7 @@ enum scoreboard_count {
 struct worker_row {
 	_Alignas(64) _Atomic uint32_t state;      /* enum worker_state */
 	_Atomic uint32_t held;                    /* connections, of a worker that shares listeners with event loops */
-	_Atomic uint64_t count[COUNT_ALL - COUNT_TALLY];
+	_Atomic uint64_t count[COUNT_ALL - COUNT_CONVERSED];
 };
 
 /* As struct latency, in shared memory. */
@@ -71,11 +71,11 @@ struct latency_shared {
  * after the kernel had told of them, where the model hears of them before, and from there until the answer was handed
  * to it.
  */
-struct tally {
-	_Alignas(4096) _Atomic uint64_t count[COUNT_TALLY];
+struct counters {
+	_Alignas(4096) _Atomic uint64_t count[COUNT_CONVERSED];
 	struct latency_shared wait, service;
 };
-_Static_assert(sizeof(struct tally) == 4096, "a tally has outgrown its page");
+_Static_assert(sizeof(struct counters) == 4096, "the counters have outgrown their page");
 
 /* What is said at most once in a while, however many workers have reason to. */
 enum scoreboard_limit { LIMIT_SLOTS, LIMIT_SOURCE, LIMIT_SHORTAGE, LIMIT_HEADER, LIMIT_COUNT };
@@ -128,13 +128,13 @@ struct sources {
 
 /* Each process has its own of this: sizes and addresses are not where a worker could change them for the others. */
 struct scoreboard {
-	uint32_t slots, workers, tallies;         /* the last for each worker */
+	uint32_t slots, workers, counter_sets;    /* the last for each worker */
 	uint32_t pages;                           /* of slots */
 	uint32_t used;                            /* workers there have ever been: the rows from here on are not read */
 	int32_t least_idle, most_idle;            /* outside of these the supervisor wants to know */
 	struct scoreboard_shared *shared;
 	struct worker_row *row;
-	struct tally *tally;
+	struct counters *counters;
 	struct slot *slot;
 	_Atomic uint64_t *taken;                  /* a word per page of slots, a bit per slot: a hint */
 	_Atomic uint64_t *full;                   /* a bit per page of slots: a hint */
@@ -149,10 +149,10 @@ struct scoreboard_totals {
 };
 
 /*
- * A fresh scoreboard of that many slots and workers, and so many tallies for each worker; or NULL (errno).  Unmapped by
- * scoreboard_free(), in the supervisor only.
+ * A fresh scoreboard of that many slots and workers, and so many sets of counters for each worker; or NULL (errno).
+ * Unmapped by scoreboard_free(), in the supervisor only.
  */
-struct scoreboard *scoreboard_new(uint32_t slots, uint32_t workers, uint32_t tallies);
+struct scoreboard *scoreboard_new(uint32_t slots, uint32_t workers, uint32_t counter_sets);
 void scoreboard_free(struct scoreboard *);
 
 /*
@@ -197,7 +197,7 @@ uint64_t scoreboard_refused(const struct scoreboard_totals *);
 /* Adds to what an acceptor of that worker counts. */
 static inline void scoreboard_count(struct scoreboard *board, uint32_t worker, enum scoreboard_count what)
 {
-	atomic_fetch_add_explicit(&board->row[worker].count[what - COUNT_TALLY], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&board->row[worker].count[what - COUNT_CONVERSED], 1, memory_order_relaxed);
 }
 
 /* Adds to a counter that only the caller writes: no locked instruction is needed. */

@@ -16,13 +16,13 @@ static void add_latency(struct latency *to, const struct latency_shared *from)
 
 uint64_t scoreboard_counted(const struct scoreboard *board, uint32_t worker, enum scoreboard_count what)
 {
-	const struct tally *tally = &board->tally[(size_t)worker * board->tallies];
+	const struct counters *counters = &board->counters[(size_t)worker * board->counter_sets];
 	uint64_t sum = 0;
 
-	if (what >= COUNT_TALLY)
-		return atomic_load_explicit(&board->row[worker].count[what - COUNT_TALLY], memory_order_relaxed);
-	for (uint32_t n = 0; n < board->tallies; n++)
-		sum += atomic_load_explicit(&tally[n].count[what], memory_order_relaxed);
+	if (what >= COUNT_CONVERSED)
+		return atomic_load_explicit(&board->row[worker].count[what - COUNT_CONVERSED], memory_order_relaxed);
+	for (uint32_t n = 0; n < board->counter_sets; n++)
+		sum += atomic_load_explicit(&counters[n].count[what], memory_order_relaxed);
 	return sum;
 }
 
@@ -30,11 +30,11 @@ static void sum_worker(const struct scoreboard *board, uint32_t worker, struct s
 {
 	for (int what = 0; what < COUNT_ALL; what++)
 		totals->count[what] += scoreboard_counted(board, worker, what);
-	for (uint32_t n = 0; n < board->tallies; n++) {
-		const struct tally *tally = &board->tally[(size_t)worker * board->tallies + n];
+	for (uint32_t n = 0; n < board->counter_sets; n++) {
+		const struct counters *counters = &board->counters[(size_t)worker * board->counter_sets + n];
 
-		add_latency(&totals->wait, &tally->wait);
-		add_latency(&totals->service, &tally->service);
+		add_latency(&totals->wait, &counters->wait);
+		add_latency(&totals->service, &counters->service);
 	}
 }
 

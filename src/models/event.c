@@ -70,7 +70,7 @@ static struct plan plan(const struct config *config)
 	uint32_t workers = own->workers > 0 ? (uint32_t)own->workers : cpus_usable();
 
 	return (struct plan){ .workers = workers, .most_workers = workers, .conversations = 1, .acceptors = 1,
-		              .tallies = 1, .capacity = (uint32_t)config->max_connections,
+		              .counter_sets = 1, .capacity = (uint32_t)config->max_connections,
 		              .makes = engine(config)->makes };
 }
 

@@ -10,7 +10,7 @@ static struct plan plan(const struct config *config)
 {
 	(void)config;
 	return (struct plan){ .workers = 1, .most_workers = 1, .conversations = 1, .acceptors = 1,
-		              .tallies = 1, .capacity = 1 };
+		              .counter_sets = 1, .capacity = 1 };
 }
 
 static void serve(struct worker *worker)

@@ -14,7 +14,7 @@ struct plan {
 	uint32_t most_workers;            /* and at most */
 	uint32_t conversations;           /* in one worker, at once, that need buffers of their own */
 	uint32_t acceptors;               /* threads of one worker that wait for connections */
-	uint32_t tallies;                 /* of counts in a worker: one to each conversation; 0: to each CPU, for all */
+	uint32_t counter_sets;            /* in a worker: one to each conversation; 0: to each CPU, for all */
 	uint32_t capacity;                /* connections that all workers together can serve at once */
 	int32_t least_idle, most_idle;    /* of an elastic pool: outside of these it is adjusted */
 	unsigned makes;                   /* what its workers need beside serving: see sandbox/sandbox.h */

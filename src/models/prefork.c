@@ -76,7 +76,7 @@ static struct plan plan(const struct config *config)
 		.most_workers = most,
 		.conversations = 1,
 		.acceptors = 1,
-		.tallies = 1,
+		.counter_sets = 1,
 		.capacity = least(most, config->max_connections),
 		.least_idle = (int32_t)own->min_spare,
 		.most_idle = (int32_t)own->max_spare,

@@ -34,7 +34,7 @@ static struct plan plan(const struct config *config)
 	uint32_t threads = (uint32_t)(config->over_limit == OVER_LIMIT_WAIT ? most : own->threads);
 
 	return (struct plan){ .workers = 1, .most_workers = 1, .conversations = threads, .acceptors = threads,
-		              .tallies = threads, .capacity = (uint32_t)most, .makes = SANDBOX_THREADS };
+		              .counter_sets = threads, .capacity = (uint32_t)most, .makes = SANDBOX_THREADS };
 }
 
 static void *serve_in_thread(void *number)

@@ -237,7 +237,7 @@ static void converse(struct pump *pump)
 		end_drained(pump);
 }
 
-void pump_converse(struct connection *connection, uint32_t buffers, uint32_t tally)
+void pump_converse(struct connection *connection, uint32_t buffers, uint32_t counter_set)
 {
 	struct worker *worker = connection->worker;
 	char *at = worker->buffers + (size_t)buffers * (worker->in_size + worker->out_size);
@@ -247,7 +247,7 @@ void pump_converse(struct connection *connection, uint32_t buffers, uint32_t tal
 		.driver = {
 			.worker = worker,
 			.conversation = &pump.conversation,
-			.meter = meter_of(worker->board, worker->number, tally, worker->shares_tallies),
+			.meter = meter_of(worker->board, worker->number, counter_set, worker->shares_counters),
 			.slot = connection->slot,
 		},
 		.out = { .at = at, .size = FIRST_OUT },

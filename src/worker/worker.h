@@ -50,7 +50,7 @@ struct worker {
 	const char *model;
 	uint32_t number;
 	struct scoreboard *board;
-	bool shares_tallies;              /* among the conversations that go on at once: see meter.h */
+	bool shares_counters;             /* among the conversations that go on at once: see meter.h */
 	pid_t supervisor;                 /* to follow when it dies; 0: there is none */
 	int listener_count;
 	int devnull;

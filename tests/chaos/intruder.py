@@ -168,7 +168,7 @@ def child_of(pid, begin, wanted):
 @contextlib.contextmanager
 def scribbler(pid, first=0, count=1, word=1):
     """A worker that fills pages of what it shares with a word, a thousand times a second.  The first page tells how
-    workers are; tallies and slots follow."""
+    workers are; counters and slots follow."""
     shared = [[int(word, 16) for word in line.split()[0].split("-")]
               for line in Path(f"/proc/{pid}/maps").read_text().splitlines()
               if "/dev/zero" in line and line.split()[1] == "rw-s"]
