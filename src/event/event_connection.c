@@ -18,7 +18,7 @@ enum { BUDGET = 262144 };                 /* bytes of answers to one before othe
 
 static struct driver driver_of(struct event_pump *pump, uint32_t slot)
 {
-	return (struct driver){ pump->worker, &pump->at[slot].conversation, pump->meter, slot };
+	return (struct driver){ pump->worker, &pump->at[slot].conversation, pump->recorder, slot };
 }
 
 static enum event_want wants(enum event_state state)
@@ -154,7 +154,7 @@ static bool is_all_sent(struct event_pump *pump, uint32_t slot, struct span outp
 	struct event_connection *c = &pump->at[slot];
 
 	if (n > 0)
-		meter_count(pump->meter, COUNT_BYTES_OUT, (uint64_t)n);
+		recorder_count(pump->recorder, COUNT_BYTES_OUT, (uint64_t)n);
 	if (n == (ssize_t)output.len) {
 		pump->out.len = 0;
 		conversation_resume(&c->conversation, pump->now_us);
@@ -181,7 +181,7 @@ static bool send_out(struct event_pump *pump, uint32_t slot, bool awaited, uint3
 
 	pump->mark_ns = answered > 0 ? clock_now_ns() : 0;
 	if (answered > 0) {
-		meter_time(pump->meter, pump->came_ns, pump->begun_ns, pump->mark_ns, answered);
+		recorder_time(pump->recorder, pump->came_ns, pump->begun_ns, pump->mark_ns, answered);
 		pump->begun_ns = pump->mark_ns;
 	}
 	if (n >= 0 || errno != EINPROGRESS)
@@ -310,7 +310,7 @@ static bool read_once(struct event_pump *pump, uint32_t slot)
 	pump->in.size += held;
 	if (n > 0) {
 		pump->came_ns = pump->woken_ns;
-		meter_count(pump->meter, COUNT_BYTES_IN, (uint64_t)n);
+		recorder_count(pump->recorder, COUNT_BYTES_IN, (uint64_t)n);
 		if (!c->parked) {
 			pump->in.len += (uint32_t)n;
 		} else if (!event_parked_add_input(&c->parked, (struct span){ pump->in.at, (size_t)n },

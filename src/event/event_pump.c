@@ -173,7 +173,7 @@ const char *event_pump_open(struct event_pump *pump, struct worker *worker, cons
 		.engine = engine,
 		.lowest = worker->board->slots,
 		.now_us = clock_coarse_us(),
-		.meter = meter_of(worker->board, worker->number, 0, false),
+		.recorder = recorder_of(worker->board, worker->number, 0, false),
 		.look_us = UINT64_MAX,
 		.tick_us = (uint64_t)(shortest_us < 8 * CLOCK_S ? shortest_us / 8 : CLOCK_S),
 		.in = { .at = worker->buffers, .size = worker->in_size },

@@ -27,7 +27,7 @@ struct event_pump {
 	uint64_t woken_ns;                /* the same, to be measured by */
 	uint64_t mark_ns;                 /* the end of what was done last, if nothing else was done since; else 0 */
 	uint64_t came_ns, begun_ns;       /* of what the input buffer holds; the work on it */
-	struct meter meter;
+	struct recorder recorder;
 	uint64_t look_us, tick_us;        /* when time-outs are looked at next; how often at most */
 	struct bytes in, out;
 };

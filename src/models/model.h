@@ -24,7 +24,7 @@ struct model {
 	const char *name, *summary;
 	const struct section *section;    /* its own keys in the configuration, or NULL */
 	bool nonblocking;                 /* it needs its listeners so */
-	bool sees_waits;                  /* it hears of input before it turns to it, and meters by meter_time() */
+	bool sees_waits;                  /* it hears of input before it turns to it, and records by recorder_time() */
 	/* see model_lacks(); may be NULL */
 	const char *(*lacks)(const struct config *, const char **key);
 	struct plan (*plan)(const struct config *);

@@ -51,7 +51,7 @@ bool driver_meet(const struct driver *driver, struct bytes *in, uint64_t now_us)
 
 static void note(const struct driver *driver, enum scoreboard_count kind, const char *what, const struct bytes *in)
 {
-	meter_count(driver->meter, kind, 1);
+	recorder_count(driver->recorder, kind, 1);
 	worker_note(driver->worker, driver->slot, what, in);
 }
 
@@ -72,10 +72,10 @@ static void note_bad_header(const struct driver *driver, const struct bytes *in)
 	if (!reason && ended && worker_phase(worker) >= PHASE_DRAINS)
 		return;           /* it was ourselves who ended it */
 	if (!reason && !ended)
-		meter_count(driver->meter, COUNT_TIMEOUT_HEADER, 1);
+		recorder_count(driver->recorder, COUNT_TIMEOUT_HEADER, 1);
 	if (!reason)
 		reason = ended ? "the end came first" : "time-out";
-	meter_count(driver->meter, COUNT_BAD_HEADERS, 1);
+	recorder_count(driver->recorder, COUNT_BAD_HEADERS, 1);
 	log_limited(&worker->board->shared->limits[LIMIT_HEADER], LOG_WARNING,
 	            "%s: closed for a bad PROXY header: %s: %s",
 	            scoreboard_peer(&worker->board->slot[driver->slot], peer, sizeof peer), reason,

@@ -19,7 +19,7 @@ enum {
 struct driver {
 	struct worker *worker;
 	struct conversation *conversation;
-	struct meter meter;
+	struct recorder recorder;
 	uint32_t slot;
 };
 
@@ -55,7 +55,7 @@ static inline enum conversation_state driver_answer(const struct driver *driver,
 		                                      : conversation_answer(c, in, out, now_us);
 		*answered = c->questions - questions;
 		if (*answered > 0)
-			meter_questions(driver->meter, slot, *answered, (uint16_t)(c->unknown - unknown), now_us);
+			recorder_questions(driver->recorder, slot, *answered, (uint16_t)(c->unknown - unknown), now_us);
 		if (state >= CONVERSATION_LINGER)
 			driver_note_end(driver, state, in, false);
 	} while (state == CONVERSATION_MEET && driver_meet(driver, in, now_us));

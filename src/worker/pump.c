@@ -58,14 +58,14 @@ static bool wait_for_input(int fd, uint64_t until_us)
 /* The clock is asked once, for the deadlines too. */
 static void note_sent(struct pump *pump)
 {
-	struct meter meter = pump->driver.meter;
+	struct recorder recorder = pump->driver.recorder;
 	uint64_t now_ns = clock_now_ns();
 
 	if (pump->unsent > 0) {
-		meter_service(meter, pump->begun_ns, now_ns, pump->unsent);
+		recorder_service(recorder, pump->begun_ns, now_ns, pump->unsent);
 		pump->begun_ns = now_ns;
 	}
-	meter_count(meter, COUNT_BYTES_OUT, pump->out.len);
+	recorder_count(recorder, COUNT_BYTES_OUT, pump->out.len);
 	pump->unsent = 0;
 	pump->now_us = now_ns / 1000;
 }
@@ -75,7 +75,7 @@ static void note_received(struct pump *pump, size_t len, uint64_t now_ns)
 {
 	pump->begun_ns = now_ns;
 	pump->in.len += (uint32_t)len;
-	meter_count(pump->driver.meter, COUNT_BYTES_IN, len);
+	recorder_count(pump->driver.recorder, COUNT_BYTES_IN, len);
 }
 
 /*
@@ -247,7 +247,7 @@ void pump_converse(struct connection *connection, uint32_t buffers, uint32_t cou
 		.driver = {
 			.worker = worker,
 			.conversation = &pump.conversation,
-			.meter = meter_of(worker->board, worker->number, counter_set, worker->shares_counters),
+			.recorder = recorder_of(worker->board, worker->number, counter_set, worker->shares_counters),
 			.slot = connection->slot,
 		},
 		.out = { .at = at, .size = FIRST_OUT },

@@ -21,7 +21,7 @@
 
 #include "common/signals.h"
 #include "config/config.h"
-#include "metrics/meter.h"
+#include "metrics/recorder.h"
 #include "protocol/conversation.h"
 
 /* How far a worker is on its way out; it only ever rises. */
@@ -50,7 +50,7 @@ struct worker {
 	const char *model;
 	uint32_t number;
 	struct scoreboard *board;
-	bool shares_counters;             /* among the conversations that go on at once: see meter.h */
+	bool shares_counters;             /* among the conversations that go on at once: see recorder.h */
 	pid_t supervisor;                 /* to follow when it dies; 0: there is none */
 	int listener_count;
 	int devnull;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "metrics/figures.h"
-#include "metrics/meter.h"
+#include "metrics/recorder.h"
 
 static char text[65536];
 
@@ -151,19 +151,19 @@ START_TEST(lies_are_shown_within_bounds)
 }
 END_TEST
 
-START_TEST(what_is_metered_is_summed)
+START_TEST(what_is_recorded_is_summed)
 {
 	for (int shared = 0; shared < 2; shared++) {
 		struct scoreboard *board = scoreboard_new(4, 3, 2);
 		struct scoreboard_totals totals = { .connections_open = 0 };
-		struct meter meter;
+		struct recorder recorder;
 
 		ck_assert_ptr_nonnull(board);
 		board->used = 2;
-		meter = meter_of(board, 1, 1, shared);
-		meter_questions(meter, &board->slot[3], 5, 2, 77);
-		meter_time(meter, 1000, 3000, 103000, 5);
-		meter_count(meter, COUNT_BYTES_IN, 99);
+		recorder = recorder_of(board, 1, 1, shared);
+		recorder_questions(recorder, &board->slot[3], 5, 2, 77);
+		recorder_time(recorder, 1000, 3000, 103000, 5);
+		recorder_count(recorder, COUNT_BYTES_IN, 99);
 		scoreboard_count(board, 0, COUNT_DENIED);
 		scoreboard_count(board, 2, COUNT_DENIED);         /* beyond those that there have been */
 		scoreboard_sum(board, &totals);
@@ -193,7 +193,7 @@ int main(void)
 	tcase_add_test(tcase, metrics_show_the_same_numbers);
 	tcase_add_test(tcase, a_wait_that_nobody_sees_is_not_shown);
 	tcase_add_test(tcase, lies_are_shown_within_bounds);
-	tcase_add_test(tcase, what_is_metered_is_summed);
+	tcase_add_test(tcase, what_is_recorded_is_summed);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
