@@ -37,7 +37,7 @@ enum {
 struct match {
 	const struct scenario *scenario;
 	uint32_t connections;
-	struct tally *tallies[CONTESTANT_MODELS];
+	struct rounds *rounds[CONTESTANT_MODELS];
 };
 
 struct comparison {
@@ -113,7 +113,7 @@ static int add_match(struct comparison *c, const struct scenario *scenario, uint
 	*match = (struct match){ .scenario = scenario, .connections = connections };
 	trial_crowds(scenario, connections, crowds);
 	for (size_t i = 0; i < c->model_count; i++)
-		if (!(match->tallies[i] = tally_new(c->models[i], scenario->name, &crowds[0])))
+		if (!(match->rounds[i] = rounds_new(c->models[i], scenario->name, &crowds[0])))
 			return EX_OSERR;
 	return EX_OK;
 }
@@ -263,7 +263,7 @@ static int try_one(struct comparison *c, struct match *match, size_t model)
 	if (interrupted)
 		return EX_TEMPFAIL;       /* half a measurement is none */
 	if (status == EX_OK || status == EX_SOFTWARE)
-		tally_add(match->tallies[model], &result, &cost);
+		rounds_add(match->rounds[model], &result, &cost);
 	return status;
 }
 
@@ -319,8 +319,8 @@ static int publish(struct comparison *c, struct record *record)
 	snprintf(record->server, sizeof record->server, "%s", c->program.version);
 	for (size_t m = 0; m < c->match_count; m++)
 		for (size_t i = 0; i < c->model_count; i++)
-			if (tally_rounds(c->matches[m].tallies[i]) > 0)
-				tally_fill(c->matches[m].tallies[i], &record->cells[record->cell_count++]);
+			if (rounds_count(c->matches[m].rounds[i]) > 0)
+				rounds_fill(c->matches[m].rounds[i], &record->cells[record->cell_count++]);
 	view_arrange(record);
 	record->complete = status == EX_OK || status == EX_WRONG;
 	if (record->cell_count == 0)
@@ -351,7 +351,7 @@ static void release(struct comparison *c)
 {
 	for (size_t m = 0; m < c->match_count; m++)
 		for (size_t i = 0; i < c->model_count; i++)
-			tally_free(c->matches[m].tallies[i]);
+			rounds_free(c->matches[m].rounds[i]);
 	free(c->matches);
 }
 

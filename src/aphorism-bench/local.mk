@@ -31,11 +31,11 @@ aphorism_bench_SOURCES = \
 	%D%/progress.c %D%/progress.h \
 	%D%/publish.c %D%/publish.h \
 	%D%/report.c %D%/report.h \
+	%D%/rounds.c %D%/rounds.h \
 	%D%/run.c %D%/run.h \
 	%D%/scenario.c %D%/scenario.h \
 	%D%/show.c %D%/show.h \
 	%D%/table.c %D%/table.h \
-	%D%/tally.c %D%/tally.h \
 	%D%/tree.c %D%/tree.h \
 	%D%/trial.c %D%/trial.h \
 	%D%/verdict.c %D%/verdict.h \

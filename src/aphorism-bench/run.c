@@ -14,7 +14,7 @@
 #include "aphorism-bench/load.h"
 #include "aphorism-bench/progress.h"
 #include "aphorism-bench/publish.h"
-#include "aphorism-bench/tally.h"
+#include "aphorism-bench/rounds.h"
 #include "aphorism-bench/view.h"
 #include "common/clock.h"
 #include "common/place.h"
@@ -90,15 +90,15 @@ static int publish(const struct load *load, const struct load_result *result, co
 {
 	struct cell cell;
 	struct record record = { .complete = !interrupted && !result->gone, .cells = &cell, .cell_count = 1 };
-	struct tally *tally = tally_new("server", "run", &load->crowds[0]);
+	struct rounds *rounds = rounds_new("server", "run", &load->crowds[0]);
 
-	if (!tally) {
+	if (!rounds) {
 		fputs("aphorism-bench: no memory\n", stderr);
 		return EX_OSERR;
 	}
-	tally_add(tally, result, NULL);
-	tally_fill(tally, &cell);
-	tally_free(tally);
+	rounds_add(rounds, result, NULL);
+	rounds_fill(rounds, &cell);
+	rounds_free(rounds);
 	view_arrange(&record);
 	publish_conditions(&record, options);
 	plain_text(record.server, sizeof record.server, place->name, strlen(place->name));

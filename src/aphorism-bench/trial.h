@@ -11,8 +11,8 @@
 
 #include "aphorism-bench/contestant.h"
 #include "aphorism-bench/load.h"
+#include "aphorism-bench/rounds.h"
 #include "aphorism-bench/scenario.h"
-#include "aphorism-bench/tally.h"
 
 struct trial {
 	const struct program *program;

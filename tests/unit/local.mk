@@ -40,9 +40,9 @@ LDADD = libmodels.a libserver.a libprotocol.a libcommon.a $(LIBCONFIG_LIBS) $(SE
 tests_unit_test_verdict_SOURCES = \
 	%D%/test_verdict.c \
 	src/aphorism-bench/advice.c \
+	src/aphorism-bench/rounds.c \
 	src/aphorism-bench/scenario.c \
 	src/aphorism-bench/show.c \
-	src/aphorism-bench/tally.c \
 	src/aphorism-bench/verdict.c \
 	src/aphorism-bench/view.c
 tests_unit_test_verdict_LDADD = $(LDADD) -lm

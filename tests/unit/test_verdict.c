@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "aphorism-bench/advice.h"
+#include "aphorism-bench/rounds.h"
 #include "aphorism-bench/scenario.h"
-#include "aphorism-bench/tally.h"
 #include "aphorism-bench/view.h"
 
 /* Of the generator, which is not part of this test. */
@@ -72,18 +72,18 @@ static void ck_says(const struct advice *advice, const char *model, const char *
 START_TEST(median_lies_between_order_statistics)
 {
 	double six[] = { 6, 1, 5, 2, 4, 3 }, nine[] = { 9, 8, 7, 6, 5, 4, 3, 2, 1000 }, many[40];
-	struct figure figure = tally_figure(six, 6);
+	struct figure figure = rounds_figure(six, 6);
 
 	ck_assert_double_eq(figure.value, 3.5);
 	ck_assert_double_eq(figure.low, 1);
 	ck_assert_double_eq(figure.high, 6);
-	figure = tally_figure(nine, 9);   /* one wild value does not show */
+	figure = rounds_figure(nine, 9);  /* one wild value does not show */
 	ck_assert_double_eq(figure.value, 6);
 	ck_assert_double_eq(figure.low, 3);
 	ck_assert_double_eq(figure.high, 9);
 	for (int i = 0; i < 40; i++)
 		many[i] = i + 1;
-	figure = tally_figure(many, 40);  /* as in the tables of the sign test: the 14th from either end */
+	figure = rounds_figure(many, 40);         /* as in the tables of the sign test: the 14th from either end */
 	ck_assert_double_eq(figure.low, 14);
 	ck_assert_double_eq(figure.high, 27);
 }
@@ -106,7 +106,7 @@ static double missed(size_t size, unsigned seed)
 				sum += (double)rand() / RAND_MAX;
 			values[j] = 100 + (sum - 6);
 		}
-		figure = tally_figure(values, size);
+		figure = rounds_figure(values, size);
 		misses += figure.low > 100 || figure.high < 100;
 	}
 	return (double)misses / all;
@@ -122,13 +122,13 @@ END_TEST
 START_TEST(one_value_has_no_interval_and_none_no_figure)
 {
 	double one[] = { 7 }, gaps[] = { NAN, 7, NAN, 9 };
-	struct figure figure = tally_figure(one, 1);
+	struct figure figure = rounds_figure(one, 1);
 
 	ck_assert_double_eq(figure.value, 7);
 	ck_assert(isnan(figure.low) && isnan(figure.high));
-	figure = tally_figure(one, 0);
+	figure = rounds_figure(one, 0);
 	ck_assert(isnan(figure.value) && isnan(figure.low));
-	ck_assert_double_eq(tally_figure(gaps, 4).value, 8);
+	ck_assert_double_eq(rounds_figure(gaps, 4).value, 8);
 }
 END_TEST
 
@@ -147,17 +147,17 @@ static struct load_result *round_of(uint64_t answers, double seconds, uint64_t r
 START_TEST(rounds_are_merged)
 {
 	struct crowd crowd = { .connections = 4, .pipeline = 2 };
-	struct tally *tally = tally_new("event", "steady", &crowd);
+	struct rounds *rounds = rounds_new("event", "steady", &crowd);
 	struct cost cost = { .cpu_us = 1000, .system_share = 0.5, .switches = 200, .processes = 3, .threads = 4,
 		             .pss_bytes = 1400, .idle_pss_bytes = 1000 };
 	struct cell cell;
 
-	tally_add(tally, round_of(100, 2, 1000000), &cost);
+	rounds_add(rounds, round_of(100, 2, 1000000), &cost);
 	cost.cpu_us = 3000;
 	cost.processes = 2;
-	tally_add(tally, round_of(100, 1, 3000000), &cost);
-	tally_fill(tally, &cell);
-	tally_free(tally);
+	rounds_add(rounds, round_of(100, 1, 3000000), &cost);
+	rounds_fill(rounds, &cell);
+	rounds_free(rounds);
 	ck_assert_uint_eq(cell.rounds, 2);
 	ck_assert_uint_eq(cell.answers, 200);
 	ck_assert_double_eq(cell.answers_per_second.value, 75);
@@ -175,16 +175,16 @@ END_TEST
 START_TEST(starving_is_not_cheap)
 {
 	struct crowd crowd = { .connections = 1000, .pipeline = 1 };
-	struct tally *tally = tally_new("iterative", "steady", &crowd);
+	struct rounds *rounds = rounds_new("iterative", "steady", &crowd);
 	struct cost cost = { .cpu_us = 1000, .system_share = NAN, .switches = NAN,
 		             .pss_bytes = 1001, .idle_pss_bytes = 1000 };
 	struct load_result *result = round_of(100, 1, 1000);
 	struct cell cell;
 
 	result->crowds[0].never_served = 999;
-	tally_add(tally, result, &cost);
-	tally_fill(tally, &cell);
-	tally_free(tally);
+	rounds_add(rounds, result, &cost);
+	rounds_fill(rounds, &cell);
+	rounds_free(rounds);
 	ck_assert_uint_eq(cell.never_served, 999);
 	ck_assert(isnan(cell.bytes_per_connection));
 	ck_assert(isnan(cell.system_share) && isnan(cell.context_switches_per_answer));
@@ -195,18 +195,18 @@ START_TEST(one_bad_round_is_not_starving)
 {
 	static const uint32_t seen[] = { 0, 7, 0, 9, 8 };
 	struct crowd crowd = { .connections = 16, .pipeline = 1 };
-	struct tally *tally = tally_new("prefork", "steady", &crowd);
+	struct rounds *rounds = rounds_new("prefork", "steady", &crowd);
 	struct cell cell;
 
 	for (int i = 0; i < 5; i++) {
 		struct load_result *result = round_of(100, 1, 1000);
 
 		result->crowds[0].never_served = seen[i];
-		tally_add(tally, result, NULL);
-		tally_fill(tally, &cell);
+		rounds_add(rounds, result, NULL);
+		rounds_fill(rounds, &cell);
 		ck_assert_uint_eq(cell.never_served, i == 1 || i == 3 ? 4 : i == 4 ? 7 : 0);
 	}
-	tally_free(tally);
+	rounds_free(rounds);
 	ck_assert(!cell.has_cost && isnan(cell.cpu_us_per_answer.value));
 }
 END_TEST

@@ -1,7 +1,7 @@
 /*
- * tally.c - the rounds of one cell, until they become its figures.
+ * rounds.c - the rounds of one cell, until they become its figures.
  */
-#include "aphorism-bench/tally.h"
+#include "aphorism-bench/rounds.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 enum { ROUNDS = 1000, ORDERED = 6 };
 
-struct tally {
+struct rounds {
 	struct cell cell;                 /* names, counts, extremes */
 	uint32_t saturated_rounds;
 	double seconds, switches, system_us, cpu_us, counted_answers;
@@ -58,7 +58,7 @@ static size_t left_out(size_t n)
 	return out;
 }
 
-struct figure tally_figure(double *values, size_t count)
+struct figure rounds_figure(double *values, size_t count)
 {
 	struct figure figure = { NAN, NAN, NAN };
 	size_t n = 0;
@@ -82,24 +82,24 @@ struct figure tally_figure(double *values, size_t count)
 	return figure;
 }
 
-struct tally *tally_new(const char *model, const char *scenario, const struct crowd *crowd)
+struct rounds *rounds_new(const char *model, const char *scenario, const struct crowd *crowd)
 {
-	struct tally *tally = calloc(1, sizeof *tally);
+	struct rounds *rounds = calloc(1, sizeof *rounds);
 
-	if (!tally)
+	if (!rounds)
 		return NULL;
-	snprintf(tally->cell.model, sizeof tally->cell.model, "%s", model);
-	snprintf(tally->cell.scenario, sizeof tally->cell.scenario, "%s", scenario);
-	tally->cell.connections = crowd->connections;
-	tally->cell.pipeline = crowd->pipeline;
-	tally->cell.rate = crowd->rate;
-	tally->cell.fairness = NAN;
-	return tally;
+	snprintf(rounds->cell.model, sizeof rounds->cell.model, "%s", model);
+	snprintf(rounds->cell.scenario, sizeof rounds->cell.scenario, "%s", scenario);
+	rounds->cell.connections = crowd->connections;
+	rounds->cell.pipeline = crowd->pipeline;
+	rounds->cell.rate = crowd->rate;
+	rounds->cell.fairness = NAN;
+	return rounds;
 }
 
-void tally_free(struct tally *tally)
+void rounds_free(struct rounds *rounds)
 {
-	free(tally);
+	free(rounds);
 }
 
 static void keep_largest(uint64_t *largest, uint64_t value)
@@ -114,9 +114,9 @@ static void keep_most(uint32_t *most, uint32_t value)
 		*most = value;
 }
 
-static double add_cost(struct tally *tally, const struct cost *cost, uint64_t answers)
+static double add_cost(struct rounds *rounds, const struct cost *cost, uint64_t answers)
 {
-	struct cell *cell = &tally->cell;
+	struct cell *cell = &rounds->cell;
 
 	cell->has_cost = true;
 	keep_most(&cell->processes, cost->processes);
@@ -124,47 +124,47 @@ static double add_cost(struct tally *tally, const struct cost *cost, uint64_t an
 	keep_largest(&cell->rss_bytes, cost->rss_bytes);
 	if (cost->pss_bytes > cell->pss_bytes) {
 		cell->pss_bytes = cost->pss_bytes;
-		tally->idle_pss_bytes = cost->idle_pss_bytes;
+		rounds->idle_pss_bytes = cost->idle_pss_bytes;
 	}
 	if (!isnan(cost->system_share)) {
-		tally->system_us += cost->cpu_us * cost->system_share;
-		tally->cpu_us += cost->cpu_us;
+		rounds->system_us += cost->cpu_us * cost->system_share;
+		rounds->cpu_us += cost->cpu_us;
 	}
 	if (!isnan(cost->switches)) {
-		tally->switches += cost->switches;
-		tally->counted_answers += (double)answers;
+		rounds->switches += cost->switches;
+		rounds->counted_answers += (double)answers;
 	}
 	return answers > 0 ? cost->cpu_us / (double)answers : NAN;
 }
 
-void tally_add(struct tally *tally, const struct load_result *result, const struct cost *cost)
+void rounds_add(struct rounds *rounds, const struct load_result *result, const struct cost *cost)
 {
 	const struct crowd_result *crowd = &result->crowds[0];
-	struct cell *cell = &tally->cell;
+	struct cell *cell = &rounds->cell;
 	uint32_t round = cell->rounds;
 
 	if (round == ROUNDS)
 		return;
 	cell->rounds++;
-	tally->rates[round] = result->seconds > 0 ? (double)crowd->answers / result->seconds : NAN;
-	tally->tails_us[round] = histogram_percentile(&crowd->response, 99) / 1000;
-	tally->cpus_us[round] = cost ? add_cost(tally, cost, crowd->answers) : NAN;
-	tally->seconds += result->seconds;
-	tally->saturated_rounds += result->saturated;
-	histogram_merge(&tally->response, &crowd->response);
-	histogram_merge(&tally->service, &crowd->service);
+	rounds->rates[round] = result->seconds > 0 ? (double)crowd->answers / result->seconds : NAN;
+	rounds->tails_us[round] = histogram_percentile(&crowd->response, 99) / 1000;
+	rounds->cpus_us[round] = cost ? add_cost(rounds, cost, crowd->answers) : NAN;
+	rounds->seconds += result->seconds;
+	rounds->saturated_rounds += result->saturated;
+	histogram_merge(&rounds->response, &crowd->response);
+	histogram_merge(&rounds->service, &crowd->service);
 	cell->answers += crowd->answers;
 	cell->unasked += crowd->unasked;
 	for (int i = 0; i < LOAD_ERRORS; i++)
 		cell->errors[i] += crowd->errors[i];
-	tally->never_served[round] = crowd->never_served;
+	rounds->never_served[round] = crowd->never_served;
 	keep_largest(&cell->longest_wait_us, crowd->longest_wait_us);
 	cell->fairness = fmin(cell->fairness, crowd->fairness);
 }
 
-uint32_t tally_rounds(const struct tally *tally)
+uint32_t rounds_count(const struct rounds *rounds)
 {
-	return tally->cell.rounds;
+	return rounds->cell.rounds;
 }
 
 static double share(double part, double whole)
@@ -178,33 +178,34 @@ static struct figure figure_of(const double *values, size_t count)
 
 	for (size_t i = 0; i < count; i++)
 		sorted[i] = values[i];
-	return tally_figure(sorted, count);
+	return rounds_figure(sorted, count);
 }
 
-void tally_fill(const struct tally *tally, struct cell *cell)
+void rounds_fill(const struct rounds *rounds, struct cell *cell)
 {
-	const struct histogram *response = &tally->response;
-	uint64_t idle = tally->idle_pss_bytes, above = tally->cell.pss_bytes > idle ? tally->cell.pss_bytes - idle : 0;
+	const struct histogram *response = &rounds->response;
+	uint64_t idle = rounds->idle_pss_bytes;
+	uint64_t above = rounds->cell.pss_bytes > idle ? rounds->cell.pss_bytes - idle : 0;
 
-	*cell = tally->cell;
-	cell->seconds = tally->seconds;
-	cell->answers_per_second = figure_of(tally->rates, cell->rounds);
-	cell->tail_us = figure_of(tally->tails_us, cell->rounds);
-	cell->cpu_us_per_answer = figure_of(tally->cpus_us, cell->rounds);
-	cell->never_served = cell->rounds > 0 ? (uint32_t)ceil(figure_of(tally->never_served, cell->rounds).value) : 0;
+	*cell = rounds->cell;
+	cell->seconds = rounds->seconds;
+	cell->answers_per_second = figure_of(rounds->rates, cell->rounds);
+	cell->tail_us = figure_of(rounds->tails_us, cell->rounds);
+	cell->cpu_us_per_answer = figure_of(rounds->cpus_us, cell->rounds);
+	cell->never_served = cell->rounds > 0 ? (uint32_t)ceil(figure_of(rounds->never_served, cell->rounds).value) : 0;
 	cell->p50_us = histogram_percentile(response, 50) / 1000;
 	cell->p90_us = histogram_percentile(response, 90) / 1000;
 	cell->p99_us = histogram_percentile(response, 99) / 1000;
 	cell->p999_us = histogram_percentile(response, 99.9) / 1000;
 	cell->max_us = histogram_percentile(response, 100) / 1000;
-	cell->service_p50_us = histogram_percentile(&tally->service, 50) / 1000;
-	cell->service_p99_us = histogram_percentile(&tally->service, 99) / 1000;
+	cell->service_p50_us = histogram_percentile(&rounds->service, 50) / 1000;
+	cell->service_p99_us = histogram_percentile(&rounds->service, 99) / 1000;
 	for (int i = 0; i < CELL_CURVE; i++)
 		cell->curve_us[i] = histogram_percentile(response, cell_percentiles[i]) / 1000;
 	/* a few rounds in which the generator was held up do not move a median */
-	cell->saturated = 2 * tally->saturated_rounds > cell->rounds;
-	cell->system_share = share(tally->system_us, tally->cpu_us);
-	cell->context_switches_per_answer = share(tally->switches, tally->counted_answers);
+	cell->saturated = 2 * rounds->saturated_rounds > cell->rounds;
+	cell->system_share = share(rounds->system_us, rounds->cpu_us);
+	cell->context_switches_per_answer = share(rounds->switches, rounds->counted_answers);
 	/* a model that serves a few of a thousand holds a few, and must not look cheap for it */
 	cell->bytes_per_connection = cell->pss_bytes > 0 && idle > 0 && cell->never_served == 0
 	                                     ? share((double)above, (double)cell->connections) : NAN;
