@@ -184,7 +184,7 @@ int image_map(struct image *image, int memfd)
 	if (header == MAP_FAILED)
 		return -1;
 	if (memcmp(header->magic, magic, sizeof magic) != 0 || header->size != (uint64_t)st.st_size ||
-	    !config_is_sound(&header->config, model_schema())) {
+	    !config_validate(&header->config, model_schema())) {
 		munmap((void *)(uintptr_t)header, (size_t)st.st_size);
 		return -1;
 	}

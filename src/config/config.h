@@ -145,7 +145,7 @@ int config_load(struct config *, const struct config_schema *, const struct conf
                 config_report *, void *arg);
 
 /* Whether config_load() could have written it: a loader that its input has taken over may hand over anything. */
-bool config_is_sound(const struct config *, const struct config_schema *);
+bool config_validate(const struct config *, const struct config_schema *);
 
 /* Prints "changed KEY: OLD -> NEW" for each key whose value is another one in the second. */
 void config_print_changes(const struct config *, const struct config *, const struct config_schema *, FILE *);

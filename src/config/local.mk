@@ -8,6 +8,6 @@ libserver_a_SOURCES += \
 	%D%/config_owner.c \
 	%D%/config_parts.h \
 	%D%/config_scan.c \
-	%D%/config_sound.c \
 	%D%/config_text.c \
+	%D%/config_validate.c \
 	%D%/config_value.c

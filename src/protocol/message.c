@@ -71,14 +71,14 @@ static bool read_header(const char *at, struct header *header)
 	json_t *length = json_object_get(object, "content-length");
 	bool is_json = reads(object, "content-type", "text/json");
 	json_int_t most = is_json ? MOST_JSON : MOST_BODY, body_len = json_integer_value(length);
-	bool sound = json_is_integer(length) && body_len >= 0 && body_len <= most &&
+	bool valid = json_is_integer(length) && body_len >= 0 && body_len <= most &&
 	             json_object_get(object, "byteorder") && json_object_get(object, "content-type") &&
 	             json_object_get(object, "content-encoding") &&
 	             (!is_json || reads(object, "content-encoding", "utf-8"));
 
 	json_decref(object);
 	*header = (struct header){ end, (size_t)body_len, is_json };
-	return sound;
+	return valid;
 }
 
 static struct frame more(size_t end)

@@ -863,23 +863,23 @@ START_TEST(sample_holds_the_defaults)
 END_TEST
 
 /* Whatever a loader that was taken over puts into a listener, in each of its keys. */
-START_TEST(soundness_of_listeners)
+START_TEST(validation_of_listeners)
 {
 	static const int64_t counts[] = { -1, 0, CONFIG_LISTENERS + 1 };
 	static struct config odd;
 
 	ck_assert_int_eq(load_option("listen={ address = \"*:1\"; once = true; }, "
 	                             "{ address = \"unix:/a\"; user = 7; }"), 0);
-	ck_assert(config_is_sound(&config, &schema));
+	ck_assert(config_validate(&config, &schema));
 	for (const struct key *key = config_listen_keys; key->name; key++) {
 		odd = config;
 		memset((char *)&odd.listen[1] + key->offset, 0xff, key->size);
-		ck_assert_msg(!config_is_sound(&odd, &schema), "%s", key->name);
+		ck_assert_msg(!config_validate(&odd, &schema), "%s", key->name);
 	}
 	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
 		odd = config;
 		odd.listeners = counts[i];
-		ck_assert(!config_is_sound(&odd, &schema));
+		ck_assert(!config_validate(&odd, &schema));
 	}
 }
 END_TEST
@@ -912,7 +912,7 @@ static TCase *cases(void)
 	tcase_add_test(tcase, bytes_that_are_no_value_are_zero);
 	tcase_add_test(tcase, each_key_is_called);
 	tcase_add_test(tcase, sample_holds_the_defaults);
-	tcase_add_test(tcase, soundness_of_listeners);
+	tcase_add_test(tcase, validation_of_listeners);
 	return tcase;
 }
 

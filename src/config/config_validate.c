@@ -1,5 +1,5 @@
 /*
- * config_sound.c - whether a configuration that another process wrote is one that config_load() could have written.
+ * config_validate.c - whether a configuration that another process wrote is one that config_load() could have written.
  */
 #include <string.h>
 
@@ -36,7 +36,7 @@ static bool is_owner(const void *at)
 
 static bool listens(const struct config *, const struct config_schema *);
 
-static bool is_sound(const struct config *config, const struct config_schema *schema, const struct key *key,
+static bool validate(const struct config *config, const struct config_schema *schema, const struct key *key,
                      const void *base)
 {
 	const char *at = (const char *)base + key->offset;
@@ -79,22 +79,22 @@ static bool is_sound(const struct config *config, const struct config_schema *sc
 
 static bool listens(const struct config *config, const struct config_schema *schema)
 {
-	bool sound = config->listeners >= 1 && config->listeners <= CONFIG_LISTENERS;
+	bool valid = config->listeners >= 1 && config->listeners <= CONFIG_LISTENERS;
 
-	for (int64_t i = 0; sound && i < config->listeners; i++)
+	for (int64_t i = 0; valid && i < config->listeners; i++)
 		for (const struct key *key = config_listen_keys; key->name; key++)
-			sound &= is_sound(config, schema, key, &config->listen[i]);
-	return sound;
+			valid &= validate(config, schema, key, &config->listen[i]);
+	return valid;
 }
 
-bool config_is_sound(const struct config *config, const struct config_schema *schema)
+bool config_validate(const struct config *config, const struct config_schema *schema)
 {
-	bool sound = true;
+	bool valid = true;
 
 	for (const struct key *key = config_keys; key->name; key++)
-		sound &= is_sound(config, schema, key, config);
+		valid &= validate(config, schema, key, config);
 	for (const struct section *const *section = schema->sections; *section; section++)
 		for (const struct key *key = (*section)->keys; key->name; key++)
-			sound &= is_sound(config, schema, key, config_section(config, schema, (*section)->name));
-	return sound;
+			valid &= validate(config, schema, key, config_section(config, schema, (*section)->name));
+	return valid;
 }
