@@ -34,7 +34,7 @@ enum {
 	CLIENT_TRIES = 5,                 /* connections for one question at most; the time limit is one for all */
 };
 
-/* One answer, as it is told; the bytes are lent for that long. */
+/* One answer, as it is told; the bytes are borrowed for that long. */
 struct client_answer {
 	const char *question, *text;
 	size_t question_len, len;         /* the '?' and the '.' included */

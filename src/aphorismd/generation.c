@@ -85,7 +85,7 @@ static void list_services(struct worker *worker, const struct generation *genera
 	for (int i = 0; i < worker->listener_count; i++) {
 		worker->listeners[i].fd = generation->listeners[i]->fd;
 		worker->listeners[i].family = generation->listeners[i]->family;
-		worker->listeners[i].lent = generation->listeners[i]->lent;
+		worker->listeners[i].borrowed = generation->listeners[i]->borrowed;
 		worker->listeners[i].service = image_service(&generation->image, &config->listen[i]);
 	}
 }
@@ -358,7 +358,7 @@ uint64_t generation_due_us(const struct generation *generation, uint64_t now_us)
 void generation_end(struct generation *generation, enum worker_signal signal, uint64_t now_us)
 {
 	generation->queued = signal == SIGNAL_STOP && generation->state == GENERATION_SERVES &&
-	                     !generation->listeners[0]->lent;
+	                     !generation->listeners[0]->borrowed;
 	generation->state = GENERATION_DRAINS;
 	generation->deadline_us = now_us + (uint64_t)generation->image.config->drain_us + KILL_GRACE_US;
 	atomic_store(&generation->board->shared->phase, signal == SIGNAL_STOP ? PHASE_STOPS : PHASE_DRAINS);

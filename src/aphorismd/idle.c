@@ -1,5 +1,5 @@
 /*
- * idle.c - the end for want of clients, where whoever lent the sockets starts the daemon again.
+ * idle.c - the end for want of clients, where the sockets are borrowed and their owner starts the daemon again.
  */
 #include "aphorismd/generations.h"
 #include "aphorismd/part.h"
@@ -25,7 +25,7 @@ static uint64_t limit_us(const struct generation *current)
 {
 	const struct config *config = current ? current->image.config : NULL;
 
-	if (!current || predecessor.owns || upgrade_step != UPGRADE_NONE || !current->listeners[0]->lent)
+	if (!current || predecessor.owns || upgrade_step != UPGRADE_NONE || !current->listeners[0]->borrowed)
 		return 0;
 	return (uint64_t)(setup.options->inetd ? config->inetd_idle_us : config->activation_idle_us);
 }

@@ -114,8 +114,8 @@ void inherited_name(char *names, size_t size, struct listener *const *listeners,
 		const struct listener *one = listeners[i];
 		char *from = names + len;
 
-		/* to a lent one whose name seems to be ours nobody has given a meaning */
-		if (one->lent)
+		/* to a borrowed one whose name seems to be ours nobody has given a meaning */
+		if (one->borrowed)
 			len += (size_t)snprintf(from, size - len, "%s:", one->asked[0] == own_mark ? "" : one->asked);
 		else
 			len += (size_t)snprintf(from, size - len, "%c%s:", own_mark, one->asked);
@@ -142,7 +142,7 @@ void inherited_set(bool is_connection)
 
 bool inherited_adopt(struct listener **listeners, size_t *listener_count, char *reason)
 {
-	int lent = 0;
+	int borrowed = 0;
 
 	snprintf(reason, INHERITED_REASON, "%s", wrong);
 	for (int i = 0; i < count && wrong[0] == '\0'; i++) {
@@ -161,9 +161,9 @@ bool inherited_adopt(struct listener **listeners, size_t *listener_count, char *
 			memcpy(listener->address, listener->asked, sizeof listener->address);
 		memcpy(all[i].address, listener->address, sizeof all[i].address);
 		listeners[(*listener_count)++] = listener;
-		lent += listener->lent;
+		borrowed += listener->borrowed;
 	}
-	count = lent;             /* all are, or none */
+	count = borrowed;         /* all are, or none */
 	return wrong[0] == '\0';
 }
 

@@ -109,7 +109,7 @@ static struct listener *find_listener(const struct config_listen *at, struct lis
                                       int64_t taken_count)
 {
 	for (size_t i = 0; i < count; i++) {
-		bool is_taken = (all[i]->theirs && listener_is_lost(all[i])) || (all[i]->shut && !all[i]->lent);
+		bool is_taken = (all[i]->theirs && listener_is_lost(all[i])) || (all[i]->shut && !all[i]->borrowed);
 
 		for (int64_t k = 0; k < taken_count; k++)
 			is_taken |= taken[k] == all[i];
@@ -191,7 +191,7 @@ bool listeners_tune(const struct generation *generation)
 bool listeners_lack_one(void)
 {
 	for (int64_t i = 0; generations.current && i < generations.current->image.config->listeners; i++)
-		if (generations.current->listeners[i]->shut && !generations.current->listeners[i]->lent)
+		if (generations.current->listeners[i]->shut && !generations.current->listeners[i]->borrowed)
 			return true;
 	return false;
 }
@@ -235,7 +235,7 @@ void listeners_leave(uint64_t taken, uint64_t now_us)
 /* ---- findings ---- */
 
 /*
- * An address that is on no interface any more: who can't reach us sees nothing of us, and nor do we of him.  A lent
+ * An address that is on no interface any more: who can't reach us sees nothing of us, and nor do we of him.  A borrowed
  * socket may be of another network than ours.
  */
 static void check_address(const struct listener *listener, const struct doctor_ear *ear)
@@ -243,7 +243,7 @@ static void check_address(const struct listener *listener, const struct doctor_e
 	struct config_listen at = { .mode = 0 };
 
 	memcpy(at.address, listener->address, sizeof at.address);
-	if (!listener->lent && listener_try(&at) == EADDRNOTAVAIL)
+	if (!listener->borrowed && listener_try(&at) == EADDRNOTAVAIL)
 		doctor_find(ear, DOCTOR_ERROR, "listen",
 		            "ip address add, or another address in listen and aphorismctl reload", "%s: %s any more",
 		            at.address, listener_reason(at.address, EADDRNOTAVAIL));
@@ -255,7 +255,7 @@ static void check_file(const struct listener *listener, const struct doctor_ear 
 	const char *address = listener->address;
 	char mend[CONFIG_ADDRESS + 64];
 
-	if (listener->lent || listener_has_file(listener))
+	if (listener->borrowed || listener_has_file(listener))
 		return;
 	snprintf(mend, sizeof mend, "rm %s; aphorismctl upgrade", address + strlen("unix:"));
 	if (errno == ENOENT)

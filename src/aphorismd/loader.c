@@ -162,7 +162,7 @@ static void list_covered(struct config *config, const struct loader_before *befo
 		const struct config_listen *wider = covering(listener, config, written);
 		struct config_listen *kept = &config->listen[config->listeners];
 
-		if (listener->lent || listener->shut || !wider || is_served(listener, config, written))
+		if (listener->borrowed || listener->shut || !wider || is_served(listener, config, written))
 			continue;
 		*kept = *wider;
 		memset(kept->address, 0, sizeof kept->address);

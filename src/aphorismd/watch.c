@@ -62,10 +62,10 @@ static int list(struct pollfd *fds)
 static void see_shut(struct listener *listener)
 {
 	listener->shut = true;
-	if (!listener->lent)
+	if (!listener->borrowed)
 		wish.reload = true;
 	log_error("%s was shut down by a worker: %s", listener->address,
-	          listener->lent ? "whoever has opened it is to do so anew" : "it is opened anew");
+	          listener->borrowed ? "whoever has opened it is to do so anew" : "it is opened anew");
 }
 
 static void hear(uint64_t now_us)

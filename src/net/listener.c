@@ -204,7 +204,7 @@ static bool takes_ipv4_too(int fd)
 	       getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &only_len) == 0 && !only;
 }
 
-struct listener *listener_adopt(int fd, const char *asked, bool lent)
+struct listener *listener_adopt(int fd, const char *asked, bool borrowed)
 {
 	struct listener *listener = calloc(1, sizeof *listener);
 	socklen_t len = sizeof listener->family;
@@ -213,12 +213,13 @@ struct listener *listener_adopt(int fd, const char *asked, bool lent)
 		return NULL;
 	snprintf(listener->asked, sizeof listener->asked, "%s", asked);
 	listener->fd = fd;
-	listener->lent = lent;
+	listener->borrowed = borrowed;
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &listener->family, &len) == 0 &&
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 &&
 	    (listener->family == AF_UNIX || listener_set_tcp(fd)) &&
 	    note_address(listener, takes_ipv4_too(fd)) == 0) {
-		listener->inside = !lent && listener->family == AF_UNIX && listener->address[strlen("unix:")] != '/';
+		listener->inside = !borrowed && listener->family == AF_UNIX &&
+		                   listener->address[strlen("unix:")] != '/';
 		return listener;
 	}
 	free(listener);
@@ -293,7 +294,7 @@ bool listener_tune(const struct listener *listener, const struct config *config,
 {
 	if (listener->shut)
 		return true;      /* to listen again would have it take clients, for whom nobody hears what they say */
-	if (listener->lent)
+	if (listener->borrowed)
 		return listener_set_timeouts(listener->fd, config);
 	if (listener->family == AF_UNIX)
 		listener_set_file(listener, listen_at, ours);

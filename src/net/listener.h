@@ -13,12 +13,12 @@
 struct listener {
 	int fd;
 	int family;
-	char asked[CONFIG_ADDRESS];       /* as the configuration says it; of a lent one its name */
+	char asked[CONFIG_ADDRESS];       /* as the configuration says it; of a borrowed one its name */
 	char address[CONFIG_ADDRESS];     /* as bound, with the real port */
 	dev_t device;                     /* of a UNIX socket's file: so that no other is touched */
 	ino_t inode;
 	bool inside;                      /* bound by its name in its folder: the path may come to lead elsewhere */
-	bool lent;                        /* whoever opened it goes on with it after us: queue, file and backlog */
+	bool borrowed;                    /* whoever opened it goes on with it after us: queue, file and backlog */
 	bool shut;                        /* by a worker that was taken over: nobody can be served there any more */
 	bool theirs;                      /* of the process whose place we take, until that leaves it to us */
 };
@@ -63,10 +63,10 @@ bool listener_share(const struct listener *, bool);
 
 /*
  * Takes a descriptor that is a listening socket (descriptor.h) and that somebody else has opened, for connections that
- * are served like those of our own.  It is lent, or `theirs` if the caller says so; of one that is bound inside its
+ * are served like those of our own.  It is borrowed, or `theirs` if the caller says so; of one that is bound inside its
  * folder the caller knows the address.  NULL with errno when that can't be; the descriptor is the caller's again.
  */
-struct listener *listener_adopt(int fd, const char *asked, bool lent);
+struct listener *listener_adopt(int fd, const char *asked, bool borrowed);
 
 /*
  * Is the file at a UNIX socket's path the one that this listener is bound to?  False with errno ENOENT when there is
@@ -74,7 +74,7 @@ struct listener *listener_adopt(int fd, const char *asked, bool lent);
  */
 bool listener_has_file(const struct listener *);
 
-/* Has its file been removed, so that nobody finds it any more?  Not if it is lent: its path is not ours to fill. */
+/* Has its file been removed, so that nobody finds it any more?  Not if it is borrowed: its path is not ours to fill. */
 bool listener_is_lost(const struct listener *);
 
 /*
@@ -106,7 +106,7 @@ bool listener_excludes(const struct listener *, const struct config_listen *);
 bool listener_is_at(const struct listener *, const char *address);
 
 /*
- * Sets what a reload may have changed: the backlog and a UNIX socket's mode and owners, unless it is lent, and the
+ * Sets what a reload may have changed: the backlog and a UNIX socket's mode and owners, unless it is borrowed, and the
  * time-outs that TCP connections inherit from it at no cost (UNIX ones do not): idle for input, a part of write for
  * output.  Of one that was shut nothing.  False with errno when that is not done.
  */

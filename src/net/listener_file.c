@@ -288,7 +288,7 @@ bool listener_is_at(const struct listener *listener, const char *address)
 
 bool listener_is_lost(const struct listener *listener)
 {
-	return listener->family == AF_UNIX && !listener->lent && !listener_has_file(listener) && errno == ENOENT;
+	return listener->family == AF_UNIX && !listener->borrowed && !listener_has_file(listener) && errno == ENOENT;
 }
 
 /*

@@ -41,7 +41,7 @@ struct worker_listener {
 	int fd;                           /* the stop handler may replace it */
 	int watched;                      /* a dup for epoll, which follows the open socket and not the number; or -1 */
 	int family;
-	bool lent;                        /* it has a successor even at a final stop: whoever lent it to us */
+	bool borrowed;                    /* it has a successor even at a final stop: whoever it is borrowed from */
 	struct service service;
 };
 

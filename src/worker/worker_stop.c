@@ -37,7 +37,7 @@ bool worker_ends_queue(const struct worker *worker, int number)
 {
 	int phase = worker_phase(worker);
 
-	if (worker->listeners[number].lent)
+	if (worker->listeners[number].borrowed)
 		return false;
 	return (phase == PHASE_STOPS && !atomic_load(&worker->board->shared->has_successor)) ||
 	       (phase == PHASE_DRAINS && atomic_load(&worker->board->shared->removed) >> number & 1);

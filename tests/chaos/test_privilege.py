@@ -222,10 +222,10 @@ def test_a_listener_that_was_shut_down_is_opened_once_that_can_be(start, place):
 
 
 @pytest.mark.models(only=("prefork", "threadpool", "event"))
-def test_a_listener_that_is_lent_and_was_shut_down_costs_nothing(start, model):
+def test_a_listener_that_is_borrowed_and_was_shut_down_costs_nothing(start, model):
     """Nobody but its owner can open it anew; the workers wait for that."""
-    with socket.create_server(("127.0.0.1", 0)) as lent:
-        d = start(model, sockets=[lent])
+    with socket.create_server(("127.0.0.1", 0)) as borrowed:
+        d = start(model, sockets=[borrowed])
         d.signal(signal.SIGSTOP)
         with intruder(d.workers()[0].pid) as worker:
             for fd in listening(worker.tid):

@@ -42,22 +42,22 @@ def older_layer():
 @pytest.fixture
 def fresh():
     """A machine that has never heard of us, in whose network the test is."""
-    yield from lent(Machine().boot())
+    yield from borrowed(Machine().boot())
 
 
 @pytest.fixture
 def machine(layer):
     """A machine with our packages, just booted."""
-    yield from lent(Machine([layer]).boot())
+    yield from borrowed(Machine([layer]).boot())
 
 
 @pytest.fixture
 def older(older_layer):
     """A machine with the previous version, ready for an upgrade."""
-    yield from lent(Machine([older_layer]).boot())
+    yield from borrowed(Machine([older_layer]).boot())
 
 
-def lent(machine):
+def borrowed(machine):
     try:
         with machine.network():
             yield machine

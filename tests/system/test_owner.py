@@ -296,14 +296,14 @@ def test_root_of_a_user_namespace(place):
 
 
 @as_root
-def test_a_socket_that_is_lent(daemon, place):
+def test_a_socket_that_is_borrowed(daemon, place):
     """Its file is none of ours."""
-    with socket.socket(socket.AF_UNIX) as lent:
-        lent.bind(str(place / "s"))
-        lent.listen()
+    with socket.socket(socket.AF_UNIX) as borrowed:
+        borrowed.bind(str(place / "s"))
+        borrowed.listen()
         os.chown(place / "s", OTHER, OTHER)
         before = os.lstat(place / "s")
-        d = daemon("event", sockets=[lent], listen=(at(place / "s", user="daemon", mode="0600"),))
+        d = daemon("event", sockets=[borrowed], listen=(at(place / "s", user="daemon", mode="0600"),))
         d.reloaded()
         assert os.lstat(place / "s") == before and serves(place / "s")
 

@@ -238,7 +238,7 @@ def test_clients_in_the_queue_of_an_address_that_goes(start, place):
         d.connect(1)
 
 
-def test_lent_sockets_stay_lent(daemon, place, program):
+def test_borrowed_sockets_stay_borrowed(daemon, place, program):
     with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as unix:
         unix.bind(f"{place}/s")
         unix.listen()

@@ -88,11 +88,11 @@ char *event_ring_buffer(struct event_ring *ring, uint32_t number)
 	return ring->buffers + (size_t)number * BUFFER;
 }
 
-void event_ring_lend(struct event_ring *ring, uint32_t number)
+void event_ring_provide(struct event_ring *ring, uint32_t number)
 {
-	io_uring_buf_ring_add(ring->lent, event_ring_buffer(ring, number), BUFFER, (unsigned short)number,
+	io_uring_buf_ring_add(ring->provided, event_ring_buffer(ring, number), BUFFER, (unsigned short)number,
 	                      io_uring_buf_ring_mask(BUFFERS), 0);
-	io_uring_buf_ring_advance(ring->lent, 1);
+	io_uring_buf_ring_advance(ring->provided, 1);
 }
 
 /* ---- opening ---- */
@@ -137,17 +137,17 @@ static int open_ring(struct io_uring *ring, uint32_t orders, uint32_t connection
 	return rc;
 }
 
-static int lend_all(struct event_ring *ring)
+static int provide_all(struct event_ring *ring)
 {
-	struct io_uring_buf_reg lent = { .ring_entries = BUFFERS, .bgid = EVENT_RING_GROUP };
+	struct io_uring_buf_reg provided = { .ring_entries = BUFFERS, .bgid = EVENT_RING_GROUP };
 
-	ring->lent = worker_reserve(BUFFERS, sizeof(struct io_uring_buf));
+	ring->provided = worker_reserve(BUFFERS, sizeof(struct io_uring_buf));
 	ring->buffers = worker_reserve(BUFFERS, BUFFER);
-	lent.ring_addr = (uint64_t)(uintptr_t)ring->lent;
-	io_uring_buf_ring_init(ring->lent);
+	provided.ring_addr = (uint64_t)(uintptr_t)ring->provided;
+	io_uring_buf_ring_init(ring->provided);
 	for (uint32_t i = 0; i < BUFFERS; i++)
-		event_ring_lend(ring, i);
-	return io_uring_register_buf_ring(&ring->uring, &lent, 0);
+		event_ring_provide(ring, i);
+	return io_uring_register_buf_ring(&ring->uring, &provided, 0);
 }
 
 static const char *reason_of(int error)
@@ -182,7 +182,7 @@ const char *event_ring_open(struct event_ring *ring, uint32_t connections)
 {
 	int rc = open_ring(&ring->uring, ORDERS, connections);
 
-	if (rc == 0 && (rc = lend_all(ring)) == 0 && (rc = io_uring_register_ring_fd(&ring->uring)) > 0)
+	if (rc == 0 && (rc = provide_all(ring)) == 0 && (rc = io_uring_register_ring_fd(&ring->uring)) > 0)
 		rc = tie(ring->uring.ring_fd);
 	return rc < 0 ? reason_of(-rc) : NULL;
 }

@@ -16,7 +16,7 @@ enum { EVENT_RING_GROUP = 0 };            /* of the buffers that orders to recei
 
 struct event_ring {
 	struct io_uring uring;
-	struct io_uring_buf_ring *lent;
+	struct io_uring_buf_ring *provided;
 	char *buffers;
 };
 
@@ -24,8 +24,8 @@ struct event_ring {
 const char *event_ring_lacks(void);
 
 /*
- * Opens a ring for so many connections, and lends it buffers.  Returns NULL; or the reason why that can't be, which is
- * static, with errno.
+ * Opens a ring for so many connections, and provides buffers for it.  Returns NULL; or the reason why that can't be,
+ * which is static, with errno.
  */
 const char *event_ring_open(struct event_ring *, uint32_t connections);
 
@@ -41,9 +41,9 @@ void event_ring_say_nothing(struct io_uring_sqe *);
 /* Hands the orders over, all of them, and blocks until that time or an event; 0 is not at all, UINT64_MAX for ever. */
 void event_ring_wait(struct event_ring *, uint64_t until_us);
 
-/* A buffer that came with an event, and lending it again. */
+/* A buffer that came with an event, and providing it again. */
 char *event_ring_buffer(struct event_ring *, uint32_t number);
-void event_ring_lend(struct event_ring *, uint32_t number);
+void event_ring_provide(struct event_ring *, uint32_t number);
 
 #endif
 

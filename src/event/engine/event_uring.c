@@ -2,7 +2,7 @@
  * event_uring.c - the engine of one system call for many events: io_uring(7).
  *
  * Whatever is wanted is written to a ring, and handed over by the very call that waits for what has come of it.  Each
- * connection has one standing order to receive, into buffers that are lent to the kernel and shared by all; what a
+ * connection has one standing order to receive, into buffers that are provided to the kernel and shared by all; what a
  * connection does not want at the moment is kept here until it does, and the order is withdrawn.  Sends do not wait, so
  * they are over when the call returns that began them, and only those that fell short are worth a word from the kernel:
  * the others would end the wait that follows.
@@ -241,10 +241,10 @@ static bool is_event(const struct io_uring_cqe *cqe, struct event *event)
 	}
 }
 
-static void lend_again(void)
+static void provide_again(void)
 {
 	if (own->came.at)
-		event_ring_lend(&own->ring, own->came_in);
+		event_ring_provide(&own->ring, own->came_in);
 	own->came = (struct span){ NULL, 0 };
 }
 
@@ -253,7 +253,7 @@ static bool next(struct event *event)
 	struct io_uring_cqe *cqe;
 	unsigned head;
 
-	lend_again();
+	provide_again();
 	if (next_sent(event))
 		return true;
 	io_uring_for_each_cqe(&own->ring.uring, head, cqe) {
@@ -262,7 +262,7 @@ static bool next(struct event *event)
 		io_uring_cq_advance(&own->ring.uring, 1);
 		if (is)
 			return true;
-		lend_again();
+		provide_again();
 	}
 	return false;
 }

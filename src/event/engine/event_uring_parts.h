@@ -32,7 +32,7 @@ struct event_uring {
 	struct event_pump *pump;
 	struct event_ring ring;
 	struct side *side;                /* by slot */
-	struct span came;                 /* with the event at hand, in a buffer that is lent again after it */
+	struct span came;                 /* with the event at hand, in a buffer that is provided again after it */
 	uint32_t came_for, came_in;
 };
 
