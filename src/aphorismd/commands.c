@@ -60,7 +60,7 @@ static int obey_status(const struct order *order)
 	            generations.old || predecessor_is_there() ? "draining" : "serving");
 	control_say(order->client, "model %s", current ? current->model->name : "none");
 	say_figures(order->client, figures_print_status);
-	for (int64_t i = 0; current && i < current->image.config->listeners; i++)
+	for (int64_t i = 0; current && i < current->snapshot.config->listeners; i++)
 		control_say(order->client, "listening %s", current->listeners[i]->address);
 	return EX_OK;
 }
@@ -223,8 +223,9 @@ static int obey_doctor(const struct order *order)
 		return EX_OK;
 	doctor_learn(&facts);
 	status_figures(&figures);
-	doctor_check(generations.current->image.config, generations.current->image.size, setup.options, &facts, &ear);
-	doctor_check_load(generations.current->image.config, &figures, &ear);
+	doctor_check(generations.current->snapshot.config, generations.current->snapshot.size, setup.options, &facts,
+	             &ear);
+	doctor_check_load(generations.current->snapshot.config, &figures, &ear);
 	return EX_OK;
 }
 

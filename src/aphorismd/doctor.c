@@ -178,10 +178,10 @@ static void check_tasks(struct doctor *doctor, const struct doctor_facts *facts)
 	            doctor->model->name, needed, facts->tasks);
 }
 
-static void check_memory(struct doctor *doctor, const struct doctor_facts *facts, size_t image_size)
+static void check_memory(struct doctor *doctor, const struct doctor_facts *facts, size_t snapshot_size)
 {
 	const struct plan *plan = &doctor->plan;
-	uint64_t fixed = BASE + image_size, tasks = most_tasks(doctor);
+	uint64_t fixed = BASE + snapshot_size, tasks = most_tasks(doctor);
 	uint64_t each = plan->makes & SANDBOX_THREADS ? THREAD : PROCESS;
 	uint64_t needed = fixed + tasks * each + plan->capacity * (uint64_t)CONNECTION;
 	uint64_t left = facts->memory > fixed ? facts->memory - fixed : 0, most;
@@ -229,7 +229,7 @@ static void tell_lacking(void *ear, const char *call, const char *what, const ch
 	doctor_find(ear, DOCTOR_NOTE, call, mend, "%s", what);
 }
 
-void doctor_check(const struct config *config, size_t image_size, const struct options *options,
+void doctor_check(const struct config *config, size_t snapshot_size, const struct options *options,
                   const struct doctor_facts *facts, const struct doctor_ear *ear)
 {
 	struct doctor doctor = doctor_for(config, ear);
@@ -238,7 +238,7 @@ void doctor_check(const struct config *config, size_t image_size, const struct o
 	check_capacity(&doctor);
 	check_files(&doctor, facts);
 	check_tasks(&doctor, facts);
-	check_memory(&doctor, facts, image_size);
+	check_memory(&doctor, facts, snapshot_size);
 	check_cpus(&doctor, facts);
 	check_file(&doctor, "configuration", options->file, config->exposed.file);
 	check_file(&doctor, "aphorisms", config->aphorisms, config->exposed.aphorisms);

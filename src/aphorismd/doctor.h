@@ -6,9 +6,9 @@
 
 #include <stdint.h>
 
-#include "aphorismd/image.h"
 #include "aphorismd/options.h"
 #include "aphorismd/privileges.h"
+#include "aphorismd/snapshot.h"
 #include "metrics/figures.h"
 
 /* What the system grants to this process and those that it starts; UINT64_MAX: no limit is known. */
@@ -42,8 +42,8 @@ void doctor_find(const struct doctor_ear *, enum doctor_level, const char *about
 /* Reads files of the kernel, which do not make it wait. */
 void doctor_learn(struct doctor_facts *);
 
-/* What is known of a configuration alone; its size is that of the image. */
-void doctor_check(const struct config *, size_t image_size, const struct options *, const struct doctor_facts *,
+/* What is known of a configuration alone; its size is that of the snapshot. */
+void doctor_check(const struct config *, size_t snapshot_size, const struct options *, const struct doctor_facts *,
                   const struct doctor_ear *);
 
 /* What is known of one that has served for a while. */

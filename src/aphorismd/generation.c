@@ -28,15 +28,15 @@ enum {
 struct surroundings surroundings;
 static bool has_forked;
 
-struct generation *generation_new(uint32_t number, struct image *image, struct listener *const *listeners)
+struct generation *generation_new(uint32_t number, struct snapshot *snapshot, struct listener *const *listeners)
 {
 	struct generation *generation = calloc(1, sizeof *generation);
-	const struct model *model = model_find(image->config->model);
-	struct plan plan = model->plan(image->config);
+	const struct model *model = model_find(snapshot->config->model);
+	struct plan plan = model->plan(snapshot->config);
 	uint32_t rows = plan.most_workers + SPARE_ROWS;
 
 	if (generation) {
-		generation->board = scoreboard_new((uint32_t)image->config->max_connections, rows,
+		generation->board = scoreboard_new((uint32_t)snapshot->config->max_connections, rows,
 		                                   plan.counter_sets > 0 ? plan.counter_sets : cpus_usable());
 		generation->members = calloc(rows, sizeof *generation->members);
 	}
@@ -45,19 +45,19 @@ struct generation *generation_new(uint32_t number, struct image *image, struct l
 		return NULL;
 	}
 	generation->number = number;
-	generation->image = *image;
-	image->at = NULL;
+	generation->snapshot = *snapshot;
+	snapshot->at = NULL;
 	generation->model = model;
 	generation->plan = plan;
-	atomic_store(&generation->board->shared->log_level, config_syslog_level(image->config));
+	atomic_store(&generation->board->shared->log_level, config_syslog_level(snapshot->config));
 	generation->board->least_idle = model->adjust ? plan.least_idle : INT32_MIN;
 	generation->board->most_idle = model->adjust ? plan.most_idle : INT32_MAX;
-	memcpy(generation->listeners, listeners, (size_t)image->config->listeners * sizeof *listeners);
+	memcpy(generation->listeners, listeners, (size_t)snapshot->config->listeners * sizeof *listeners);
 	generation->deadline_us = clock_now_us() + START_US;
 	generation->tokens = TOKENS;
 	generation->awaited = plan.workers;
 	generation->missing = (int)plan.workers;
-	if (generation->image.config->sandbox != SANDBOX_OFF)
+	if (generation->snapshot.config->sandbox != SANDBOX_OFF)
 		sandbox_prepare(SANDBOX_WORKER, plan.makes);
 	return generation;
 }
@@ -70,7 +70,7 @@ void generation_free(struct generation *generation)
 		if (generation->members[n].says_ready)
 			generation_close_ready(&generation->members[n]);
 	scoreboard_free(generation->board);
-	image_unmap(&generation->image);
+	snapshot_unmap(&generation->snapshot);
 	free(generation->members);
 	free(generation);
 }
@@ -86,7 +86,7 @@ static void list_services(struct worker *worker, const struct generation *genera
 		worker->listeners[i].fd = generation->listeners[i]->fd;
 		worker->listeners[i].family = generation->listeners[i]->family;
 		worker->listeners[i].borrowed = generation->listeners[i]->borrowed;
-		worker->listeners[i].service = image_service(&generation->image, &config->listen[i]);
+		worker->listeners[i].service = snapshot_service(&generation->snapshot, &config->listen[i]);
 	}
 }
 
@@ -114,7 +114,7 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	snprintf(prefix, sizeof prefix, "%s %u: ", generation->model->name, number);
 	log_prefix(prefix);
 	log_follow(&generation->board->shared->log_level);
-	worker.config = generation->image.config;
+	worker.config = generation->snapshot.config;
 	worker.model = generation->model->name;
 	worker.number = number;
 	worker.board = generation->board;
@@ -243,7 +243,7 @@ static bool may_fork(struct generation *generation, uint64_t now_us)
 static int missing(const struct generation *generation, int all, int idle)
 {
 	if (generation->state == GENERATION_SERVES && generation->model->adjust)
-		return generation->model->adjust(generation->image.config, all, idle);
+		return generation->model->adjust(generation->snapshot.config, all, idle);
 	return (int)generation->plan.workers - all;
 }
 
@@ -360,7 +360,7 @@ void generation_end(struct generation *generation, enum worker_signal signal, ui
 	generation->queued = signal == SIGNAL_STOP && generation->state == GENERATION_SERVES &&
 	                     !generation->listeners[0]->borrowed;
 	generation->state = GENERATION_DRAINS;
-	generation->deadline_us = now_us + (uint64_t)generation->image.config->drain_us + KILL_GRACE_US;
+	generation->deadline_us = now_us + (uint64_t)generation->snapshot.config->drain_us + KILL_GRACE_US;
 	atomic_store(&generation->board->shared->phase, signal == SIGNAL_STOP ? PHASE_STOPS : PHASE_DRAINS);
 	signal_all(generation, signal);
 }
@@ -376,7 +376,7 @@ void generation_kill(struct generation *generation, uint64_t now_us)
 
 void generation_look(struct generation *generation)
 {
-	if (!generation->model->nonblocking && generation->image.config->listeners == 1)
+	if (!generation->model->nonblocking && generation->snapshot.config->listeners == 1)
 		return;           /* blocked in accept itself: the kernel wakes another */
 	for (uint32_t n = 0; n < generation->board->workers; n++)
 		if (generation_is_alive(&generation->members[n]) && generation->members[n].ready)
@@ -396,7 +396,7 @@ int generation_drain(struct generation *generation, uint32_t number, uint64_t no
 	if (*reason)
 		return !there || (member->ready && member->end_us > 0) ? EX_USAGE : EX_TEMPFAIL;
 	member->retiring = true;
-	member->end_us = now_us + (uint64_t)generation->image.config->drain_us + KILL_GRACE_US;
+	member->end_us = now_us + (uint64_t)generation->snapshot.config->drain_us + KILL_GRACE_US;
 	return 0;
 }
 

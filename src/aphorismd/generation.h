@@ -12,8 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "aphorismd/image.h"
 #include "aphorismd/privileges.h"
+#include "aphorismd/snapshot.h"
 #include "metrics/scoreboard.h"
 #include "models/model.h"
 #include "net/listener.h"
@@ -49,7 +49,7 @@ struct generation {
 	uint32_t number;
 	enum generation_state state;
 	int status;                       /* of FAILED: a sysexits code */
-	struct image image;
+	struct snapshot snapshot;
 	const struct model *model;
 	struct plan plan;
 	struct scoreboard *board;
@@ -69,10 +69,10 @@ struct generation {
 };
 
 /*
- * A generation without workers.  Takes over the image; listeners stay the caller's, in the order of the configuration,
- * and outlive it.  NULL with errno when there is no memory.
+ * A generation without workers.  Takes over the snapshot; listeners stay the caller's, in the order of the
+ * configuration, and outlive it.  NULL with errno when there is no memory.
  */
-struct generation *generation_new(uint32_t number, struct image *, struct listener *const *);
+struct generation *generation_new(uint32_t number, struct snapshot *, struct listener *const *);
 void generation_free(struct generation *);
 
 /*

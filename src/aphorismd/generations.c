@@ -22,9 +22,9 @@ bool generations_are_gone(void)
 	return !generations.next && !generations.current && !generations.old;
 }
 
-struct generation *generations_make_next(struct image *image, struct listener *const *listeners)
+struct generation *generations_make_next(struct snapshot *snapshot, struct listener *const *listeners)
 {
-	return generations.next = generation_new(++made, image, listeners);
+	return generations.next = generation_new(++made, snapshot, listeners);
 }
 
 void generations_drop_next(void)

@@ -20,7 +20,7 @@ struct generation *generations_at(unsigned place);
 bool generations_are_gone(void);
 
 /* A new one, next to the current one: see generation_new().  NULL with errno. */
-struct generation *generations_make_next(struct image *, struct listener *const *);
+struct generation *generations_make_next(struct snapshot *, struct listener *const *);
 
 /* It has no workers, and never was. */
 void generations_drop_next(void);

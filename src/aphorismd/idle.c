@@ -23,7 +23,7 @@ static struct {
 /* 0: it stays. */
 static uint64_t limit_us(const struct generation *current)
 {
-	const struct config *config = current ? current->image.config : NULL;
+	const struct config *config = current ? current->snapshot.config : NULL;
 
 	if (!current || predecessor.owns || upgrade_step != UPGRADE_NONE || !current->listeners[0]->borrowed)
 		return 0;

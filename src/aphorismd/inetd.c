@@ -79,19 +79,20 @@ static void report(void *arg, bool error, const char *line)
 }
 
 /* Rights go before the first byte is read.  The process that started us is nobody to follow: it may end before us. */
-static int open_worker(struct worker *worker, const struct image *image, int fd, const struct privileges *privileges)
+static int open_worker(struct worker *worker, const struct snapshot *snapshot, int fd,
+                       const struct privileges *privileges)
 {
 	socklen_t len = sizeof worker->listeners[0].family;
 	int status;
 
-	worker->config = image->config;
+	worker->config = snapshot->config;
 	worker->model = "inetd";
 	worker->board = scoreboard_new(1, 1, 1);
 	worker->devnull = worker->supervisor_told = -1;
-	worker->listeners[0].service = image_service(image, &image->config->listen[0]);
+	worker->listeners[0].service = snapshot_service(snapshot, &snapshot->config->listen[0]);
 	if (!worker->board || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &worker->listeners[0].family, &len) < 0 ||
 	    (worker->listeners[0].family != AF_UNIX && !listener_set_tcp(fd)) ||
-	    !listener_set_timeouts(fd, image->config) || chdir("/") < 0) {
+	    !listener_set_timeouts(fd, snapshot->config) || chdir("/") < 0) {
 		log_error("--inetd: can't serve the connection: %s", strerror(errno));
 		return EX_OSERR;
 	}
@@ -107,18 +108,18 @@ static int converse(const struct options *options)
 	char reason[PRIVILEGES_REASON];
 	struct connection connection;
 	struct privileges privileges;
-	struct image image = { .at = NULL };
-	int status = loader_run(&loader, options, NULL, &image);
+	struct snapshot snapshot = { .at = NULL };
+	int status = loader_run(&loader, options, NULL, &snapshot);
 
 	if (status == 0)
-		options_open_log(options, image.config);
+		options_open_log(options, snapshot.config);
 	loader_each_report(loader.text, report, NULL);
-	if (status == 0 && (status = privileges_resolve(&privileges, image.config, reason)) != 0)
+	if (status == 0 && (status = privileges_resolve(&privileges, snapshot.config, reason)) != 0)
 		log_error("%s", reason);
 	if (status == 0)
-		privileges_warn(&privileges, image.config);
+		privileges_warn(&privileges, snapshot.config);
 	if (status == 0)
-		status = open_worker(&worker, &image, INHERITED_FIRST, &privileges);
+		status = open_worker(&worker, &snapshot, INHERITED_FIRST, &privileges);
 	if (status != 0 || !worker_admit(&worker, INHERITED_FIRST, &connection))
 		return status;
 	if ((status = privileges_confine(&worker, 0, false)) == 0)

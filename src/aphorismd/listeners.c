@@ -34,7 +34,7 @@ struct listener *const *listeners_all(size_t *how_many)
 static bool is_listed(const struct generation *generation, const struct listener *listener)
 {
 	if (generation)
-		for (int64_t i = 0; i < generation->image.config->listeners; i++)
+		for (int64_t i = 0; i < generation->snapshot.config->listeners; i++)
 			if (generation->listeners[i] == listener)
 				return true;
 	return false;
@@ -52,7 +52,7 @@ bool listeners_set_blocking(void)
 
 			if (is_listed(generation, all[i]))
 				nonblocking |= generation->model->nonblocking ||
-				               generation->image.config->listeners > 1 || predecessor_is_there();
+				               generation->snapshot.config->listeners > 1 || predecessor_is_there();
 		}
 		done &= listener_nonblocking(all[i]->fd, nonblocking);
 	}
@@ -179,7 +179,7 @@ int listeners_open(const struct config *config, struct listener **listeners, cha
 
 bool listeners_tune(const struct generation *generation)
 {
-	const struct config *config = generation->image.config;
+	const struct config *config = generation->snapshot.config;
 	const struct listener_owner ours = { surroundings.privileges.uid, surroundings.privileges.gid };
 	bool done = true;
 
@@ -190,7 +190,7 @@ bool listeners_tune(const struct generation *generation)
 
 bool listeners_lack_one(void)
 {
-	for (int64_t i = 0; generations.current && i < generations.current->image.config->listeners; i++)
+	for (int64_t i = 0; generations.current && i < generations.current->snapshot.config->listeners; i++)
 		if (generations.current->listeners[i]->shut && !generations.current->listeners[i]->borrowed)
 			return true;
 	return false;
@@ -200,7 +200,7 @@ void listeners_mark_removed(void)
 {
 	uint64_t removed = 0;
 
-	for (int64_t i = 0; i < generations.old->image.config->listeners; i++)
+	for (int64_t i = 0; i < generations.old->snapshot.config->listeners; i++)
 		if (!is_listed(generations.current, generations.old->listeners[i]))
 			removed |= (uint64_t)1 << i;
 	atomic_store(&generations.old->board->shared->removed, removed);
@@ -210,7 +210,7 @@ void listeners_announce(void)
 {
 	const struct generation *current = generations.current;
 
-	for (int64_t i = 0; i < current->image.config->listeners; i++)
+	for (int64_t i = 0; i < current->snapshot.config->listeners; i++)
 		if (!is_listed(generations.old, current->listeners[i]) && !current->listeners[i]->theirs)
 			log_message(LOG_ALWAYS | LOG_NOTICE, "listening on %s", current->listeners[i]->address);
 }
@@ -219,7 +219,7 @@ void listeners_leave(uint64_t taken, uint64_t now_us)
 {
 	uint64_t removed = 0;
 
-	for (int64_t k = 0; k < generations.current->image.config->listeners; k++)
+	for (int64_t k = 0; k < generations.current->snapshot.config->listeners; k++)
 		for (size_t i = 0; i < count; i++)
 			if (all[i] == generations.current->listeners[k] && !(taken >> i & 1))
 				removed |= (uint64_t)1 << k;

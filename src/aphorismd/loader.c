@@ -188,7 +188,7 @@ static int fill(int memfd, struct config *config, const struct options *options,
 		be_considerate(config);
 	config->exposed.file = config->set.file && doctor_is_exposed(options->file);
 	config->exposed.aphorisms = doctor_is_exposed(config->aphorisms);
-	if ((status = image_write(memfd, config, built_in, report, to)) != 0)
+	if ((status = snapshot_write(memfd, config, built_in, report, to)) != 0)
 		return status;
 	if (config->log_target == TARGET_STDERR && (!options->foreground || options->mute)) {
 		report(to, true, options->mute ? "log.target: standard error is the client's here"
@@ -406,11 +406,11 @@ void loader_check(struct loader *loader, uint64_t now_us)
 	kill(loader->pid, SIGKILL);
 }
 
-int loader_finish(struct loader *loader, struct image *image)
+int loader_finish(struct loader *loader, struct snapshot *snapshot)
 {
 	int status = loader->status;
 
-	if (status == 0 && image_map(image, loader->memfd) < 0) {
+	if (status == 0 && snapshot_map(snapshot, loader->memfd) < 0) {
 		add_error(loader, "the configuration could not be mapped");
 		status = EX_OSERR;
 	}

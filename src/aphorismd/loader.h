@@ -9,9 +9,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "aphorismd/image.h"
 #include "aphorismd/options.h"
 #include "aphorismd/servant.h"
+#include "aphorismd/snapshot.h"
 #include "net/listener.h"
 
 enum { LOADER_TEXT = 65536 };
@@ -20,7 +20,7 @@ struct loader {
 	char text[LOADER_TEXT];           /* reports: lines of "error TEXT\n" and "notice TEXT\n" */
 	size_t len;
 	pid_t pid;                        /* 0: none runs */
-	int memfd, lines;                 /* the image; the end of a pipe to read reports from */
+	int memfd, lines;                 /* the snapshot; the end of a pipe to read reports from */
 	uint64_t began_us, deadline_us;
 	bool late, ended;                 /* it was stopped for being late; its exit status is known */
 	int status;                       /* sysexits */
@@ -54,20 +54,20 @@ void loader_ended(struct loader *, int wait_status);
 void loader_check(struct loader *, uint64_t now_us);
 
 /*
- * After its end, with all its reports read: maps the image.  Returns 0 or a sysexits code; in every case the loader is
- * done with, but for its text.
+ * After its end, with all its reports read: maps the snapshot.  Returns 0 or a sysexits code; in every case the loader
+ * is done with, but for its text.
  */
-int loader_finish(struct loader *, struct image *);
+int loader_finish(struct loader *, struct snapshot *);
 
 /* Kills one that is no longer needed, and does not wait for its end. */
 void loader_cancel(struct loader *);
 
 /*
  * Loads from the beginning to the end, as a process that does nothing else meanwhile: blocks.  The service is who is to
- * read, or NULL.  Returns 0 with an image (for --dump without one), or a sysexits code; the text of the loader, which
+ * read, or NULL.  Returns 0 with a snapshot (for --dump without one), or a sysexits code; the text of the loader, which
  * lasts, has its reports.
  */
-int loader_run(struct loader *, const struct options *, const struct servant *, struct image *);
+int loader_run(struct loader *, const struct options *, const struct servant *, struct snapshot *);
 
 /* In a text of reports the first error, behind that word; NULL: there is none. */
 const char *loader_first_error(const char *text);

@@ -20,7 +20,8 @@
 #include "common/plain.h"
 #include "models/model.h"
 
-int loader_run(struct loader *loader, const struct options *options, const struct servant *as, struct image *image)
+int loader_run(struct loader *loader, const struct options *options, const struct servant *as,
+               struct snapshot *snapshot)
 {
 	const struct loader_before nothing = { .as = as };
 	int wait_status, status = loader_start(loader, options, &nothing);
@@ -38,7 +39,7 @@ int loader_run(struct loader *loader, const struct options *options, const struc
 	while (waitpid(loader->pid, &wait_status, 0) < 0 && errno == EINTR)
 		;
 	loader_ended(loader, wait_status);
-	status = options->action == ACTION_DUMP ? loader->status : loader_finish(loader, image);
+	status = options->action == ACTION_DUMP ? loader->status : loader_finish(loader, snapshot);
 	loader_cancel(loader);
 	return status;
 }
@@ -99,18 +100,18 @@ static void say_refusal(void *arg, bool error, const char *line)
  * By who serves, and where he can't by whoever may read all: what remains then is wrong with the files themselves.
  * Only root asks for somebody else.
  */
-static int load(struct trial *trial, struct image *image)
+static int load(struct trial *trial, struct snapshot *snapshot)
 {
 	static struct loader theirs, ours;
 	bool as_servant = trial->options->action == ACTION_TEST && trial->servant.by_root && trial->servant.reads;
-	int status = loader_run(&theirs, trial->options, as_servant ? &trial->servant : NULL, image);
+	int status = loader_run(&theirs, trial->options, as_servant ? &trial->servant : NULL, snapshot);
 	bool knows = status != EX_OSERR;  /* else he could not be asked, as servant_look() will say */
 
 	if (status == 0 || !as_servant) {
 		loader_each_report(theirs.text, say_report, trial);
 		return status;
 	}
-	status = loader_run(&ours, trial->options, NULL, image);
+	status = loader_run(&ours, trial->options, NULL, snapshot);
 	loader_each_report(ours.text, say_report, trial);
 	if (status == 0 && knows)
 		loader_each_report(theirs.text, say_refusal, trial);
@@ -149,17 +150,17 @@ static int try_model(struct trial *trial, const struct config *config)
 	return EX_CONFIG;
 }
 
-static int try_all(struct trial *trial, struct image *image)
+static int try_all(struct trial *trial, struct snapshot *snapshot)
 {
 	const struct doctor_ear ear = { say_finding, trial };
-	const struct config *config = image->config;
+	const struct config *config = snapshot->config;
 	struct doctor_facts facts;
 	int status;
 
 	if ((status = try_privileges(trial, config)) != 0 || (status = try_model(trial, config)) != 0)
 		return status;
 	doctor_learn(&facts);
-	doctor_check(config, image->size, trial->options, &facts, &ear);
+	doctor_check(config, snapshot->size, trial->options, &facts, &ear);
 	servant_look(&trial->servant, config, &ear);
 	return trial->count[DOCTOR_ERROR] > 0 ? EX_CONFIG : 0;
 }
@@ -182,15 +183,15 @@ static void say_verdict(const struct trial *trial)
 int loader_try(const struct options *options)
 {
 	static struct trial trial;
-	struct image image = { .at = NULL };
+	struct snapshot snapshot = { .at = NULL };
 	int status;
 
 	trial.options = options;
 	servant_learn(&trial.servant, options);
-	status = load(&trial, &image);
-	if (status == 0 && image.config)
-		status = try_all(&trial, &image);
-	image_unmap(&image);
+	status = load(&trial, &snapshot);
+	if (status == 0 && snapshot.config)
+		status = try_all(&trial, &snapshot);
+	snapshot_unmap(&snapshot);
 	if (options->action == ACTION_TEST)
 		say_verdict(&trial);
 	return status;

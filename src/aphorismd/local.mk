@@ -9,7 +9,6 @@ aphorismd_SOURCES = \
 	%D%/generation_deaths.c \
 	%D%/generations.c %D%/generations.h \
 	%D%/idle.c \
-	%D%/image.c %D%/image.h \
 	%D%/inetd.c %D%/inetd.h \
 	%D%/inherited.c %D%/inherited.h \
 	%D%/listeners.c %D%/listeners.h \
@@ -28,6 +27,7 @@ aphorismd_SOURCES = \
 	%D%/servant.c %D%/servant.h \
 	%D%/servant_look.c \
 	%D%/setup.c %D%/setup.h \
+	%D%/snapshot.c %D%/snapshot.h \
 	%D%/starter.c %D%/starter.h \
 	%D%/status.c %D%/status.h \
 	%D%/successor.c \

@@ -40,7 +40,7 @@ static const char *find_path(void)
 {
 	const struct generation *current = predecessor.owns ? NULL : generations.current;
 
-	return current && current->image.config->metrics[0] ? current->image.config->metrics : NULL;
+	return current && current->snapshot.config->metrics[0] ? current->snapshot.config->metrics : NULL;
 }
 
 /*
@@ -115,7 +115,7 @@ static bool reaped(pid_t pid, int status, uint64_t now_us)
 		renew();
 		return true;
 	}
-	metrics.due_us = now_us + (path ? (uint64_t)generations.current->image.config->metrics_interval_us : 0);
+	metrics.due_us = now_us + (path ? (uint64_t)generations.current->snapshot.config->metrics_interval_us : 0);
 	metrics.error = WIFEXITED(status) ? WEXITSTATUS(status) : ETIMEDOUT;
 	if (path && metrics.error != 0)
 		log_limited(&limit, LOG_WARNING, "metrics.file: can't write %s: %s", path, strerror(metrics.error));

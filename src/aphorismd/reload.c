@@ -4,7 +4,7 @@
  * A start is the first reload: load, then open what is new, then start a generation, then, once it is ready, let it
  * take the place of the one before.  Whatever fails on the way leaves everything as it was.
  *
- *            reload_begin()          it has an image          all listeners are open
+ *            reload_begin()          it has a snapshot        all listeners are open
  *   NONE ---------------------> LOADS --------------> WAITS -----------------------> STARTS
  *    ^                            |                     |                              |  |
  *    |     errors; a stop         |  a stop; can't open |       its workers can't start|  |
@@ -52,7 +52,7 @@ enum step {
 
 static struct {
 	struct loader loader;             /* a long text; behind it, on a page, lies what a worker gives up */
-	struct image image;               /* loaded, not yet a generation's */
+	struct snapshot snapshot;         /* loaded, not yet a generation's */
 	enum step step;
 	uint64_t reopen_us;               /* 0, or when to try again to open what was shut down */
 	uint64_t bind_us, bind_until_us;  /* at a start: the next try of an address that is in use, and the last */
@@ -64,7 +64,7 @@ static void end_reload(int status)
 	uint32_t reloads = status_count_reload(status != 0);
 
 	reload.step = STEP_NONE;
-	image_unmap(&reload.image);
+	snapshot_unmap(&reload.snapshot);
 	if (current)
 		status_notify_ready(status != 0);         /* first: the service manager may wait for both */
 	control_happened(CONTROL_RELOAD, reloads, reload.loader.text, status);
@@ -80,7 +80,7 @@ static void end_reload(int status)
 
 void reload_begin(void)
 {
-	struct loader_before before = { .config = generations.current ? generations.current->image.config : NULL };
+	struct loader_before before = { .config = generations.current ? generations.current->snapshot.config : NULL };
 	char said[64];
 	int status;
 
@@ -115,19 +115,19 @@ static int object(const char *key, const char *why)
 	return EX_CONFIG;
 }
 
-static void take_image(void)
+static void take_snapshot(void)
 {
 	const struct generation *current = generations.current;
 	const char *key, *lacking;
-	int status = loader_finish(&reload.loader, &reload.image);
+	int status = loader_finish(&reload.loader, &reload.snapshot);
 
 	report_tell(reload.loader.text);
-	if (status == 0 && current && (key = restart_only(current->image.config, reload.image.config)) != NULL)
+	if (status == 0 && current && (key = restart_only(current->snapshot.config, reload.snapshot.config)) != NULL)
 		status = object(key, "changes at a restart only");
-	if (status == 0 && (lacking = model_lacks(reload.image.config, &key)) != NULL)
+	if (status == 0 && (lacking = model_lacks(reload.snapshot.config, &key)) != NULL)
 		status = object(key, lacking);
 	if (status == 0 && !current)
-		status = setup_enter(reload.image.config);
+		status = setup_enter(reload.snapshot.config);
 	if (status != 0)
 		end_reload(status);
 	else
@@ -154,12 +154,12 @@ void reload_restore(void)
 	if (!generations.current)
 		return;
 	listeners_tune(generations.current);
-	report.to_syslog = options_open_log(setup.options, generations.current->image.config);
+	report.to_syslog = options_open_log(setup.options, generations.current->snapshot.config);
 }
 
 static bool make_next(struct listener *const *listeners)
 {
-	struct generation *next = generations_make_next(&reload.image, listeners);
+	struct generation *next = generations_make_next(&reload.snapshot, listeners);
 
 	if (!next)
 		return false;
@@ -175,7 +175,7 @@ static void start_generation(uint64_t now_us)
 {
 	struct listener *listeners[CONFIG_LISTENERS];
 	char reason[LISTENER_REASON] = "";
-	const struct config *config = reload.image.config;
+	const struct config *config = reload.snapshot.config;
 	int status = listeners_open(config, listeners, reason), error = errno;
 
 	if (status != 0 && will_try_again(status, now_us)) {
@@ -202,7 +202,7 @@ static void start_generation(uint64_t now_us)
 /* Behind what the loader reported, for who waits for the end of the reload; as far as there is room. */
 static void tell_changes(void)
 {
-	const struct image *old = &generations.old->image, *new = &generations.current->image;
+	const struct snapshot *old = &generations.old->snapshot, *new = &generations.current->snapshot;
 	char *text = reload.loader.text, *end;
 	size_t len = strlen(text);
 	FILE *to = fmemopen(text + len, sizeof reload.loader.text - len, "w");
@@ -310,7 +310,7 @@ static void tend(uint64_t now_us)
 	}
 	loader_check(&reload.loader, now_us);
 	if (reload.step == STEP_LOADS && reload.loader.ended)
-		take_image();
+		take_snapshot();
 	if (reload.step == STEP_WAITS && !generations.old && (!generations.current || !predecessor_is_there()) &&
 	    now_us >= reload.bind_us)
 		start_generation(now_us);
@@ -328,7 +328,7 @@ static void forget(void)
 {
 	if (reload.loader.memfd >= 0)
 		close(reload.loader.memfd);
-	image_unmap(&reload.image);
+	snapshot_unmap(&reload.snapshot);
 }
 
 const struct part part_reload = {

@@ -39,7 +39,7 @@ uint32_t status_reloads(void)
 
 static void count_queued(const struct generation *current, struct figures *figures)
 {
-	for (int64_t i = 0; i < current->image.config->listeners; i++) {
+	for (int64_t i = 0; i < current->snapshot.config->listeners; i++) {
 		int64_t queued = listener_queued(current->listeners[i]->fd);
 
 		if (queued < 0)
@@ -60,7 +60,7 @@ void status_figures(struct figures *figures)
 		generation_count(current, &all, &idle);
 		figures->sees_waits = current->model->sees_waits;
 		figures->generation = current->number;
-		figures->max_connections = (uint64_t)current->image.config->max_connections;
+		figures->max_connections = (uint64_t)current->snapshot.config->max_connections;
 		count_queued(current, figures);
 	}
 	figures->uptime_s = (clock_now_us() - status.began_us) / CLOCK_S;
@@ -110,7 +110,7 @@ void status_notify_ready(bool failed)
 		notify_say("READY=1\n", "reload failed: %s; generation %u goes on", report.reason, current->number);
 		return;
 	}
-	for (int64_t i = 0; i < current->image.config->listeners; i++) {
+	for (int64_t i = 0; i < current->snapshot.config->listeners; i++) {
 		size_t len = strlen(listeners);
 
 		snprintf(listeners + len, sizeof listeners - len, "%s %s", i > 0 ? "," : "",

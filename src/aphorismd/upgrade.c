@@ -112,7 +112,7 @@ static void forget_successor(uint64_t now_us)
 
 static void send_away(uint64_t now_us)
 {
-	uint64_t drain_us = generations.current ? (uint64_t)generations.current->image.config->drain_us : 0;
+	uint64_t drain_us = generations.current ? (uint64_t)generations.current->snapshot.config->drain_us : 0;
 	pid_t pid;
 
 	if (upgrade.successor == 0 && (pid = starter_answer()) > 0)
@@ -199,7 +199,7 @@ static bool order(int end)
 
 static int64_t limit_us(void)
 {
-	return generations.current->image.config->upgrade_us;
+	return generations.current->snapshot.config->upgrade_us;
 }
 
 static void begin(uint64_t now_us)

@@ -44,7 +44,7 @@ static int list_open(const struct generation *current, short events, struct poll
 {
 	int count = 0;
 
-	for (int64_t i = 0; events && i < current->image.config->listeners; i++)
+	for (int64_t i = 0; events && i < current->snapshot.config->listeners; i++)
 		if (!current->listeners[i]->shut)
 			fds[count++] = (struct pollfd){ .fd = current->listeners[i]->fd, .events = events };
 	return count;
@@ -72,7 +72,8 @@ static void hear(uint64_t now_us)
 {
 	const struct pollfd *polled = watch.fds;
 
-	for (int64_t i = 0; polled < watch.fds + watch.count && i < generations.current->image.config->listeners; i++) {
+	for (int64_t i = 0; polled < watch.fds + watch.count &&
+	     i < generations.current->snapshot.config->listeners; i++) {
 		if (polled->fd != generations.current->listeners[i]->fd)
 			continue;         /* it was not listed */
 		if (polled->revents && polled->events & POLLIN && watch.look_us == 0) {

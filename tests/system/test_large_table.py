@@ -20,14 +20,14 @@ def aphorisms(count):
 
 
 LARGE = aphorisms(50000)            # 2 MB; what is smaller than 1 MB is reloaded at once
-IMAGE = re.compile(r"^(\w+)-(\w+) (....) \S+ \S+ (\d+) +/memfd:aphorismd", re.MULTILINE)
+SNAPSHOT = re.compile(r"^(\w+)-(\w+) (....) \S+ \S+ (\d+) +/memfd:aphorismd", re.MULTILINE)
 
 
-def images(d):
+def snapshots(d):
     """Inode -> bytes of each table that the daemon's processes can reach."""
     found = {}
     for p in [process(d.pid), *d.processes()]:
-        for begin, end, rights, inode in IMAGE.findall(p.text("maps")):
+        for begin, end, rights, inode in SNAPSHOT.findall(p.text("maps")):
             assert rights == "r--s", "not shared, or to be written"
             found[inode] = int(end, 16) - int(begin, 16)
         assert not [to for to in open_files(p.pid).values() if "memfd:aphorismd" in to], "held twice"
@@ -38,7 +38,7 @@ def test_a_million(daemon):
     """Each process of the daemon reaches the same one."""
     table = aphorisms(1000000)
     d = daemon("prefork", table=table)
-    (size,) = images(d).values()
+    (size,) = snapshots(d).values()
     assert size <= len(table) + 1000000 * BESIDE + (1 << 16), f"{(size - len(table)) / 1000000:.1f} bytes each"
     for number in (3, 4711, 999999):
         assert d.ask(b"What is better than %d?" % number) == b"Number %d is." % (number + 1)
@@ -47,11 +47,11 @@ def test_a_million(daemon):
 
 def test_one_copy_after_reloads(daemon, model):
     d = daemon(model, table=LARGE)
-    (before,) = images(d).items()
+    (before,) = snapshots(d).items()
     for _ in range(3):
         d.reloaded()
     d.settled()
-    (after,) = images(d).items()
+    (after,) = snapshots(d).items()
     assert after[1] == before[1] and after[0] != before[0]
 
 

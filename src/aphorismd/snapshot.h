@@ -1,11 +1,11 @@
 /*
- * image.h - a configuration and its table as one sealed block of memory.
+ * snapshot.h - a configuration and its table as one sealed block of memory.
  *
  * The loader, a process of its own, fills a memfd and seals it; the supervisor maps it read-only and never parses;
  * workers inherit the mapping.  So the table is held once, whoever crashes, and an old one is gone with its last user.
  */
-#ifndef APHORISMD_IMAGE_H
-#define APHORISMD_IMAGE_H
+#ifndef APHORISMD_SNAPSHOT_H
+#define APHORISMD_SNAPSHOT_H
 
 #include <stddef.h>
 
@@ -13,7 +13,7 @@
 #include "protocol/conversation.h"
 #include "protocol/table.h"
 
-struct image {
+struct snapshot {
 	const struct config *config;
 	const struct table *table;
 	void *at;
@@ -25,13 +25,13 @@ struct image {
  * file named by anybody and without the default one, the three aphorisms of the protocol are built in if allowed.
  * Returns 0, EX_NOINPUT, EX_CONFIG or EX_OSERR, after reporting.
  */
-int image_write(int memfd, const struct config *, bool built_in, config_report *, void *arg);
+int snapshot_write(int memfd, const struct config *, bool built_in, config_report *, void *arg);
 
-/* What is served at one of the configuration's addresses; points into the image. */
-struct service image_service(const struct image *, const struct config_listen *);
+/* What is served at one of the configuration's addresses; points into the snapshot. */
+struct service snapshot_service(const struct snapshot *, const struct config_listen *);
 
-/* Maps what was sealed.  Returns 0; -1 when it is not a whole image. */
-int image_map(struct image *, int memfd);
-void image_unmap(struct image *);
+/* Maps what was sealed.  Returns 0; -1 when it is not a whole snapshot. */
+int snapshot_map(struct snapshot *, int memfd);
+void snapshot_unmap(struct snapshot *);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * image.c - filling a memfd, sealing it, mapping it.
+ * snapshot.c - filling a memfd, sealing it, mapping it.
  */
-#include "aphorismd/image.h"
+#include "aphorismd/snapshot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -89,7 +89,7 @@ static int fail(struct reporter *reporter, int status)
 }
 
 /* The memfd as it is when the text is in place; *fd is the table's file, or -1 for the built-in text. */
-static int write_image(int memfd, const struct config *config, int fd, uint64_t text_size, struct reporter *reporter)
+static int write_snapshot(int memfd, const struct config *config, int fd, uint64_t text_size, struct reporter *reporter)
 {
 	uint64_t size = table_at() + sizeof(struct table) + text_size;
 	struct header *header = grow(memfd, NULL, 0, size), *grown;
@@ -123,7 +123,7 @@ static int write_image(int memfd, const struct config *config, int fd, uint64_t 
 	return 0;
 }
 
-int image_write(int memfd, const struct config *config, bool built_in, config_report *report, void *arg)
+int snapshot_write(int memfd, const struct config *config, bool built_in, config_report *report, void *arg)
 {
 	struct reporter reporter = { report, arg, config->aphorisms };
 	const char *reason;
@@ -140,7 +140,7 @@ int image_write(int memfd, const struct config *config, bool built_in, config_re
 		         config->aphorisms);
 		report(arg, false, text);
 	}
-	status = write_image(memfd, config, fd, fd < 0 ? sizeof three - 1 : (uint64_t)st.st_size, &reporter);
+	status = write_snapshot(memfd, config, fd, fd < 0 ? sizeof three - 1 : (uint64_t)st.st_size, &reporter);
 	if (fd >= 0)
 		close(fd);
 	return status;
@@ -154,14 +154,14 @@ static bool is_sealed(int memfd)
 	return seals >= 0 && (seals & SEALS) == SEALS;
 }
 
-struct service image_service(const struct image *image, const struct config_listen *listen)
+struct service snapshot_service(const struct snapshot *snapshot, const struct config_listen *listen)
 {
 	const struct protocol *protocol = protocol_find(listen->protocol);
-	const struct config *config = image->config;
+	const struct config *config = snapshot->config;
 
 	return (struct service){
 		.protocol = protocol,
-		.data = image->table,
+		.data = snapshot->table,
 		.greatest = protocol->greatest ? protocol->greatest : (uint32_t)config->max_question_length,
 		.max_questions = listen->once ? 1 :
 		                 protocol->counted ? (uint32_t)config->max_questions_per_connection : 0,
@@ -172,7 +172,7 @@ struct service image_service(const struct image *image, const struct config_list
 	};
 }
 
-int image_map(struct image *image, int memfd)
+int snapshot_map(struct snapshot *snapshot, int memfd)
 {
 	const struct header *header;
 	struct stat st;
@@ -188,7 +188,7 @@ int image_map(struct image *image, int memfd)
 		munmap((void *)(uintptr_t)header, (size_t)st.st_size);
 		return -1;
 	}
-	*image = (struct image){
+	*snapshot = (struct snapshot){
 		.config = &header->config,
 		.table = (const struct table *)(const void *)((const char *)header + table_at()),
 		.at = (void *)(uintptr_t)header,
@@ -197,9 +197,9 @@ int image_map(struct image *image, int memfd)
 	return 0;
 }
 
-void image_unmap(struct image *image)
+void snapshot_unmap(struct snapshot *snapshot)
 {
-	if (image->at)
-		munmap(image->at, image->size);
-	*image = (struct image){ .at = NULL };
+	if (snapshot->at)
+		munmap(snapshot->at, snapshot->size);
+	*snapshot = (struct snapshot){ .at = NULL };
 }
