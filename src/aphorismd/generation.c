@@ -25,7 +25,7 @@ enum {
 	KILL_GRACE_US = CLOCK_S,          /* workers end their drain themselves; this is for those that can't */
 };
 
-struct surroundings surroundings;
+struct environment environment;
 static bool has_forked;
 
 struct generation *generation_new(uint32_t number, struct snapshot *snapshot, struct listener *const *listeners)
@@ -93,8 +93,8 @@ static void list_services(struct worker *worker, const struct generation *genera
 /* From the open files through which the supervisor, or whoever started it, could be hurt. */
 static int part(void)
 {
-	if (dup2(surroundings.devnull, STDIN_FILENO) >= 0 && dup2(surroundings.devnull, STDOUT_FILENO) >= 0 &&
-	    log_part(surroundings.told))
+	if (dup2(environment.devnull, STDIN_FILENO) >= 0 && dup2(environment.devnull, STDOUT_FILENO) >= 0 &&
+	    log_part(environment.told))
 		return 0;
 	log_error("can't have a log of its own: %s", strerror(errno));
 	return EX_OSERR;
@@ -110,7 +110,7 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 
 	setpgid(0, 0);
 	worker.says_ready = generation_keep_ready(generation, number);
-	surroundings.forget(generation);
+	environment.forget(generation);
 	snprintf(prefix, sizeof prefix, "%s %u: ", generation->model->name, number);
 	log_prefix(prefix);
 	log_follow(&generation->board->shared->log_level);
@@ -123,12 +123,12 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	/* workers whose slots are next to each other would all touch the same pages of what they keep by slot */
 	worker.first_slot = number % parts * (worker.board->slots / parts);
 	worker.supervisor = supervisor;
-	worker.devnull = surroundings.devnull;
-	worker.supervisor_told = surroundings.told;
+	worker.devnull = environment.devnull;
+	worker.supervisor_told = environment.told;
 	list_services(&worker, generation);
 	status = part();
 	if (status == 0)
-		status = privileges_drop(&surroundings.privileges);
+		status = privileges_drop(&environment.privileges);
 	if (status == 0)
 		status = worker_open(&worker, generation->plan.conversations, (int)generation->plan.acceptors);
 	if (status == 0 && generation->model->open)
@@ -136,7 +136,7 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	if (status == 0)
 		status = worker_try_descriptor(&worker);
 	if (status == 0)
-		status = privileges_confine(&worker, generation->plan.makes, surroundings.confined);
+		status = privileges_confine(&worker, generation->plan.makes, environment.confined);
 	if (status != 0)
 		exit(status);
 	generation->model->serve(&worker);

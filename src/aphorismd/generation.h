@@ -28,13 +28,13 @@ enum generation_state {
 
 /* What every worker is given; set by a start, before there is any. */
 struct generation;
-extern struct surroundings {
+extern struct environment {
 	struct privileges privileges;     /* whom they become, and files of ours belong to */
 	int devnull, told;                /* the latter a pipe that workers write to: see told.c */
 	/* closes and unmaps, in a worker, what is not its generation's */
 	void (*forget)(const struct generation *);
 	bool confined;                    /* the supervisor has found nothing lacking in the sandbox */
-} surroundings;
+} environment;
 
 struct member {
 	pid_t pid;                        /* also its process group's id; 0: no such worker */

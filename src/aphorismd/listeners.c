@@ -137,7 +137,7 @@ static bool share(const struct config_listen *at, bool on)
  */
 static struct listener *open_one(const struct config_listen *at, int backlog, int *status, char *reason)
 {
-	const struct listener_owner ours = { surroundings.privileges.uid, surroundings.privileges.gid };
+	const struct listener_owner ours = { environment.privileges.uid, environment.privileges.gid };
 	bool beside = share(at, true);
 	struct listener *listener = beside ? listener_open_beside(at, &ours, backlog, status, reason)
 	                                   : listener_open(at, &ours, backlog, status, reason);
@@ -180,7 +180,7 @@ int listeners_open(const struct config *config, struct listener **listeners, cha
 bool listeners_tune(const struct generation *generation)
 {
 	const struct config *config = generation->snapshot.config;
-	const struct listener_owner ours = { surroundings.privileges.uid, surroundings.privileges.gid };
+	const struct listener_owner ours = { environment.privileges.uid, environment.privileges.gid };
 	bool done = true;
 
 	for (int64_t i = 0; i < config->listeners; i++)

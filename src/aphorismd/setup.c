@@ -50,7 +50,7 @@ const char *setup_open(const struct options *options, int its_launcher)
 	launcher = its_launcher;
 	if (!predecessor_is_there())
 		notify_open();
-	if ((surroundings.devnull = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
+	if ((environment.devnull = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
 		return "/dev/null";
 	umask(022);
 	if (chdir("/") < 0)
@@ -118,7 +118,7 @@ static int open_control(const struct config *config)
 			close(predecessor.control);
 		return 0;
 	}
-	status = control_open(setup.control_path, predecessor.control, surroundings.privileges.gid, reason);
+	status = control_open(setup.control_path, predecessor.control, environment.privileges.gid, reason);
 	return status == 0 ? 0 : report_complain(status, "%s", reason);
 }
 
@@ -139,8 +139,8 @@ static int confine(const struct config *config)
 
 	if (config->sandbox == SANDBOX_OFF)
 		return 0;
-	surroundings.confined = sandbox_enter(SANDBOX_SUPERVISOR, workers_make(), NULL, reason);
-	if (surroundings.confined) {
+	environment.confined = sandbox_enter(SANDBOX_SUPERVISOR, workers_make(), NULL, reason);
+	if (environment.confined) {
 		log_debug("process.sandbox: Landlock and seccomp filters are in force");
 		return 0;
 	}
@@ -155,11 +155,11 @@ static int confine(const struct config *config)
 int setup_enter(const struct config *config)
 {
 	char reason[PRIVILEGES_REASON];
-	int status = privileges_resolve(&surroundings.privileges, config, reason);
+	int status = privileges_resolve(&environment.privileges, config, reason);
 
 	if (status != 0)
 		return report_complain(status, "%s", reason);
-	privileges_warn(&surroundings.privileges, config);
+	privileges_warn(&environment.privileges, config);
 	if ((status = lock_pidfile(config)) != 0)
 		return status;
 	report.to_syslog = options_open_log(setup.options, config);
@@ -173,7 +173,7 @@ void setup_check(const struct doctor_ear *ear)
 	if (unconfined[0] != '\0')
 		doctor_find(ear, DOCTOR_WARNING, "process.sandbox",
 		            "a kernel with Landlock and seccomp, a build with libseccomp", "%s", unconfined);
-	doctor_check_user(&surroundings.privileges, ear);
+	doctor_check_user(&environment.privileges, ear);
 	if (pidfile_path()[0] != '\0')
 		doctor_check_pidfile(pidfile_path(), DOCTOR_ERROR, ear);
 }
@@ -183,7 +183,7 @@ void setup_check(const struct doctor_ear *ear)
 void setup_release_launcher(void)
 {
 	if (launcher >= 0)
-		daemonize_detach(surroundings.devnull);
+		daemonize_detach(environment.devnull);
 	if (!daemonize_ready(launcher, 0)) {
 		log_error("the launcher has gone before the daemon was ready: it ends");
 		report.status = EX_UNAVAILABLE;
@@ -208,7 +208,7 @@ void setup_forget(void)
 {
 	pidfile_forget();
 	if (launcher >= 0 || (predecessor_is_there() && !setup.options->foreground))
-		daemonize_detach(surroundings.devnull);
+		daemonize_detach(environment.devnull);
 	if (launcher >= 0)
 		close(launcher);
 }

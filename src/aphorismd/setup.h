@@ -1,5 +1,5 @@
 /*
- * setup.h - what a start does once: the surroundings of all workers (but for `told` and `forget`), privileges, pidfile,
+ * setup.h - what a start does once: the environment of all workers (but for `told` and `forget`), privileges, pidfile,
  * log, control socket; and letting go of whoever started us.
  */
 #ifndef APHORISMD_SETUP_H

@@ -44,7 +44,7 @@ static void inherit(void)
 	if (!pidfile_write())
 		log_error("pidfile %s: %s", pidfile_path(), strerror(errno));
 	if (!setup.options->foreground)
-		daemonize_detach(surroundings.devnull);
+		daemonize_detach(environment.devnull);
 	log_notice("upgraded: process %d, version " PACKAGE_VERSION ", has taken the place of process %d",
 	           (int)getpid(), (int)predecessor.pid);
 	upgrade_talk_say(predecessor.fd, "taken\n");

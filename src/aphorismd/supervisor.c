@@ -335,11 +335,11 @@ static const char *open_all(const struct options *options, int launcher)
 
 	if (lacking)
 		return lacking;
-	if ((surroundings.told = told_open()) < 0)
+	if ((environment.told = told_open()) < 0)
 		return "pipe2";
 	if (!open_signals())
 		return "signalfd";
-	surroundings.forget = forget;
+	environment.forget = forget;
 	return starter_open(options);
 }
 

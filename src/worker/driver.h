@@ -1,7 +1,7 @@
 /*
  * driver.h - what a conversation asks for, interpreted in one place.
  *
- * Pumps differ in how they wait and how bytes move.  Whatever else a conversation needs of its surroundings is the same
+ * Pumps differ in how they wait and how bytes move.  Whatever else a conversation needs of its environment is the same
  * for all of them and stands here: counts, the client that a PROXY header names, what the log hears of an end.
  */
 #ifndef WORKER_DRIVER_H
@@ -15,7 +15,7 @@ enum {
 	DRIVER_LATE_READS = 4,            /* what came by a deadline still counts, but not white space for ever */
 };
 
-/* A conversation in its surroundings. */
+/* A conversation in its environment. */
 struct driver {
 	struct worker *worker;
 	struct conversation *conversation;

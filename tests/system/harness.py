@@ -40,7 +40,7 @@ ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def environment(**more):
-    """The surroundings of a program under test: ours without the daemon's own variables."""
+    """The environment of a program under test: ours without the daemon's own variables."""
     own = {k: v for k, v in os.environ.items() if not k.startswith("APHORISMD_") and k != "XDG_RUNTIME_DIR"}
     return {**own, **more}
 
