@@ -281,7 +281,7 @@ static int obey_drain(const struct order *order)
 	if (status != 0)
 		return refuse(order->client, status, reason);
 	/* the kernel may have told it alone of a connection: see worker_listens_no_more() */
-	wish_look(now_us + WISH_LATE_US);
+	wish_recheck(now_us + WISH_LATE_US);
 	log_notice("worker %llu drains, as it was told to", number);
 	control_say(order->client, "draining %llu", number);
 	return EX_OK;

@@ -374,13 +374,13 @@ void generation_kill(struct generation *generation, uint64_t now_us)
 	signal_all(generation, SIGKILL);
 }
 
-void generation_look(struct generation *generation)
+void generation_recheck(struct generation *generation)
 {
 	if (!generation->model->nonblocking && generation->snapshot.config->listeners == 1)
 		return;           /* blocked in accept itself: the kernel wakes another */
 	for (uint32_t n = 0; n < generation->board->workers; n++)
 		if (generation_is_alive(&generation->members[n]) && generation->members[n].ready)
-			kill(generation->members[n].pid, SIGNAL_LOOK);
+			kill(generation->members[n].pid, SIGNAL_RECHECK);
 }
 
 int generation_drain(struct generation *generation, uint32_t number, uint64_t now_us, const char **reason)

@@ -99,8 +99,8 @@ void generation_end(struct generation *, enum worker_signal, uint64_t now_us);
 /* Kills all processes at once; no new ones are started. */
 void generation_kill(struct generation *, uint64_t now_us);
 
-/* Tells workers that share listeners to look whether connections are queued: see worker_listens_no_more(). */
-void generation_look(struct generation *);
+/* Has workers that share listeners recheck these: see worker_listens_no_more(). */
+void generation_recheck(struct generation *);
 
 /* Whether any generation has forked a worker since that was asked for last. */
 bool generation_has_forked(void);

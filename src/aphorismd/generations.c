@@ -102,7 +102,7 @@ static bool reaped(pid_t pid, int status, uint64_t now_us)
 	for (unsigned i = 0; i < GENERATIONS; i++) {
 		if (!*all[i] || !generation_reaped(*all[i], pid, status, now_us))
 			continue;
-		wish_look(now_us + ((*all[i])->plan.makes & SANDBOX_ORDERS ? WISH_LATE_US : 0));
+		wish_recheck(now_us + ((*all[i])->plan.makes & SANDBOX_ORDERS ? WISH_LATE_US : 0));
 		known = true;
 	}
 	return known;

@@ -75,7 +75,7 @@ static void take_line(const char *line, uint64_t now_us)
 	else if (strcmp(line, "speak") == 0)
 		speak();
 	else if (strcmp(line, "look") == 0)
-		wish_look(now_us + WISH_LATE_US);
+		wish_recheck(now_us + WISH_LATE_US);
 	else if (strcmp(line, "no") == 0 && may_become)
 		wish_stop(1);
 }
@@ -89,7 +89,7 @@ static void predecessor_has_gone(uint64_t now_us)
 	if (!predecessor.owns && !successor.speaks)
 		speak();          /* it may have died between our last word and its own */
 	listeners_set_blocking();
-	wish_look(now_us + WISH_LATE_US);     /* what its workers were told of is not known */
+	wish_recheck(now_us + WISH_LATE_US);  /* what its workers were told of is not known */
 }
 
 /* ---- as the loop asks ---- */

@@ -172,12 +172,12 @@ static void give_up_without_workers(void)
 
 static void settle(uint64_t now_us)
 {
-	if (wish.look_until_us > 0 && upgrade_step == UPGRADE_DONE)
-		upgrade_look();
-	else if (wish.look_until_us > 0 && generations.current && wish.stopping == 0)
-		generation_look(generations.current);
-	if (now_us >= wish.look_until_us)
-		wish.look_until_us = 0;
+	if (wish.recheck_until_us > 0 && upgrade_step == UPGRADE_DONE)
+		upgrade_recheck();
+	else if (wish.recheck_until_us > 0 && generations.current && wish.stopping == 0)
+		generation_recheck(generations.current);
+	if (now_us >= wish.recheck_until_us)
+		wish.recheck_until_us = 0;
 	give_up_without_workers();
 	carry_out(now_us);
 	if (generations_discard(is_leaving()) && !is_leaving())
@@ -202,7 +202,7 @@ static const struct part rest = { .tend = settle, .forget = setup_forget };
  * - signals before upgrade: a stop that was there before `taken` goes first.  With them children are reaped: before
  *   reload and upgrade hear, as the last words of a child are taken with its end.
  * - control after all that is heard: what a command shows and does is of this moment.
- * - generations first, by which the others know how the workers are; then what has these look, and discards who has
+ * - generations first, by which the others know how the workers are; then what has these recheck, and discards who has
  *   left, for which reload and upgrade wait.
  * - reload before successor, which goes by its end; and before upgrade: one that was asked for goes first.  idle and
  *   metrics_file last, since they go by what has become of both.
@@ -248,7 +248,7 @@ static bool is_asked(const struct part *part)
  */
 static bool is_under_way(void)
 {
-	return reload_is_under_way() || generations.old || wish.stopping > 0 || wish.look_until_us > 0 ||
+	return reload_is_under_way() || generations.old || wish.stopping > 0 || wish.recheck_until_us > 0 ||
 	       upgrade_step != UPGRADE_NONE || predecessor_is_there();
 }
 

@@ -123,7 +123,7 @@ static bool take(uint64_t now_us)
 		return false;
 	told.bothered = true;
 	if (generations.old || upgrade_step == UPGRADE_DONE)
-		wish_look(now_us);
+		wish_recheck(now_us);
 	return true;
 }
 

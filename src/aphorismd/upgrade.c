@@ -76,7 +76,7 @@ int upgrade_ask(const char **why)
 	return busy ? EX_TEMPFAIL : *why ? EX_UNAVAILABLE : 0;
 }
 
-void upgrade_look(void)
+void upgrade_recheck(void)
 {
 	upgrade_talk_say(upgrade.channel, "look\n");
 }
@@ -107,7 +107,7 @@ static void forget_successor(uint64_t now_us)
 		return;
 	reload_restore();
 	listeners_set_blocking();
-	wish_look(now_us + WISH_LATE_US);     /* what its workers were told of is not known */
+	wish_recheck(now_us + WISH_LATE_US);  /* what its workers were told of is not known */
 }
 
 static void send_away(uint64_t now_us)

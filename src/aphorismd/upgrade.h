@@ -31,8 +31,8 @@ bool upgrade_is_over(void);
 void upgrade_pass_reload(void);
 
 /*
- * Has the successor's workers look at their listeners: one of ours that was woken may have left a connection to them.
+ * Has the successor's workers recheck their listeners: one of ours that was woken may have left a connection to them.
  */
-void upgrade_look(void);
+void upgrade_recheck(void);
 
 #endif

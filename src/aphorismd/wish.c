@@ -11,8 +11,8 @@ void wish_stop(int urgency)
 	wish.stop = true;
 }
 
-void wish_look(uint64_t until_us)
+void wish_recheck(uint64_t until_us)
 {
-	if (until_us > wish.look_until_us)
-		wish.look_until_us = until_us;
+	if (until_us > wish.recheck_until_us)
+		wish.recheck_until_us = until_us;
 }

@@ -18,17 +18,17 @@ extern struct wish {
 	bool stop;                        /* one that has not been carried out yet */
 	int stopping;                     /* how urgently, from the first one on: 0 (not at all), 1, WISH_AT_ONCE */
 	bool reload;                      /* kept until none is under way: those that are wished meanwhile are one */
-	uint64_t look_until_us;           /* have workers look on each turn, and once after that; 0: need not */
+	uint64_t recheck_until_us;        /* have workers recheck on each turn, and once after that; 0: need not */
 } wish;
 
 /* The daemon is to stop: gracefully (1), or at once (WISH_AT_ONCE, or when that is wished a second time). */
 void wish_stop(int urgency);
 
 /*
- * Workers are to look at their listeners up to that time, and once after it, as somebody may be queued of whom another
+ * Workers are to recheck their listeners up to that time, and once after it, as somebody may be queued of whom another
  * one was told: see worker_listens_no_more().  Later than now by WISH_LATE_US where it is not known when the kernel
  * tells the next one.
  */
-void wish_look(uint64_t until_us);
+void wish_recheck(uint64_t until_us);
 
 #endif

@@ -11,7 +11,7 @@ enum worker_signal {
 	SIGNAL_RETIRE = SIGUSR1,
 	SIGNAL_DRAIN = SIGHUP,
 	SIGNAL_STOP = SIGTERM,
-	SIGNAL_LOOK = SIGWINCH,           /* look whether connections are queued: see worker_looks() */
+	SIGNAL_RECHECK = SIGWINCH,        /* look whether connections are queued: see worker_listens_no_more() */
 	SIGNAL_ORPHAN = SIGUSR2,          /* from the kernel: the supervisor is dead */
 };
 

@@ -23,7 +23,7 @@ enum {
 	TURNS_US = 20 * CLOCK_MS,         /* at most: others may be stuck */
 	RETRY_US = 100 * CLOCK_MS,        /* after a shortage */
 	LISTENERS_AT = EVENT_WATCHED_AT,  /* the numbers of what is watched */
-	WAKE = EVENT_WATCHED_AT + CONFIG_LISTENERS, LOOK,
+	WAKE = EVENT_WATCHED_AT + CONFIG_LISTENERS, RECHECK,
 };
 
 struct event_keys {
@@ -98,7 +98,7 @@ static bool listen_to(struct loop *loop, int number)
 	return watch(loop, loop->worker->listeners[number].watched, LISTENERS_AT + (uint32_t)number, true);
 }
 
-static void look_away_from_all(struct loop *loop)
+static void unwatch_all(struct loop *loop)
 {
 	for (int i = 0; i < loop->worker->listener_count && loop->listening; i++)
 		event_pump_unwatch(loop->pump, loop->worker->listeners[i].watched, LISTENERS_AT + (uint32_t)i);
@@ -107,7 +107,7 @@ static void look_away_from_all(struct loop *loop)
 
 static void pause_listening(struct loop *loop, uint64_t pause_us)
 {
-	look_away_from_all(loop);
+	unwatch_all(loop);
 	loop->retry_us = loop->pump->now_us + pause_us;
 }
 
@@ -178,9 +178,9 @@ static void take_connections(struct loop *loop, int number)
 		pause_listening_to(loop, number);
 }
 
-static void look_again(struct loop *loop)
+static void recheck_listeners(struct loop *loop)
 {
-	worker_looks(loop->worker);
+	worker_clear_recheck(loop->worker);
 	for (int i = 0; i < loop->worker->listener_count && loop->listening; i++)
 		take_connections(loop, i);
 }
@@ -203,7 +203,7 @@ static void take_queue(struct loop *loop)
 
 static void end_listening(struct loop *loop)
 {
-	look_away_from_all(loop);
+	unwatch_all(loop);
 	event_pump_unwatch(loop->pump, loop->worker->wake, WAKE);
 	loop->retry_us = 0;
 	worker_listens_no_more(loop->worker);
@@ -215,8 +215,8 @@ static void handle(struct loop *loop, const struct event *event)
 {
 	if (event->what < LISTENERS_AT)
 		event_connection_handle(loop->pump, event);
-	else if (event->what == LOOK)
-		look_again(loop);
+	else if (event->what == RECHECK)
+		recheck_listeners(loop);
 	else if (event->what != WAKE && loop->listening)
 		take_connections(loop, (int)(event->what - LISTENERS_AT));
 }
@@ -241,7 +241,7 @@ static void serve(struct worker *worker)
 	struct loop loop = { .worker = worker, .pump = &pump };
 	int phase = PHASE_SERVES;
 
-	if (!watch(&loop, worker->wake, WAKE, false) || !watch(&loop, worker->look, LOOK, false))
+	if (!watch(&loop, worker->wake, WAKE, false) || !watch(&loop, worker->recheck, RECHECK, false))
 		exit(EX_OSERR);
 	listen_to_all(&loop);
 	if (!loop.listening)

@@ -23,8 +23,8 @@ static const char *open_descriptors(struct worker *worker)
 {
 	worker->ready_set = -1;
 	worker->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	worker->look = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (worker->wake < 0 || worker->look < 0)
+	worker->recheck = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (worker->wake < 0 || worker->recheck < 0)
 		return "eventfd";
 	for (int i = 0; i < worker->listener_count; i++)
 		if ((worker->listeners[i].watched = fcntl(worker->listeners[i].fd, F_DUPFD_CLOEXEC, 0)) < 0)

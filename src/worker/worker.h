@@ -67,7 +67,7 @@ struct worker {
 	uint64_t answered_before;         /* questions, by those at its place before it */
 	int ready_set;                    /* epoll over several listeners; -1 for one */
 	int wake;                         /* an eventfd, readable from the first stop on */
-	int look;                         /* an eventfd, readable when SIGNAL_LOOK has come */
+	int recheck;                      /* an eventfd, readable when SIGNAL_RECHECK has come */
 	_Atomic int *acceptors;           /* ids of threads that may block in accept; the handler interrupts them */
 	_Atomic int acceptor_count;
 	_Atomic bool wanted;              /* somebody waits for a vacancy: a slot, a descriptor */
@@ -136,12 +136,12 @@ enum worker_taken worker_accept_now(struct worker *, int listener, struct connec
 /*
  * EPOLLEXCLUSIVE wakes one worker for a connection.  One that is on its way out may have been the one, and the
  * connection would stay queued until the next came.  So a worker that no longer listens says so here, the supervisor
- * passes SIGNAL_LOOK on to those that do, and they look at their listeners whatever they were told.
+ * passes SIGNAL_RECHECK on to those that do, and they recheck their listeners whatever they were told.
  */
 void worker_listens_no_more(struct worker *);
 
-/* Clears worker->look, when that was found readable. */
-void worker_looks(struct worker *);
+/* Clears worker->recheck, when that was found readable. */
+void worker_clear_recheck(struct worker *);
 
 /*
  * Among event loops that share listeners: shows the others how many connections this one holds, and tells how many more

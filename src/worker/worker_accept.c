@@ -15,7 +15,7 @@
 enum {
 	POLL_MS = 1000,
 	LATE_MS = 1000,
-	WAKE = CONFIG_LISTENERS, LOOK,    /* beside the listeners' numbers, what an event can be about */
+	WAKE = CONFIG_LISTENERS, RECHECK,         /* beside the listeners' numbers, what an event can be about */
 };
 
 /* To wait in the backlog is what over_limit = "wait" means: nothing is accepted before there is a slot for it. */
@@ -92,7 +92,7 @@ int worker_watch_listeners(struct worker *worker)
 			return -1;
 	if (watch(worker->ready_set, worker->wake, EPOLLIN, WAKE) < 0)
 		return -1;
-	return watch(worker->ready_set, worker->look, EPOLLIN, LOOK);
+	return watch(worker->ready_set, worker->recheck, EPOLLIN, RECHECK);
 }
 
 static int take(struct worker_listener *listener, struct sockaddr_storage *peer, int flags)
@@ -189,9 +189,9 @@ static bool watch_anew(struct worker *worker, int number)
 }
 
 /* To watch a listener anew is to learn whether connections are queued, whoever was told of them. */
-static void look_again(struct worker *worker)
+static void recheck_listeners(struct worker *worker)
 {
-	worker_looks(worker);
+	worker_clear_recheck(worker);
 	for (int i = 0; i < worker->listener_count; i++) {
 		while (!watch_anew(worker, i) && worker_phase(worker) == PHASE_SERVES) {
 			worker_note_shortage(worker, errno);
@@ -211,8 +211,8 @@ static int take_next(struct worker *worker, struct sockaddr_storage *peer, int *
 
 	if (worker->ready_set >= 0 && epoll_wait(worker->ready_set, &ready, 1, -1) < 1)
 		return -1;
-	if (ready.data.u32 == LOOK)
-		look_again(worker);
+	if (ready.data.u32 == RECHECK)
+		recheck_listeners(worker);
 	if (ready.data.u32 >= (uint32_t)worker->listener_count)
 		return -1;
 	*number = (int)ready.data.u32;

@@ -93,11 +93,11 @@ void worker_listens_no_more(struct worker *worker)
 		tell_supervisor(worker);
 }
 
-void worker_looks(struct worker *worker)
+void worker_clear_recheck(struct worker *worker)
 {
 	uint64_t count;
 
-	if (read(worker->look, &count, sizeof count) < 0)
+	if (read(worker->recheck, &count, sizeof count) < 0)
 		return;           /* another thread was quicker */
 }
 

@@ -142,13 +142,13 @@ static void on_drain_end(int signal)
 	_exit(WORKER_CUT);
 }
 
-static void on_look(int signal)
+static void on_recheck(int signal)
 {
 	uint64_t one = 1;
 	int error = errno;
 
 	(void)signal;
-	if (write(self->look, &one, sizeof one) < 0)
+	if (write(self->recheck, &one, sizeof one) < 0)
 		errno = error;    /* full is readable too */
 }
 
@@ -193,7 +193,7 @@ int worker_handle_signals(struct worker *worker)
 	sigemptyset(&none);
 	if (!handle_from(SIGNAL_RETIRE, on_phase) || !handle_from(SIGNAL_DRAIN, on_phase) ||
 	    !handle_from(SIGNAL_STOP, on_phase) || !handle_from(SIGNAL_ORPHAN, on_orphan) ||
-	    !handle(SIGNAL_LOOK, on_look) || !handle(SIGALRM, on_drain_end) ||
+	    !handle(SIGNAL_RECHECK, on_recheck) || !handle(SIGALRM, on_drain_end) ||
 	    !handle(SIGNAL_INTERRUPT, on_interrupt) || !handle(SIGPIPE, SIG_IGN) || !handle(SIGINT, SIG_IGN) ||
 	    !handle(SIGQUIT, SIG_DFL) || !handle(SIGCHLD, SIG_DFL) || !follow_supervisor() ||
 	    !handle(SIGABRT, SIG_IGN) ||      /* a watchdog's for the supervisor, but sent to all of us */

@@ -180,7 +180,7 @@ def test_who_is_turned_away_holds_up_nobody(daemon, place, engine, limit):
             os.kill(worker, signal.SIGSTOP)
             refused = [d.connect(number % 2, source="127.0.0.3") for number in range(300)]
             client.send(QUESTION)
-            os.kill(worker, signal.SIGWINCH)          # to look at its listeners, of which it is told as well
+            os.kill(worker, signal.SIGWINCH)          # to recheck its listeners, of which it is told as well
             os.kill(worker, signal.SIGCONT)
             assert client.answer() == ANSWER
             for one in refused:
