@@ -145,7 +145,7 @@ static void give_time(struct event_pump *pump, uint32_t slot)
 
 	c->unsent = driver_unsent(pump->worker->fds[slot]);
 	c->until_us = pump->now_us + (uint64_t)pump->worker->config->write_us;
-	event_pump_look_by(pump, c->until_us);
+	event_pump_sweep_by(pump, c->until_us);
 }
 
 /* That output was sent, n as send(2) says.  False when that is not all: it is parked, or the connection closed. */
@@ -236,7 +236,7 @@ static void linger(struct event_pump *pump, uint32_t slot)
 	pump->mark_ns = 0;
 	c->unsent = 0;
 	c->until_us = pump->now_us + DRIVER_LINGER_US;
-	event_pump_look_by(pump, c->until_us);
+	event_pump_sweep_by(pump, c->until_us);
 	become(pump, slot, EVENT_LINGERS);
 }
 
@@ -290,7 +290,7 @@ static void go_on(struct event_pump *pump, uint32_t slot)
 				return;
 			become(pump, slot, EVENT_READS);
 			if (c->conversation.asking)
-				event_pump_look_by(pump, conversation_deadline_us(&c->conversation));
+				event_pump_sweep_by(pump, conversation_deadline_us(&c->conversation));
 			return;
 		}
 	}
@@ -447,5 +447,5 @@ void event_connection_begin(struct event_pump *pump, const struct connection *co
 	conversation_init(&c->conversation, connection->service, pump->now_us);
 	c->state = EVENT_READS;
 	c->family = (uint8_t)connection->family;
-	event_pump_look_by(pump, conversation_deadline_us(&c->conversation));
+	event_pump_sweep_by(pump, conversation_deadline_us(&c->conversation));
 }

@@ -49,7 +49,7 @@ static void pay_what_is_due(struct event_pump *pump)
 }
 
 /*
- * No byte was taken since the last look: time is up; else it begins anew.  Who has taken all that there was waits for
+ * No byte was taken since the last sweep: time is up; else it begins anew.  Who has taken all that there was waits for
  * us, and it may be long before its turn comes again.
  */
 static bool is_stuck(struct event_pump *pump, uint32_t slot)
@@ -64,8 +64,8 @@ static bool is_stuck(struct event_pump *pump, uint32_t slot)
 	return stuck;
 }
 
-/* Looks at one connection's time-out; returns when it has to be looked at again. */
-static uint64_t look_at(struct event_pump *pump, uint32_t slot)
+/* Sees to one connection's time-out; returns when that has to be done again. */
+static uint64_t sweep_one(struct event_pump *pump, uint32_t slot)
 {
 	struct event_connection *c = &pump->at[slot];
 
@@ -73,7 +73,7 @@ static uint64_t look_at(struct event_pump *pump, uint32_t slot)
 	case EVENT_READS:
 		if (conversation_deadline_us(&c->conversation) <= pump->now_us)
 			event_connection_expire(pump, slot);
-		return c->state == EVENT_READS ? conversation_deadline_us(&c->conversation) : pump->look_us;
+		return c->state == EVENT_READS ? conversation_deadline_us(&c->conversation) : pump->sweep_us;
 	case EVENT_WRITES:
 		if (c->until_us <= pump->now_us && is_stuck(pump, slot)) {
 			event_connection_time_out(pump, slot);
@@ -91,14 +91,14 @@ static uint64_t look_at(struct event_pump *pump, uint32_t slot)
 	}
 }
 
-static void look_at_all(struct event_pump *pump)
+static void sweep_all(struct event_pump *pump)
 {
-	pump->look_us = UINT64_MAX;
+	pump->sweep_us = UINT64_MAX;
 	for (uint32_t slot = pump->lowest; slot <= pump->highest && pump->open > 0; slot++)
 		if (pump->at[slot].state != EVENT_NONE)
-			event_pump_look_by(pump, look_at(pump, slot));
-	if (pump->look_us < pump->now_us + pump->tick_us)
-		pump->look_us = pump->now_us + pump->tick_us;
+			event_pump_sweep_by(pump, sweep_one(pump, slot));
+	if (pump->sweep_us < pump->now_us + pump->tick_us)
+		pump->sweep_us = pump->now_us + pump->tick_us;
 }
 
 static void let_go(struct event_pump *pump)
@@ -121,8 +121,8 @@ void event_pump_tick(struct event_pump *pump)
 {
 	if (pump->due.count > 0)
 		pay_what_is_due(pump);
-	if (pump->look_us <= pump->now_us)
-		look_at_all(pump);
+	if (pump->sweep_us <= pump->now_us)
+		sweep_all(pump);
 	if (pump->leaving > 0)
 		let_go(pump);
 }
@@ -145,8 +145,8 @@ void event_pump_wait(struct event_pump *pump, uint64_t until_us)
 {
 	uint64_t until = until_us ? until_us : UINT64_MAX;
 
-	if (pump->look_us < until)
-		until = pump->look_us;
+	if (pump->sweep_us < until)
+		until = pump->sweep_us;
 	if (pump->leaving > 0 && pump->now_us + LEAVE_CHECK_US < until)
 		until = pump->now_us + LEAVE_CHECK_US;
 	if (event_due_us(&pump->due) < until)
@@ -174,7 +174,7 @@ const char *event_pump_open(struct event_pump *pump, struct worker *worker, cons
 		.lowest = worker->board->slots,
 		.now_us = clock_coarse_us(),
 		.recorder = recorder_of(worker->board, worker->number, 0, false),
-		.look_us = UINT64_MAX,
+		.sweep_us = UINT64_MAX,
 		.tick_us = (uint64_t)(shortest_us < 8 * CLOCK_S ? shortest_us / 8 : CLOCK_S),
 		.in = { .at = worker->buffers, .size = worker->in_size },
 		.out = { .at = worker->buffers + worker->in_size, .size = worker->out_size },

@@ -28,15 +28,15 @@ struct event_pump {
 	uint64_t mark_ns;                 /* the end of what was done last, if nothing else was done since; else 0 */
 	uint64_t came_ns, begun_ns;       /* of what the input buffer holds; the work on it */
 	struct recorder recorder;
-	uint64_t look_us, tick_us;        /* when time-outs are looked at next; how often at most */
+	uint64_t sweep_us, tick_us;       /* when time-outs are swept next; how often at most */
 	struct bytes in, out;
 };
 
-/* Time-outs are to be looked at no later than this. */
-static inline void event_pump_look_by(struct event_pump *pump, uint64_t us)
+/* The next sweep for time-outs is no later than this. */
+static inline void event_pump_sweep_by(struct event_pump *pump, uint64_t us)
 {
-	if (us < pump->look_us)
-		pump->look_us = us;
+	if (us < pump->sweep_us)
+		pump->sweep_us = us;
 }
 
 /* Makes ready, the engine too.  Returns NULL; or the reason why not, with errno. */
