@@ -105,7 +105,7 @@ static int load(struct trial *trial, struct snapshot *snapshot)
 	static struct loader theirs, ours;
 	bool as_servant = trial->options->action == ACTION_TEST && trial->servant.by_root && trial->servant.reads;
 	int status = loader_run(&theirs, trial->options, as_servant ? &trial->servant : NULL, snapshot);
-	bool knows = status != EX_OSERR;  /* else he could not be asked, as servant_look() will say */
+	bool knows = status != EX_OSERR;  /* else he could not be asked, as servant_inspect() will say */
 
 	if (status == 0 || !as_servant) {
 		loader_each_report(theirs.text, say_report, trial);
@@ -161,7 +161,7 @@ static int try_all(struct trial *trial, struct snapshot *snapshot)
 		return status;
 	doctor_learn(&facts);
 	doctor_check(config, snapshot->size, trial->options, &facts, &ear);
-	servant_look(&trial->servant, config, &ear);
+	servant_inspect(&trial->servant, config, &ear);
 	return trial->count[DOCTOR_ERROR] > 0 ? EX_CONFIG : 0;
 }
 

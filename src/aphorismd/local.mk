@@ -25,7 +25,7 @@ aphorismd_SOURCES = \
 	%D%/reload.c %D%/reload.h \
 	%D%/report.c %D%/report.h \
 	%D%/servant.c %D%/servant.h \
-	%D%/servant_look.c \
+	%D%/servant_inspect.c \
 	%D%/setup.c %D%/setup.h \
 	%D%/snapshot.c %D%/snapshot.h \
 	%D%/starter.c %D%/starter.h \

@@ -39,9 +39,9 @@ bool servant_become(const struct servant *, int *blind);
 const char *servant_who(const struct servant *, char to[SERVANT_WORDS]);
 
 /*
- * Looks at addresses, folders and files as who serves, in a child that writes nothing there, within a limit of time;
+ * Inspects addresses, folders and files as who serves, in a child that writes nothing there, within a limit of time;
  * and reports what can't be known.  Blocks.
  */
-void servant_look(const struct servant *, const struct config *, const struct doctor_ear *);
+void servant_inspect(const struct servant *, const struct config *, const struct doctor_ear *);
 
 #endif

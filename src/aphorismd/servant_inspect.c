@@ -1,5 +1,5 @@
 /*
- * servant_look.c - what who serves may do, found out by asking the kernel in his name.
+ * servant_inspect.c - what who serves may do, found out by asking the kernel in his name.
  *
  * Nothing is imitated: what owners, modes, links, lists of access and settings of the kernel come to, the kernel knows.
  */
@@ -29,7 +29,7 @@
 #define UNIX "unix:"
 enum { LIMIT_S = 10 };
 
-struct look {
+struct inspection {
 	const struct servant *servant;
 	const struct config *config;
 	const struct doctor_ear *ear;
@@ -58,17 +58,17 @@ static bool may_bind_low(const struct unit *unit)
 }
 
 /* Whether an address is in use is not asked: by the daemon that runs it is.  One that is missing may be there later. */
-static void look_at_address(const struct look *look, const struct config_listen *listen_at)
+static void inspect_address(const struct inspection *inspection, const struct config_listen *listen_at)
 {
 	int error = listener_try(listen_at);
 	bool denied = error == EACCES;
 
-	if (error == 0 || (denied && look->servant->by_unit && may_bind_low(&look->servant->unit)))
+	if (error == 0 || (denied && inspection->servant->by_unit && may_bind_low(&inspection->servant->unit)))
 		return;
-	doctor_find(look->ear, denied ? look->grave : DOCTOR_WARNING, "listen",
+	doctor_find(inspection->ear, denied ? inspection->grave : DOCTOR_WARNING, "listen",
 	            denied ? MEND_PORT : "ip address add before the start, or another address",
 	            "%s: %s%s", listen_at->address, listener_reason(listen_at->address, error),
-	            denied ? look->whom : "");
+	            denied ? inspection->whom : "");
 }
 
 /* ---- folders ---- */
@@ -155,27 +155,28 @@ static bool is_read_only(const struct servant *servant, const struct folder *fol
 }
 
 /* What is in the way of a new file there, or 0.  Of somebody else than root nobody knows as whom he means to serve. */
-static int obstacle(const struct look *look, const char *path, bool at_start)
+static int obstacle(const struct inspection *inspection, const char *path, bool at_start)
 {
 	struct folder folder;
 	int error = 0;
 
 	if (!folder_open(&folder, path)) {
 		error = errno;
-		return look->servant->by_root || error == ENOENT || error == ENOTDIR ? error : 0;
+		return inspection->servant->by_root || error == ENOENT || error == ENOTDIR ? error : 0;
 	}
 	if (faccessat(folder.fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
 		error = errno;
-	if (error == 0 && is_read_only(look->servant, &folder))
+	if (error == 0 && is_read_only(inspection->servant, &folder))
 		error = EROFS;
 	folder_close(&folder);
 	/* at a start root's daemon overrides permissions */
-	return !look->servant->by_root || (error == EACCES && at_start && !look->servant->by_unit) ? 0 : error;
+	return !inspection->servant->by_root ||
+	       (error == EACCES && at_start && !inspection->servant->by_unit) ? 0 : error;
 }
 
 /* at_start: then alone the file is made.  It is shown as the configuration has it, with unix: in front. */
-static void look_at_folder(const struct look *look, enum doctor_level level, const char *about, const char *file,
-                           bool at_start)
+static void inspect_folder(const struct inspection *inspection, enum doctor_level level, const char *about,
+                           const char *file, bool at_start)
 {
 	const char *path = file + (is_file(file) ? strlen(UNIX) : 0);
 	char folder[PATH_MAX], real[PATH_MAX], mend[PATH_MAX + 64];
@@ -184,11 +185,11 @@ static void look_at_folder(const struct look *look, enum doctor_level level, con
 
 	snprintf(folder, sizeof folder, "%.*s", (int)(slash ? slash - path : 0), path);
 	name_folder(real, folder);
-	if (look->servant->by_unit && unit_makes(&look->servant->unit, real))
+	if (inspection->servant->by_unit && unit_makes(&inspection->servant->unit, real))
 		return;
-	error = obstacle(look, path, at_start);
+	error = obstacle(inspection, path, at_start);
 	if (error == ENOENT && strcmp(real, DEFAULT_FOLDER) == 0) {
-		doctor_find(look->ear, DOCTOR_NOTE, about, "",
+		doctor_find(inspection->ear, DOCTOR_NOTE, about, "",
 		            "%s: its folder isn't there now; the units and the init script make it", file);
 		return;
 	}
@@ -197,21 +198,21 @@ static void look_at_folder(const struct look *look, enum doctor_level level, con
 	else
 		snprintf(mend, sizeof mend, "another folder: " DEFAULT_FOLDER);
 	if (error != 0)
-		doctor_find(look->ear, level, about, mend, "%s: its folder: %s%s", file, strerror(error),
-		            error == ENOENT ? "" : look->whom);
+		doctor_find(inspection->ear, level, about, mend, "%s: its folder: %s%s", file, strerror(error),
+		            error == ENOENT ? "" : inspection->whom);
 }
 
 /* The daemon serves without its metrics; without its pidfile, or a socket, it does not. */
-static void look_at_folders(const struct look *look)
+static void inspect_folders(const struct inspection *inspection)
 {
-	const struct config *config = look->config;
+	const struct config *config = inspection->config;
 
 	if (config->set.pidfile && config->pidfile[0])
-		look_at_folder(look, look->grave, "process.pidfile", config->pidfile, true);
+		inspect_folder(inspection, inspection->grave, "process.pidfile", config->pidfile, true);
 	if (config->set.control && config->control[0])
-		look_at_folder(look, look->grave, "control.socket", config->control, true);
+		inspect_folder(inspection, inspection->grave, "control.socket", config->control, true);
 	if (config->metrics[0])
-		look_at_folder(look, DOCTOR_WARNING, "metrics.file", config->metrics, false);
+		inspect_folder(inspection, DOCTOR_WARNING, "metrics.file", config->metrics, false);
 }
 
 /* Takes a UNIX listener's address apart: its folder by its name without links, and the name in there. */
@@ -234,92 +235,93 @@ static bool is_same_file(const char *address, const char *other)
 }
 
 /* Whom it is to belong to, and whether one before it in the list is the same by another name. */
-static void look_at_file(const struct look *look, int64_t i)
+static void inspect_file(const struct inspection *inspection, int64_t i)
 {
-	const struct config_listen *all = look->config->listen;
-	const char *why = look->servant->by_root ? listener_cant_give(&all[i]) : NULL;
+	const struct config_listen *all = inspection->config->listen;
+	const char *why = inspection->servant->by_root ? listener_cant_give(&all[i]) : NULL;
 
-	look_at_folder(look, look->grave, "listen", all[i].address, true);
+	inspect_folder(inspection, inspection->grave, "listen", all[i].address, true);
 	if (why)
-		doctor_find(look->ear, look->grave, "listen",
+		doctor_find(inspection->ear, inspection->grave, "listen",
 		            "no user, and a group of the unit's SupplementaryGroups=", "%s: %s%s", all[i].address,
-		            why, look->whom);
+		            why, inspection->whom);
 	for (int64_t k = 0; k < i; k++)
 		if (is_file(all[k].address) && is_same_file(all[k].address, all[i].address))
-			doctor_find(look->ear, look->grave, "listen", "", "%s is the same file as %s", all[i].address,
-			            all[k].address);
+			doctor_find(inspection->ear, inspection->grave, "listen", "", "%s is the same file as %s",
+			            all[i].address, all[k].address);
 }
 
-static void look_at_listeners(const struct look *look)
+static void inspect_listeners(const struct inspection *inspection)
 {
-	const struct config *config = look->config;
+	const struct config *config = inspection->config;
 
 	for (int64_t i = 0; i < config->listeners; i++) {
 		if (is_file(config->listen[i].address))
-			look_at_file(look, i);
+			inspect_file(inspection, i);
 		else
-			look_at_address(look, &config->listen[i]);
+			inspect_address(inspection, &config->listen[i]);
 	}
 }
 
 /* ---- files, and who he is ---- */
 
 /* Of the configuration itself nothing is to be known here: it is another one that the service reads. */
-static void look_at_table(const struct look *look)
+static void inspect_table(const struct inspection *inspection)
 {
-	const char *path = look->config->aphorisms, *reason;
+	const char *path = inspection->config->aphorisms, *reason;
 	char who[SERVANT_WORDS];
 	struct stat st;
 	int fd = *path ? regular_open(path, &st, &reason) : 0;
 
 	if (fd < 0)
-		doctor_find(look->ear, look->grave, "aphorisms", MEND_FILE, "%s: %s, to %s", path, reason,
-		            servant_who(look->servant, who));
+		doctor_find(inspection->ear, inspection->grave, "aphorisms", MEND_FILE, "%s: %s, to %s", path, reason,
+		            servant_who(inspection->servant, who));
 	if (fd > 0)
 		close(fd);
 }
 
-static void look_at_user(const struct look *look)
+static void inspect_user(const struct inspection *inspection)
 {
 	char reason[PRIVILEGES_REASON], *colon;
 	struct privileges privileges;
 
-	if (privileges_resolve(&privileges, look->config, reason) == 0 || !(colon = strstr(reason, ": ")))
+	if (privileges_resolve(&privileges, inspection->config, reason) == 0 || !(colon = strstr(reason, ": ")))
 		return;
 	*colon = '\0';
-	doctor_find(look->ear, look->grave, reason, "User= in the unit, and not here", "%s%s", colon + 2, look->whom);
+	doctor_find(inspection->ear, inspection->grave, reason, "User= in the unit, and not here", "%s%s", colon + 2,
+	            inspection->whom);
 }
 
 /* A daemon that somebody else starts may have no pidfile, and another folder for it. */
-static void look_at_pidfile(const struct look *look)
+static void inspect_pidfile(const struct inspection *inspection)
 {
-	const struct config *config = look->config;
+	const struct config *config = inspection->config;
 
 	if (config->pidfile[0] && (config->set.pidfile || (geteuid() == 0 && access(config->pidfile, F_OK) == 0)))
-		doctor_check_pidfile(config->pidfile, look->grave, look->ear);
+		doctor_check_pidfile(config->pidfile, inspection->grave, inspection->ear);
 }
 
-static void look_around(const struct look *look)
+static void inspect_all(const struct inspection *inspection)
 {
 	int blind;
 
-	if (!servant_become(look->servant, &blind)) {
-		doctor_find(look->ear, DOCTOR_NOTE, "service", "",
+	if (!servant_become(inspection->servant, &blind)) {
+		doctor_find(inspection->ear, DOCTOR_NOTE, "service", "",
 		            "user %s of %s: what he meets can't be known here: %s",
-		            look->servant->unit.value[UNIT_USER], unit_name, strerror(errno));
+		            inspection->servant->unit.value[UNIT_USER], unit_name, strerror(errno));
 		return;
 	}
 	if (blind != 0)
-		doctor_find(look->ear, DOCTOR_NOTE, "service", "",
+		doctor_find(inspection->ear, DOCTOR_NOTE, "service", "",
 		            "what ProtectHome and PrivateTmp of %s hide can't be known here: %s", unit_name,
 		            strerror(blind));
-	if (look->servant->by_unit)
-		look_at_user(look);
-	if (!look->servant->reads)
-		look_at_table(look);
-	look_at_listeners(look);
-	look_at_folders(look);
-	look_at_pidfile(look);
+	if (inspection->servant->by_unit)
+		inspect_user(inspection);
+	if (!inspection->servant->reads)
+		inspect_table(inspection);
+	inspect_listeners(inspection);
+	inspect_folders(inspection);
+	inspect_pidfile(inspection);
 }
 
 /* ---- the child, and what it says ---- */
@@ -340,13 +342,13 @@ static void send_finding(void *socket, enum doctor_level level, const char *abou
 	send(*(const int *)socket, &finding, sizeof finding, MSG_NOSIGNAL);
 }
 
-static void run(struct look *look, int socket)
+static void run(struct inspection *inspection, int socket)
 {
 	const struct doctor_ear ear = { send_finding, &socket };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	look->ear = &ear;
-	look_around(look);
+	inspection->ear = &ear;
+	inspect_all(inspection);
 	_exit(0);
 }
 
@@ -365,17 +367,17 @@ static bool hear(int socket, const struct doctor_ear *ear)
 	return false;
 }
 
-void servant_look(const struct servant *servant, const struct config *config, const struct doctor_ear *ear)
+void servant_inspect(const struct servant *servant, const struct config *config, const struct doctor_ear *ear)
 {
-	struct look look = { servant, config, ear, servant->certain ? DOCTOR_ERROR : DOCTOR_WARNING, "" };
+	struct inspection inspection = { servant, config, ear, servant->certain ? DOCTOR_ERROR : DOCTOR_WARNING, "" };
 	int ends[2] = { -1, -1 };
 	pid_t pid = -1;
 
 	if (servant->by_unit)
-		snprintf(look.whom, sizeof look.whom, "; %s runs as user %.32s", unit_name,
+		snprintf(inspection.whom, sizeof inspection.whom, "; %s runs as user %.32s", unit_name,
 		         servant->unit.value[UNIT_USER]);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0 && (pid = fork()) == 0)
-		run(&look, ends[1]);
+		run(&inspection, ends[1]);
 	if (pid < 0) {
 		doctor_find(ear, DOCTOR_NOTE, "service", "", "what it meets can't be looked at: %s", strerror(errno));
 	} else {
@@ -391,5 +393,5 @@ void servant_look(const struct servant *servant, const struct config *config, co
 		close(ends[0]);
 	if (servant->unsure[0])
 		doctor_find(ear, DOCTOR_NOTE, "service", "", "whether %s is to serve this can't be known: %s%s",
-		            unit_name, servant->unsure, look.whom);
+		            unit_name, servant->unsure, inspection.whom);
 }
