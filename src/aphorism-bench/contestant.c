@@ -48,7 +48,7 @@ static bool try(struct program *program, const char *folder, size_t folder_len, 
 	       S_ISREG(status.st_mode) && access(program->path, X_OK) == 0;
 }
 
-static bool look_for(struct program *program)
+static bool find_program(struct program *program)
 {
 	const char *path = getenv("PATH");
 	char here[PATH_MAX];
@@ -135,7 +135,7 @@ int program_find(struct program *program, const char *named)
 	} else if (named) {
 		plain_say(stderr, "aphorism-bench: --aphorismd %s: %s", named, strerror(errno));
 		return EX_UNAVAILABLE;
-	} else if (!look_for(program)) {
+	} else if (!find_program(program)) {
 		fputs("aphorism-bench: no aphorismd beside this program or on PATH: "
 		      "install it, or name it with --aphorismd FILE\n", stderr);
 		return EX_UNAVAILABLE;

@@ -11,7 +11,7 @@
 #include "aphorism-bench/tree.h"
 #include "common/clock.h"
 
-enum { LOOKS = 3, SETTINGS = SCENARIO_SETTINGS + 2 };
+enum { SAMPLES = 3, SETTINGS = SCENARIO_SETTINGS + 2 };
 
 /* What is watched while the load runs. */
 struct watch {
@@ -20,7 +20,7 @@ struct watch {
 	struct cost *cost;
 	struct tree before;
 	uint64_t switches_before, begun_us;       /* 0: the measured time has not begun */
-	uint32_t events_done, looks_done;
+	uint32_t events_done, samples_done;
 	bool ended;
 };
 
@@ -101,10 +101,10 @@ static void on_progress(void *arg, double share)
 			watch->events_done++;
 		}
 		/* processes that come and go can't be seen at either end of the measured time, when nothing is asked */
-		if (scenario_churns(trial->scenario) && is_due(watch, watch->looks_done, LOOKS)) {
+		if (scenario_churns(trial->scenario) && is_due(watch, watch->samples_done, SAMPLES)) {
 			if (tree_read(watch->daemon.pid, &tree))
 				keep_peaks(watch->cost, &tree);
-			watch->looks_done++;
+			watch->samples_done++;
 		}
 	}
 	if (trial->progress)

@@ -182,7 +182,7 @@ static int watch(const struct wishes *wishes)
 	if (fd < 0)
 		return explain_connect(wishes->socket, errno);
 	close(fd);
-	if (top_look(wishes->socket, &refusal) == 0 && refusal)
+	if (top_fetch(wishes->socket, &refusal) == 0 && refusal)
 		return show(wishes, refusal);
 	return wishes->json ? top_stream(wishes->socket) : top_run(wishes->socket);
 }

@@ -38,7 +38,7 @@ static int ask(const char *socket, const char *line, struct reply *reply)
 	return error;
 }
 
-int top_look(const char *socket, const struct reply **refusal)
+int top_fetch(const char *socket, const struct reply **refusal)
 {
 	static const struct {
 		const char *line;
@@ -57,7 +57,7 @@ int top_look(const char *socket, const struct reply **refusal)
 
 /* ---- for programs ---- */
 
-static void put_look(double seconds)
+static void put_sample(double seconds)
 {
 	printf("{\"ok\":true,\"exit\":0,\"seconds\":%.6f,\"status\":", seconds);
 	json_put_reply(&status, NULL);
@@ -76,7 +76,7 @@ int top_stream(const char *socket)
 	for (;;) {
 		const struct reply *refusal;
 		uint64_t now_us = clock_now_us();
-		int error = top_look(socket, &refusal);
+		int error = top_fetch(socket, &refusal);
 
 		if (error != 0) {
 			snprintf(reason, sizeof reason, "%s: %s", socket, strerror(error));
@@ -84,7 +84,7 @@ int top_stream(const char *socket)
 		} else if (refusal) {
 			json_reply(refusal, NULL);
 		} else {
-			put_look(past_us ? (double)(now_us - past_us) / CLOCK_S : 0);
+			put_sample(past_us ? (double)(now_us - past_us) / CLOCK_S : 0);
 		}
 		past_us = error == 0 && !refusal ? now_us : 0;
 		if (standard_flush())
@@ -102,7 +102,7 @@ int top_stream(const char *socket)
 
 enum { WORKERS_AT = 6, BAR_AT = 46, LEAST_BAR = 8, BAR = 30, CLIENT = 22 };
 
-/* What a worker had answered at the last look. */
+/* What a worker had answered the last time. */
 struct past {
 	double pid, generation, questions;
 };
@@ -264,7 +264,7 @@ static void draw_refusal(const char *socket, const struct reply *refusal)
 static void draw(const char *socket)
 {
 	const struct reply *refusal;
-	int error = top_look(socket, &refusal);
+	int error = top_fetch(socket, &refusal);
 	uint64_t now_us = clock_now_us();
 	double seconds = past_us ? (double)(now_us - past_us) / CLOCK_S : 0;
 

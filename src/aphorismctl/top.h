@@ -11,9 +11,9 @@ const char *top_lacks(void);
 
 /*
  * Asks that socket once for all that is shown.  Returns 0, with the answer that refuses it or NULL in *refusal, which
- * holds until the next look; or an errno.  Blocks.
+ * holds until the next call; or an errno.  Blocks.
  */
-int top_look(const char *socket, const struct reply **refusal);
+int top_fetch(const char *socket, const struct reply **refusal);
 
 /*
  * Asks that socket once a second and draws the answers, until q is typed or SIGINT or SIGTERM comes; a daemon that

@@ -11,12 +11,12 @@
 #include "common/log.h"
 #include "common/units.h"
 
-enum { LOOKS = 8 };                       /* in the time without a client: it is late by one of them at most */
+enum { CHECKS = 8 };                      /* in the time without a client: it is late by one of them at most */
 
 static struct {
 	uint32_t generation;              /* that all this is of */
 	uint64_t since_us;                /* without a client since then, 0 while there is one */
-	uint64_t look_us;                 /* when to look next */
+	uint64_t check_us;                /* when to check next */
 	uint64_t seen;                    /* connections by then */
 } idle;
 
@@ -32,7 +32,7 @@ static uint64_t limit_us(const struct generation *current)
 
 static uint64_t due_us(void)
 {
-	return limit_us(generations.current) > 0 ? idle.look_us : UINT64_MAX;
+	return limit_us(generations.current) > 0 ? idle.check_us : UINT64_MAX;
 }
 
 static void tend(uint64_t now_us)
@@ -43,18 +43,18 @@ static void tend(uint64_t now_us)
 
 	if (generations.current && idle.generation != generations.current->number) {
 		idle.generation = generations.current->number;
-		idle.look_us = 0;         /* the time without a client may be another one now */
+		idle.check_us = 0;        /* the time without a client may be another one now */
 	}
-	if (limit == 0 || now_us < idle.look_us)
+	if (limit == 0 || now_us < idle.check_us)
 		return;
 	generations_sum(&totals);
 	if (totals.connections_open > 0 || reload_is_under_way())
-		idle.since_us = 0;        /* not now_us: who is here may stay almost until the next look */
+		idle.since_us = 0;        /* not now_us: who is here may stay almost until the next check */
 	else if (idle.since_us == 0 || totals.count[COUNT_CONNECTIONS] != idle.seen)
 		idle.since_us = now_us;
 	idle.seen = totals.count[COUNT_CONNECTIONS];
 	end_us = (idle.since_us > 0 ? idle.since_us : now_us) + limit;
-	idle.look_us = now_us + limit / LOOKS < end_us ? now_us + limit / LOOKS : end_us;
+	idle.check_us = now_us + limit / CHECKS < end_us ? now_us + limit / CHECKS : end_us;
 	if (now_us < end_us)
 		return;
 	log_notice("no client for %s: the daemon ends until there is one", units_format_duration(text, (int64_t)limit));

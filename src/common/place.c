@@ -92,7 +92,7 @@ static int explain_lookup(int error, const char *host, char *why)
  * This machine's addresses for itself need no look-up, and no line in /etc/hosts, which a container or a chroot may
  * lack (RFC 6761, 6.3): of no name getaddrinfo says ::1 and 127.0.0.1, and asks nobody.
  */
-static int look_up(const struct place *place, struct addrinfo **list)
+static int resolve(const struct place *place, struct addrinfo **list)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
 	bool here = strcasecmp(place->host, PLACE_LOCALHOST) == 0;
@@ -103,7 +103,7 @@ static int look_up(const struct place *place, struct addrinfo **list)
 static int connect_host(const struct place *place, uint64_t timeout_us, int cancel, char *why, int *status)
 {
 	struct addrinfo *list;
-	int reason = look_up(place, &list);
+	int reason = resolve(place, &list);
 	int fd;
 
 	if (reason != 0) {

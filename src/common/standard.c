@@ -30,7 +30,7 @@ const char *standard_flush(void)
 }
 
 /* Some file systems say at the close alone that there was no room. */
-static void look_at_end(void)
+static void check_at_exit(void)
 {
 	const char *reason = standard_flush();
 
@@ -56,7 +56,7 @@ void standard_open(const char *program)
 		fprintf(stderr, "%s: /dev/null: %s\n", name, strerror(errno));
 		_exit(EX_OSERR);
 	}
-	atexit(look_at_end);
+	atexit(check_at_exit);
 }
 
 int standard_fail(int status, const char *format, ...)

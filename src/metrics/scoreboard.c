@@ -146,16 +146,16 @@ static uint64_t name_source(const struct sources *sources, const struct slot *sl
 	return name != 0 ? name : 1;
 }
 
-/* What a look at the table finds of a source. */
+/* What the table has of a source. */
 struct found {
 	struct source *at;                /* an entry of its own, else a free one, else NULL */
 	uint64_t was;                     /* what stood there */
 	uint64_t held;                    /* connections, over all its entries */
-	uint32_t levels;                  /* that were looked at */
+	uint32_t levels;                  /* that were searched */
 	bool is_own;
 };
 
-static void look_at(struct found *found, struct source *entry, uint64_t source)
+static void consider(struct found *found, struct source *entry, uint64_t source)
 {
 	uint64_t word = atomic_load(&entry->held), held = word & SOURCES_COUNT;
 	bool is_own = held > 0 && (word ^ source) >> SOURCES_COUNT_BITS == 0;
@@ -169,7 +169,7 @@ static void look_at(struct found *found, struct source *entry, uint64_t source)
 	}
 }
 
-static struct found look_up(const struct sources *sources, uint64_t source)
+static struct found find_source(const struct sources *sources, uint64_t source)
 {
 	uint32_t deeper = atomic_load(sources->deeper);
 	struct found found = { .levels = deeper < sources->levels ? deeper + 1 : sources->levels };
@@ -180,7 +180,7 @@ static struct found look_up(const struct sources *sources, uint64_t source)
 		struct source *set = level + (source & (size / SOURCES_WAYS - 1)) * SOURCES_WAYS;
 
 		for (int way = 0; way < SOURCES_WAYS; way++)
-			look_at(&found, &set[way], source);
+			consider(&found, &set[way], source);
 	}
 	return found;
 }
@@ -189,7 +189,7 @@ static struct found look_up(const struct sources *sources, uint64_t source)
 static void leave_source(const struct sources *sources, uint64_t source)
 {
 	for (int tries = 0; tries < SOURCES_TRIES; tries++) {
-		struct found found = look_up(sources, source);
+		struct found found = find_source(sources, source);
 
 		if (!found.is_own || atomic_compare_exchange_strong(&found.at->held, &found.was, found.was - 1))
 			return;
@@ -203,7 +203,7 @@ static void leave_source(const struct sources *sources, uint64_t source)
 static bool enter_source(const struct sources *sources, uint64_t source, uint32_t limit)
 {
 	for (int tries = 0; tries < SOURCES_TRIES; tries++) {
-		struct found found = look_up(sources, source);
+		struct found found = find_source(sources, source);
 		uint32_t deeper = found.levels - 1;
 
 		if (found.held >= limit)
@@ -218,7 +218,7 @@ static bool enter_source(const struct sources *sources, uint64_t source, uint32_
 		                                    found.is_own ? found.was + 1
 		                                                 : (source & ~(uint64_t)SOURCES_COUNT) | 1))
 			continue;
-		if (look_up(sources, source).held <= limit)
+		if (find_source(sources, source).held <= limit)
 			return true;
 		leave_source(sources, source);
 		return false;

@@ -245,7 +245,7 @@ static bool is_file(const struct listener *listener, const struct stat *st)
 	return st->st_dev == listener->device && st->st_ino == listener->inode;
 }
 
-static bool look(const struct folder *folder, struct stat *st)
+static bool stat_file(const struct folder *folder, struct stat *st)
 {
 	int file = find(folder, st);
 
@@ -263,7 +263,7 @@ bool listener_has_file(const struct listener *listener)
 	errno = EADDRINUSE;
 	if (listener->family != AF_UNIX || !folder_open(&folder, path_of(listener)))
 		return false;
-	is_there = look(&folder, &st);
+	is_there = stat_file(&folder, &st);
 	folder_close(&folder);
 	if (!is_there || is_file(listener, &st))
 		return is_there;
@@ -281,7 +281,7 @@ bool listener_is_at(const struct listener *listener, const char *address)
 	if (listener->family != AF_UNIX || address_parse(&at, address) != NULL || at.sockaddr.ss_family != AF_UNIX ||
 	    !folder_open(&folder, address + strlen("unix:")))
 		return false;
-	is_there = look(&folder, &st) && is_file(listener, &st);
+	is_there = stat_file(&folder, &st) && is_file(listener, &st);
 	folder_close(&folder);
 	return is_there;
 }

@@ -214,7 +214,7 @@ void conversation_init(struct conversation *c, const struct service *service, ui
 	};
 }
 
-static enum conversation_state APART look_for_header(struct conversation *c, const struct bytes *in)
+static enum conversation_state APART find_header(struct conversation *c, const struct bytes *in)
 {
 	struct proxy_header header;
 
@@ -300,7 +300,7 @@ static enum conversation_state APART say_otherwise(struct conversation *c, struc
 	if (c->over)
 		return over(c, in);
 	if (c->unmet)
-		return look_for_header(c, in);
+		return find_header(c, in);
 	return answer_more(c, in, out, now_us, NULL);
 }
 
@@ -328,7 +328,7 @@ enum conversation_state conversation_compute(struct conversation *c, struct byte
 	if (c->over)
 		return over(c, in);
 	if (c->unmet)
-		return look_for_header(c, in);
+		return find_header(c, in);
 	if (c->greets && (state = greet(c, out, wall_us)) != CONVERSATION_READ)
 		return state;
 	return answer_more(c, in, out, now_us, &wall_us);

@@ -82,7 +82,7 @@ class Torrent:
         self.most = min(self.BACKLOG, int(Path("/proc/sys/net/core/somaxconn").read_text()))
         until("a full queue", lambda: queued(address) >= self.most)
 
-    def look(self):
+    def sample(self):
         """Notes how many are queued; to be called now and then."""
         self.lengths.append(queued(self.address))
 

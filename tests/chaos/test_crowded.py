@@ -122,7 +122,7 @@ def test_who_is_turned_away_hurts_no_open_connection(daemon, model, limit, some,
             begin = time.monotonic()
             assert client.ask(b"Simple is better than?") == b"Complex."
             longest = max(longest, time.monotonic() - begin)
-            water.look()
+            water.sample()
             time.sleep(0.01)
         water.end()
     water.check()

@@ -112,7 +112,7 @@ static void ask_conversation(const struct table *table, int count)
 	converse("a-thousand-bytes", table, &(const char *){ endless }, 1, count);
 }
 
-static void look_up(const char *name, const struct table *table, const struct span *questions, int kinds, int count)
+static void find(const char *name, const struct table *table, const struct span *questions, int kinds, int count)
 {
 	begin();
 	for (int i = 0; i < count; i++)
@@ -137,9 +137,9 @@ static void ask_tables(const struct table *small, int count)
 		at += any[i].len = (size_t)sprintf(at, "What is better than %u?",
 		                                   3 + (number >> 8) % (unsigned)(count - 3));
 	}
-	look_up("table-of-three", small, same, 3, count);
-	look_up("same-three-of-many", large, same, 3, count);
-	look_up("any-of-many", large, any, count, count);
+	find("table-of-three", small, same, 3, count);
+	find("same-three-of-many", large, same, 3, count);
+	find("any-of-many", large, any, count, count);
 }
 
 int main(int argc, char **argv)

@@ -223,19 +223,19 @@ def test_for_programs(daemon, model):
     d = daemon(model)
     with subprocess.Popen([APHORISMCTL, "-s", d.control, "--json", "top"], stdout=subprocess.PIPE,
                           env=environment()) as stream:
-        def look():
+        def sample():
             return json.loads(stream.stdout.readline())
 
-        first = look()
+        first = sample()
         assert first["ok"] is True and first["seconds"] == 0 and first["status"]["model"] == model
         assert first["workers"]["worker"][0]["pid"] in {p.pid for p in d.workers()}
         d.ask(b"Simple is better than?")
-        second = look()
+        second = sample()
         assert 0.9 < second["seconds"] < LIMIT and second["stats"]["questions"] == 1
         d.stop()
-        while look()["ok"]:
+        while sample()["ok"]:
             pass
-        last = look()
+        last = sample()
         assert last["exit"] == 69 and str(d.control) in last["error"][0]
         stream.stdout.close()
         assert stream.wait(LIMIT) == -signal.SIGPIPE
@@ -291,7 +291,7 @@ def test_refused_from_the_start_for_programs(place, which):
     assert result.stderr.startswith("aphorismctl: top: ") and reason in result.stderr
 
 
-# One that is there, three answers to the first look, and the refusals.
+# One that is there, three answers to the first round, and the refusals.
 THEN_REFUSED = [None, b"end 0\n", b"end 0\n", b"end 0\n"]
 
 
@@ -311,10 +311,10 @@ def test_refused_later_for_programs(place, which):
     answer, status, reason = REFUSALS[which]
     with answering(place, *THEN_REFUSED, answer) as path, \
          subprocess.Popen([APHORISMCTL, "-s", path, "--json", "top"], stdout=subprocess.PIPE) as stream:
-        look = json.loads(stream.stdout.readline())
+        sample = json.loads(stream.stdout.readline())
         stream.stdout.close()
         assert stream.wait(LIMIT) == -signal.SIGPIPE
-    assert look["exit"] == status and look["ok"] is False and reason in f"{look}"
+    assert sample["exit"] == status and sample["ok"] is False and reason in f"{sample}"
 
 
 def test_without_a_terminal(daemon):

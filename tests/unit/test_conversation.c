@@ -267,17 +267,17 @@ END_TEST
 
 /* ---- long ones ---- */
 
-static size_t looked_at;
+static size_t scanned;
 
 static struct frame frame_and_count(const char *at, size_t len, size_t most)
 {
-	looked_at += len < most ? len : most;
+	scanned += len < most ? len : most;
 	return protocol_aphorism.frame(at, len, most);
 }
 
 static bool may_end_and_count(const char *at, size_t len)
 {
-	looked_at += len;
+	scanned += len;
 	return protocol_aphorism.may_end(at, len);
 }
 
@@ -293,14 +293,14 @@ START_TEST(test_long_byte_by_byte)
 	counting.may_end = may_end_and_count;
 	service.greatest = MANY;
 	pump_start(&p, &service, MANY, CONVERSATION_OUT);
-	looked_at = 0;
+	scanned = 0;
 	for (int i = 0; i < MANY - 1; i++)
 		pump_give(&p, "x", 1);
 	ck_assert_uint_eq(p.in.len, MANY - 1);
-	ck_assert_uint_lt(looked_at, 2 * MANY);
+	ck_assert_uint_lt(scanned, 2 * MANY);
 	pump_give(&p, "?", 1);
 	ck_assert_str_eq(p.sent, "Error: unknown aphorism.");
-	ck_assert_uint_lt(looked_at, 3 * MANY);
+	ck_assert_uint_lt(scanned, 3 * MANY);
 	pump_stop(&p);
 }
 END_TEST

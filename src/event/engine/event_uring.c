@@ -268,7 +268,7 @@ static bool next(struct event *event)
 }
 
 /* Before anything is told of a connection it has to be known what became of its output. */
-static void look_for_outcomes(const struct batch *batch)
+static void collect_outcomes(const struct batch *batch)
 {
 	struct io_uring_cqe *cqe;
 	unsigned head;
@@ -289,7 +289,7 @@ static bool wait_for_events(uint64_t until_us)
 	batches.now->sends = batches.now->told = 0;
 	own->pump->out.at = batches.now->bytes;
 	event_ring_wait(&own->ring, until_us);
-	look_for_outcomes(batches.before);
+	collect_outcomes(batches.before);
 	return batches.before->sends > 0 || io_uring_cq_ready(&own->ring.uring) > 0;
 }
 
