@@ -17,7 +17,7 @@
 #include "aphorism-bench/rounds.h"
 #include "aphorism-bench/view.h"
 #include "common/clock.h"
-#include "common/place.h"
+#include "common/endpoint.h"
 #include "common/plain.h"
 
 enum { PORT = 1060, CONNECTIONS = 64, DURATION_US = 10 * CLOCK_S, WARMUP_US = CLOCK_S, EX_WRONG = 1 };
@@ -55,18 +55,18 @@ static void make_load(struct load *load, const struct options *options)
 }
 
 /* Finds the server: an answer to connect is enough, the load itself comes later.  Returns an exit status. */
-static int find(struct place *place, struct load *load, const struct options *options)
+static int find(struct endpoint *endpoint, struct load *load, const struct options *options)
 {
-	const char *text = options->operand ? options->operand : PLACE_LOCALHOST;
-	const char *reason = place_parse(place, text, PORT);
-	char why[PLACE_REASON];
+	const char *text = options->operand ? options->operand : ENDPOINT_LOCALHOST;
+	const char *reason = endpoint_parse(endpoint, text, PORT);
+	char why[ENDPOINT_REASON];
 	int fd, status;
 
 	if (reason) {
 		plain_say(stderr, "aphorism-bench: %s: %s", text, reason);
 		return EX_USAGE;
 	}
-	fd = place_connect(place, load->timeout_us, -1, why, &status);
+	fd = endpoint_connect(endpoint, load->timeout_us, -1, why, &status);
 	if (fd < 0) {
 		plain_say(stderr, "aphorism-bench: %s", why);
 		return status == EX_TEMPFAIL ? EX_UNAVAILABLE : status;
@@ -85,7 +85,7 @@ static void show(void *arg, double share)
 	progress_show(arg, share, "measuring");
 }
 
-static int publish(const struct load *load, const struct load_result *result, const struct place *place,
+static int publish(const struct load *load, const struct load_result *result, const struct endpoint *endpoint,
                    const struct options *options)
 {
 	struct cell cell;
@@ -101,11 +101,11 @@ static int publish(const struct load *load, const struct load_result *result, co
 	rounds_free(rounds);
 	view_arrange(&record);
 	publish_conditions(&record, options);
-	plain_text(record.server, sizeof record.server, place->name, strlen(place->name));
+	plain_text(record.server, sizeof record.server, endpoint->name, strlen(endpoint->name));
 	return publish_record(&record, options);
 }
 
-static int measure(struct load *load, const struct place *place, const struct options *options)
+static int measure(struct load *load, const struct endpoint *endpoint, const struct options *options)
 {
 	static struct load_result result;
 	static struct progress progress;
@@ -121,9 +121,9 @@ static int measure(struct load *load, const struct place *place, const struct op
 	interrupt_release();
 	progress_clear(&progress);
 	if (result.gone)
-		fprintf(stderr, "aphorism-bench: %s: nobody has listened there for %d s\n", place->name,
+		fprintf(stderr, "aphorism-bench: %s: nobody has listened there for %d s\n", endpoint->name,
 		        LOAD_GONE_US / CLOCK_S);
-	status = publish(load, &result, place, options);
+	status = publish(load, &result, endpoint, options);
 	for (size_t i = 0; i < LOAD_ERRORS; i++)
 		errors += result.crowds[0].errors[i];
 	if (interrupted)
@@ -138,11 +138,11 @@ static int measure(struct load *load, const struct place *place, const struct op
 int run_main(const struct options *options)
 {
 	static struct load load;
-	struct place place;
+	struct endpoint endpoint;
 	int status = publish_try(options);
 
 	make_load(&load, options);
 	if (status == EX_OK)
-		status = find(&place, &load, options);
-	return status == EX_OK ? measure(&load, &place, options) : status;
+		status = find(&endpoint, &load, options);
+	return status == EX_OK ? measure(&load, &endpoint, options) : status;
 }

@@ -33,7 +33,7 @@ fail(struct client *client, int status, const char *format, ...)
 
 static int fail_server(struct client *client, int status, const char *reason)
 {
-	return fail(client, status, "%s: %s", client->place->name, reason);
+	return fail(client, status, "%s: %s", client->endpoint->name, reason);
 }
 
 void client_close(struct client *client)
@@ -53,9 +53,9 @@ int client_connect(struct client *client)
 	if (client->deadline_us != 0)
 		limit_us = client->deadline_us > now_us ? client->deadline_us - now_us : 0;
 	client_close(client);
-	client->fd = place_connect(client->place, limit_us, client->cancel, client->reason, &status);
+	client->fd = endpoint_connect(client->endpoint, limit_us, client->cancel, client->reason, &status);
 	if (client->fd >= 0)
-		place_address(client->place, client->fd, client->server);
+		endpoint_address(client->endpoint, client->fd, client->server);
 	else if (errno == ECANCELED)
 		return CLIENT_CANCELLED;
 	return status;
@@ -104,7 +104,7 @@ static int take(struct client *client, const char *text, size_t len, bool more)
 	int status = last_word(text, len);
 
 	if (status != GO_ON)
-		return fail(client, status, "%s: %.*s", client->place->name, (int)len, text);
+		return fail(client, status, "%s: %.*s", client->endpoint->name, (int)len, text);
 	if (answer.question_len == 0 || q->first + answer.question_len > q->sent)
 		return fail_server(client, EX_UNAVAILABLE, "an answer came without a question");
 	client->tell(&answer);
@@ -131,7 +131,7 @@ static int ended(struct client *client)
 		return GO_ON;             /* no answer was due: the next question connects again */
 	if (client->tries == CLIENT_TRIES)
 		return fail(client, EX_UNAVAILABLE, "%s: the server closed the connection before it answered, %u times",
-		            client->place->name, client->tries);
+		            client->endpoint->name, client->tries);
 	client->tries++;
 	until_us = clock_now_us() + (client->tries - 2) * (uint64_t)PAUSE_US;
 	dial_wait(&cancel, 1, until_us < client->deadline_us ? until_us : client->deadline_us);
@@ -141,7 +141,7 @@ static int ended(struct client *client)
 /* Whether this error is how a UNIX socket shows a close before the peer had read all: nothing it sent is lost. */
 static bool is_close(const struct client *client, int error)
 {
-	return error == ECONNRESET && client->place->port[0] == '\0';
+	return error == ECONNRESET && client->endpoint->port[0] == '\0';
 }
 
 static int receive(struct client *client)
@@ -216,7 +216,7 @@ static int timed_out(struct client *client)
 {
 	char limit[UNITS_TEXT];
 
-	return fail(client, EX_TEMPFAIL, "%s: no answer within %s", client->place->name,
+	return fail(client, EX_TEMPFAIL, "%s: no answer within %s", client->endpoint->name,
 	            units_format_duration(limit, (int64_t)client->timeout_us));
 }
 

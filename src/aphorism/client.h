@@ -1,7 +1,8 @@
 /*
  * client.h - a client of an aphorism server: connects, asks, and asks again where that can do no harm.
  *
- *	struct client client = { .place = &place, .timeout_us = 10 * CLOCK_S, .tell = print, .cancel = -1, .fd = -1 };
+ *	struct client client = { .endpoint = &endpoint, .timeout_us = 10 * CLOCK_S, .tell = print,
+ *	                         .cancel = -1, .fd = -1 };
  *	int status = client_connect(&client);
  *
  *	if (status == 0)
@@ -25,7 +26,7 @@
 #include <stdint.h>
 
 #include "aphorism/questions.h"
-#include "common/place.h"
+#include "common/endpoint.h"
 #include "protocol/table.h"
 
 enum {
@@ -47,15 +48,15 @@ struct client_answer {
 
 struct client {
 	/* the caller's */
-	const struct place *place;
+	const struct endpoint *endpoint;
 	uint64_t timeout_us;              /* for a connection; for an answer, all tries together */
 	void (*tell)(const struct client_answer *);
 	int cancel;                       /* when this can be read, client_ask ends; -1: never */
 
 	/* to be read by the caller */
 	int fd;                           /* -1: not connected */
-	char server[PLACE_ADDRESS];       /* to whom */
-	char reason[PLACE_REASON];        /* after a failure; it names the server */
+	char server[ENDPOINT_ADDRESS];    /* to whom */
+	char reason[ENDPOINT_REASON];     /* after a failure; it names the server */
 
 	/* client.c's own */
 	struct questions *questions;
@@ -68,8 +69,8 @@ struct client {
 };
 
 /*
- * Connects to the first of the place's addresses that answers, in their order.  Returns 0, CLIENT_CANCELLED, or an exit
- * status with the reason.  Blocks for timeout_us at most; the look-up of a name does not count.
+ * Connects to the first of the endpoint's addresses that answers, in their order.  Returns 0, CLIENT_CANCELLED, or an
+ * exit status with the reason.  Blocks for timeout_us at most; the look-up of a name does not count.
  */
 int client_connect(struct client *);
 

@@ -18,8 +18,8 @@
 #include "aphorism/questions.h"
 #include "aphorism/show.h"
 #include "common/clock.h"
+#include "common/endpoint.h"
 #include "common/options.h"
-#include "common/place.h"
 #include "common/plain.h"
 #include "common/standard.h"
 #include "common/units.h"
@@ -149,7 +149,7 @@ static int ask_half(const struct client *client, const struct questions *questio
 
 	if (send(client->fd, questions->list[0], len, MSG_NOSIGNAL) == (ssize_t)len)
 		return EX_OK;
-	return standard_fail(EX_UNAVAILABLE, "%s: %s", client->place->name, strerror(errno));
+	return standard_fail(EX_UNAVAILABLE, "%s: %s", client->endpoint->name, strerror(errno));
 }
 
 /* Asks what was wished for.  Returns the exit status. */
@@ -175,7 +175,7 @@ int main(int argc, char **argv)
 	static struct client client;
 	struct wishes wishes = { .port = DEFAULT_PORT, .count = 1, .timeout_us = DEFAULT_TIMEOUT_US };
 	struct options_found found;
-	struct place place;
+	struct endpoint endpoint;
 	const char *host, *reason;
 	int status;
 
@@ -186,8 +186,8 @@ int main(int argc, char **argv)
 		return standard_fail(EX_USAGE, "%s", reason);
 	if (parse_operands(&found, &wishes, &questions) != EX_OK)
 		return EX_USAGE;
-	host = wishes.host ? wishes.host : PLACE_LOCALHOST;
-	reason = place_parse(&place, host, (unsigned)wishes.port);
+	host = wishes.host ? wishes.host : ENDPOINT_LOCALHOST;
+	reason = endpoint_parse(&endpoint, host, (unsigned)wishes.port);
 	if (reason)
 		return standard_fail(EX_USAGE, "%s: %s", host, reason);
 	standard_json = wishes.json;
@@ -197,7 +197,7 @@ int main(int argc, char **argv)
 		return status;
 	questions.rounds = wishes.count;
 	client = (struct client){
-		.place = &place, .timeout_us = (uint64_t)wishes.timeout_us,
+		.endpoint = &endpoint, .timeout_us = (uint64_t)wishes.timeout_us,
 		.tell = show_answer, .cancel = -1, .fd = -1,
 	};
 	status = ask(&client, &questions, &wishes);

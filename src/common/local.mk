@@ -9,6 +9,7 @@ libcommon_a_SOURCES = \
 	%D%/compat.c %D%/compat.h \
 	%D%/cpus.c %D%/cpus.h \
 	%D%/dial.c %D%/dial.h \
+	%D%/endpoint.c %D%/endpoint.h \
 	%D%/folder.c %D%/folder.h \
 	%D%/histogram.c %D%/histogram.h \
 	%D%/identity.c %D%/identity.h \
@@ -17,7 +18,6 @@ libcommon_a_SOURCES = \
 	%D%/log.c %D%/log.h \
 	%D%/nearest.c %D%/nearest.h \
 	%D%/options.c %D%/options.h \
-	%D%/place.c %D%/place.h \
 	%D%/plain.c %D%/plain.h \
 	%D%/priority.c %D%/priority.h \
 	%D%/proctitle.c %D%/proctitle.h \

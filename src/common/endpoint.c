@@ -1,7 +1,7 @@
 /*
- * place.c - where the server is: from what a user writes to a connection.
+ * endpoint.c - where the server is: from what a user writes to a connection.
  */
-#include "common/place.h"
+#include "common/endpoint.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -16,29 +16,29 @@
 
 static const char unix_prefix[] = "unix:";
 
-static const char *parse_unix(struct place *place, const char *path)
+static const char *parse_unix(struct endpoint *endpoint, const char *path)
 {
 	if (path[0] != '/')
 		return "the path of a UNIX socket begins with /";
-	if (snprintf(place->host, sizeof place->host, "%s", path) >= (int)sizeof place->host)
+	if (snprintf(endpoint->host, sizeof endpoint->host, "%s", path) >= (int)sizeof endpoint->host)
 		return "the path is too long";
-	place->port[0] = '\0';
-	snprintf(place->name, sizeof place->name, "unix:%s", place->host);
+	endpoint->port[0] = '\0';
+	snprintf(endpoint->name, sizeof endpoint->name, "unix:%s", endpoint->host);
 	return NULL;
 }
 
 static void put_name(char *to, const char *host, const char *port)
 {
-	snprintf(to, PLACE_ADDRESS, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+	snprintf(to, ENDPOINT_ADDRESS, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-const char *place_parse(struct place *place, const char *text, unsigned port)
+const char *endpoint_parse(struct endpoint *endpoint, const char *text, unsigned port)
 {
 	const char *end, *colon;
 	size_t len;
 
 	if (strncmp(text, unix_prefix, sizeof unix_prefix - 1) == 0)
-		return parse_unix(place, text + sizeof unix_prefix - 1);
+		return parse_unix(endpoint, text + sizeof unix_prefix - 1);
 	if (text[0] == '[') {
 		end = strchr(++text, ']');
 		if (!end || (end[1] != '\0' && end[1] != ':'))
@@ -51,17 +51,17 @@ const char *place_parse(struct place *place, const char *text, unsigned port)
 		end = colon ? colon : text + strlen(text);
 	}
 	len = (size_t)(end - text);
-	if (len == 0 || len >= sizeof place->host)
+	if (len == 0 || len >= sizeof endpoint->host)
 		return len == 0 ? "no host" : "the name is too long";
 	if (colon) {
 		port = (unsigned)options_number(colon + 1, 65535);
 		if (port == 0)
 			return "a port is a number from 1 to 65535";
 	}
-	memcpy(place->host, text, len);
-	place->host[len] = '\0';
-	snprintf(place->port, sizeof place->port, "%u", port & 0xffff);
-	put_name(place->name, place->host, place->port);
+	memcpy(endpoint->host, text, len);
+	endpoint->host[len] = '\0';
+	snprintf(endpoint->port, sizeof endpoint->port, "%u", port & 0xffff);
+	put_name(endpoint->name, endpoint->host, endpoint->port);
 	return NULL;
 }
 
@@ -83,7 +83,7 @@ static int explain_lookup(int error, const char *host, char *why)
 	default:
 		status = EX_NOHOST;
 	}
-	snprintf(why, PLACE_REASON, "%s: %s: %s", host,
+	snprintf(why, ENDPOINT_REASON, "%s: %s: %s", host,
 	         status == EX_NOHOST ? "no such host" : "the name can't be looked up", reason);
 	return status;
 }
@@ -92,22 +92,22 @@ static int explain_lookup(int error, const char *host, char *why)
  * This machine's addresses for itself need no look-up, and no line in /etc/hosts, which a container or a chroot may
  * lack (RFC 6761, 6.3): of no name getaddrinfo says ::1 and 127.0.0.1, and asks nobody.
  */
-static int resolve(const struct place *place, struct addrinfo **list)
+static int resolve(const struct endpoint *endpoint, struct addrinfo **list)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
-	bool here = strcasecmp(place->host, PLACE_LOCALHOST) == 0;
+	bool here = strcasecmp(endpoint->host, ENDPOINT_LOCALHOST) == 0;
 
-	return getaddrinfo(here ? NULL : place->host, place->port, &hints, list);
+	return getaddrinfo(here ? NULL : endpoint->host, endpoint->port, &hints, list);
 }
 
-static int connect_host(const struct place *place, uint64_t timeout_us, int cancel, char *why, int *status)
+static int connect_host(const struct endpoint *endpoint, uint64_t timeout_us, int cancel, char *why, int *status)
 {
 	struct addrinfo *list;
-	int reason = resolve(place, &list);
+	int reason = resolve(endpoint, &list);
 	int fd;
 
 	if (reason != 0) {
-		*status = explain_lookup(reason, place->host, why);
+		*status = explain_lookup(reason, endpoint->host, why);
 		errno = 0;
 		return -1;
 	}
@@ -118,32 +118,32 @@ static int connect_host(const struct place *place, uint64_t timeout_us, int canc
 	return fd;
 }
 
-int place_connect(const struct place *place, uint64_t timeout_us, int cancel, char *reason, int *status)
+int endpoint_connect(const struct endpoint *endpoint, uint64_t timeout_us, int cancel, char *reason, int *status)
 {
 	int fd;
 
 	*status = EX_OK;
-	if (place->port[0] == '\0')
-		fd = dial_unix(place->host, clock_now_us() + timeout_us, cancel);
+	if (endpoint->port[0] == '\0')
+		fd = dial_unix(endpoint->host, clock_now_us() + timeout_us, cancel);
 	else
-		fd = connect_host(place, timeout_us, cancel, reason, status);
+		fd = connect_host(endpoint, timeout_us, cancel, reason, status);
 	if (fd < 0 && *status == EX_OK) {
 		*status = errno == ETIMEDOUT ? EX_TEMPFAIL : EX_UNAVAILABLE;
-		snprintf(reason, PLACE_REASON, "%s: %s", place->name, strerror(errno));
+		snprintf(reason, ENDPOINT_REASON, "%s: %s", endpoint->name, strerror(errno));
 	}
 	return fd;
 }
 
-void place_address(const struct place *place, int fd, char *to)
+void endpoint_address(const struct endpoint *endpoint, int fd, char *to)
 {
 	struct sockaddr_storage address;
 	socklen_t len = sizeof address;
-	char host[PLACE_NAME], port[sizeof place->port];
+	char host[ENDPOINT_NAME], port[sizeof endpoint->port];
 
-	if (place->port[0] == '\0' || getpeername(fd, (struct sockaddr *)&address, &len) < 0 ||
+	if (endpoint->port[0] == '\0' || getpeername(fd, (struct sockaddr *)&address, &len) < 0 ||
 	    getnameinfo((const struct sockaddr *)&address, len, host, sizeof host, port, sizeof port,
 	                NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-		snprintf(to, PLACE_ADDRESS, "%s", place->name);
+		snprintf(to, ENDPOINT_ADDRESS, "%s", endpoint->name);
 	else
 		put_name(to, host, port);
 }
