@@ -52,7 +52,7 @@ static bool format(char *page, const char *formatter, const char *operand, const
 /* The page of the tree that this program was built in or installed to; else the one that man(1) finds. */
 static bool read_page(char *page)
 {
-	static const char *const places[] = {
+	static const char *const candidates[] = {
 		"man/aphorismd-models.7",
 		"../share/man/man7/aphorismd-models.7",
 		"../share/man/man7/aphorismd-models.7.gz",
@@ -63,8 +63,8 @@ static bool read_page(char *page)
 	here[len > 0 ? len : 0] = '\0';
 	if (strrchr(here, '/'))
 		*strrchr(here, '/') = '\0';
-	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-		snprintf(path, sizeof path, "%s/%s", here, places[i]);
+	for (size_t i = 0; i < sizeof candidates / sizeof candidates[0]; i++) {
+		snprintf(path, sizeof path, "%s/%s", here, candidates[i]);
 		if (access(path, R_OK) == 0 && (format(page, "mandoc", path, NULL) || format(page, "man", path, NULL)))
 			return true;
 	}

@@ -340,7 +340,7 @@ static void set_timer(struct load_thread *t, struct load_client *c)
 	if (due_ns <= t->now_ns)
 		due_ns = t->now_ns + 1;
 	/* one that is set too early only wakes for nothing: a busy client moves its timer once per time-out */
-	if (due_ns != UINT64_MAX && (c->timer.place == 0 || due_ns < c->timer.due_ns))
+	if (due_ns != UINT64_MAX && (c->timer.position == 0 || due_ns < c->timer.due_ns))
 		load_timers_set(&t->timers, &c->timer, due_ns);
 }
 

@@ -18,42 +18,42 @@ void load_timers_free(struct load_timers *timers)
 	timers->heap = NULL;
 }
 
-static void put(struct load_timers *timers, struct load_timer *timer, uint32_t place)
+static void put(struct load_timers *timers, struct load_timer *timer, uint32_t position)
 {
-	timers->heap[place] = timer;
-	timer->place = place;
+	timers->heap[position] = timer;
+	timer->position = position;
 }
 
 static void rise(struct load_timers *timers, struct load_timer *timer)
 {
-	uint32_t place = timer->place;
+	uint32_t position = timer->position;
 
-	while (place > 1 && timers->heap[place / 2]->due_ns > timer->due_ns) {
-		put(timers, timers->heap[place / 2], place);
-		place /= 2;
+	while (position > 1 && timers->heap[position / 2]->due_ns > timer->due_ns) {
+		put(timers, timers->heap[position / 2], position);
+		position /= 2;
 	}
-	put(timers, timer, place);
+	put(timers, timer, position);
 }
 
 static void sink(struct load_timers *timers, struct load_timer *timer)
 {
-	uint32_t place = timer->place, child;
+	uint32_t position = timer->position, child;
 
-	while ((child = 2 * place) <= timers->count) {
+	while ((child = 2 * position) <= timers->count) {
 		if (child < timers->count && timers->heap[child + 1]->due_ns < timers->heap[child]->due_ns)
 			child++;
 		if (timers->heap[child]->due_ns >= timer->due_ns)
 			break;
-		put(timers, timers->heap[child], place);
-		place = child;
+		put(timers, timers->heap[child], position);
+		position = child;
 	}
-	put(timers, timer, place);
+	put(timers, timer, position);
 }
 
 void load_timers_set(struct load_timers *timers, struct load_timer *timer, uint64_t due_ns)
 {
 	timer->due_ns = due_ns;
-	if (timer->place == 0)
+	if (timer->position == 0)
 		put(timers, timer, ++timers->count);
 	rise(timers, timer);
 	sink(timers, timer);
@@ -68,9 +68,9 @@ struct load_timer *load_timers_take(struct load_timers *timers, uint64_t now_ns)
 	first = timers->heap[1];
 	last = timers->heap[timers->count--];
 	if (last != first) {
-		last->place = 1;
+		last->position = 1;
 		sink(timers, last);
 	}
-	first->place = 0;
+	first->position = 0;
 	return first;
 }

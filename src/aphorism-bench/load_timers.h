@@ -8,7 +8,7 @@
 
 struct load_timer {
 	uint64_t due_ns;
-	uint32_t place;                   /* in the heap, from 1 on; 0: not set */
+	uint32_t position;                /* in the heap, from 1 on; 0: not set */
 };
 
 struct load_timers {

@@ -16,10 +16,10 @@ enum { WIDTH = 310, HEIGHT = 220, ROW_HEIGHT = 27, AXIS_HEIGHT = 40 };
 /* Where the longest response time stands, in nines: beside 99.99 %, which has 4. */
 #define MAX_NINES 4.9
 
-/* A model in a picture: its place among the models, and what the cells are that its points come from. */
+/* A model in a picture: its position among the models, and what the cells are that its points come from. */
 struct curve {
 	const struct cell *model;
-	unsigned place;
+	unsigned position;
 	enum standing standing;
 	bool any;                         /* points */
 };
@@ -64,7 +64,7 @@ static unsigned put_data(struct plots *plots, put_points *put, const struct cell
 	plots->least = INFINITY;
 	plots->most = -INFINITY;
 	for (; count < PICTURE_CURVES && (model = view_next_model(plots->record, model)); count++) {
-		curves[count] = (struct curve){ .model = model, .place = count };
+		curves[count] = (struct curve){ .model = model, .position = count };
 		fprintf(plots->picture.script, "$m%u << EOD\n", count);
 		put(plots, block, &curves[count]);
 		fputs("EOD\n", plots->picture.script);
@@ -86,14 +86,14 @@ static int plot(struct plots *plots, const struct curve *curves, unsigned count,
 		if (!curve->any)
 			continue;
 		put_name(drawn->name, curve->model, curve->standing);
-		drawn->line = curve->place % PICTURE_LINES;
-		fprintf(picture->script, "%s$m%u %s lt %u", picture->curve_count == 0 ? "plot " : ", ", curve->place,
+		drawn->line = curve->position % PICTURE_LINES;
+		fprintf(picture->script, "%s$m%u %s lt %u", picture->curve_count == 0 ? "plot " : ", ", curve->position,
 		        how, drawn->line + 1);
 		picture->curve_count++;
 	}
 	for (const struct curve *curve = curves; labels && curve < curves + count; curve++)
 		if (curve->any)
-			fprintf(picture->script, ", $m%u %s", curve->place, labels);
+			fprintf(picture->script, ", $m%u %s", curve->position, labels);
 	putc('\n', picture->script);
 	return picture_end(picture, plots->page);
 }
@@ -186,12 +186,12 @@ int plots_latency(struct plots *plots, const struct cell *block)
 	return plot(plots, curves, count, "using 1:2 with linespoints pointinterval 5", NULL);
 }
 
-/* A bar: its length, its place, and the figure in words. */
+/* A bar: its length, its position, and the figure in words. */
 static void put_bar(struct plots *plots, const struct cell *cell, struct curve *curve, double value, const char *text)
 {
 	if (!isfinite(value))
 		return;
-	fprintf(plots->picture.script, "%g %u \"%s\"\n", value, curve->place, text);
+	fprintf(plots->picture.script, "%g %u \"%s\"\n", value, curve->position, text);
 	count_point(plots, cell, curve, value);
 }
 
@@ -278,7 +278,7 @@ static void put_fairness(struct plots *plots, const struct cell *block, struct c
 
 		if (!cell || !isfinite(cell->fairness))
 			continue;
-		fprintf(plots->picture.script, "%g %g\n", cell->fairness, row - 0.36 + 0.12 * (curve->place % 7));
+		fprintf(plots->picture.script, "%g %g\n", cell->fairness, row - 0.36 + 0.12 * (curve->position % 7));
 		count_point(plots, cell, curve, cell->fairness);
 	}
 	curve->standing = VERDICT_BEHIND;         /* nothing is to be held against all of them */

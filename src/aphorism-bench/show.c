@@ -16,9 +16,9 @@
 static char *digits(char *to, double value, const char *unit)
 {
 	/* 9.996 would be shown as 10.00 */
-	int places = value < 0.9995 ? 3 : value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+	int decimals = value < 0.9995 ? 3 : value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
 
-	snprintf(to, SHOW_TEXT, "%.*f%s", places, value, unit);
+	snprintf(to, SHOW_TEXT, "%.*f%s", decimals, value, unit);
 	return to;
 }
 

@@ -136,8 +136,8 @@ void control_close(bool ours)
 			close(clients[i].fd);
 }
 
-/* For another client: a free place, else that of the one who has said and taken nothing for longest; NULL: all wait. */
-static struct client *find_place(void)
+/* For another client: a vacant one, else that of the one who has said and taken nothing for longest; NULL: all wait. */
+static struct client *find_vacant(void)
 {
 	struct client *silent = NULL;
 
@@ -153,9 +153,9 @@ static struct client *find_place(void)
 /* Since when there is room for another client: 0 for ever, UINT64_MAX for not before one of those that wait is done. */
 static uint64_t room_us(void)
 {
-	const struct client *place = find_place();
+	const struct client *vacant = find_vacant();
 
-	return !place ? UINT64_MAX : place->fd == 0 ? 0 : place->active_us + SILENCE_US;
+	return !vacant ? UINT64_MAX : vacant->fd == 0 ? 0 : vacant->active_us + SILENCE_US;
 }
 
 /*
@@ -350,7 +350,7 @@ static void take_clients(void (*command)(unsigned, const char *))
 				retry_us = served_us + RETRY_US;
 			return;
 		}
-		client = find_place();
+		client = find_vacant();
 		if (!client) {
 			tell_reason(fd, "too many commands are under way");
 			hang_up(fd);

@@ -42,7 +42,7 @@ struct member {
 	_Atomic bool *says_ready;         /* in memory that it alone has beside us; NULL: not any more */
 	uint64_t end_us;                  /* killed then: not ready yet, or told to drain alone; else 0 */
 	uint64_t began_us;
-	uint64_t connections_before, questions_before;            /* of those that were at its place before it */
+	uint64_t connections_before, questions_before;            /* of those that were in its row before it */
 };
 
 struct generation {

@@ -12,9 +12,9 @@ static struct generation **const all[GENERATIONS] = { &generations.next, &genera
 static uint32_t made;
 static struct scoreboard_totals before;   /* of those that have left */
 
-struct generation *generations_at(unsigned place)
+struct generation *generations_at(unsigned position)
 {
-	return *all[place];
+	return *all[position];
 }
 
 bool generations_are_gone(void)

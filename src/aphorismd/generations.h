@@ -14,7 +14,7 @@ extern struct generations {
 
 /* For all of them, the youngest first: one of these, or NULL. */
 enum { GENERATIONS = 3 };
-struct generation *generations_at(unsigned place);
+struct generation *generations_at(unsigned position);
 
 /* Whether there is none. */
 bool generations_are_gone(void);

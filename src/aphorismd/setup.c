@@ -67,7 +67,7 @@ const char *setup_open(const struct options *options, int its_launcher)
  * missing, and that an ordinary user has under XDG_RUNTIME_DIR.  "" is nowhere.  0, or
  * EX_CANTCREAT, complained about, when the folder can't be made.
  */
-static int place(char *to, size_t size, const char *value, bool is_set, const char *name, const char *what)
+static int choose_path(char *to, size_t size, const char *value, bool is_set, const char *name, const char *what)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 	char folder[PATH_MAX];
@@ -96,7 +96,7 @@ static int lock_pidfile(const struct config *config)
 
 	if (setup.options->inetd || (setup.options->foreground && !config->set.pidfile))
 		return 0;
-	if (place(path, sizeof path, config->pidfile, config->set.pidfile, "aphorismd.pid", "pidfile") != 0)
+	if (choose_path(path, sizeof path, config->pidfile, config->set.pidfile, "aphorismd.pid", "pidfile") != 0)
 		return EX_CANTCREAT;
 	if (path[0] == '\0' || pidfile_lock(path, predecessor.pid, reason))
 		return 0;
@@ -110,8 +110,8 @@ static int open_control(const struct config *config)
 
 	if (setup.options->inetd)
 		return 0;
-	if (place(setup.control_path, sizeof setup.control_path, config->control, config->set.control, "control",
-	          "control socket") != 0)
+	if (choose_path(setup.control_path, sizeof setup.control_path, config->control, config->set.control, "control",
+	                "control socket") != 0)
 		return EX_CANTCREAT;
 	if (setup.control_path[0] == '\0') {
 		if (predecessor.control >= 0)

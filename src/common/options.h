@@ -20,7 +20,7 @@ struct options_row {
 	const char *(*take)(const struct options_row *, void *to, char *text);
 	size_t at;                        /* of `to` in what options_read fills */
 	uint64_t number;                  /* the most that it may be, 0: any; or what the option stands for */
-	unsigned commands;                /* those that take it, 1 << place in the list for each; 0: all */
+	unsigned commands;                /* those that take it, 1 << position in the list for each; 0: all */
 	const char *choices;              /* all that it may be ("wait|refuse"), or NULL */
 };
 
@@ -47,7 +47,7 @@ struct options_program {
 
 /* What stood on a command line beside options. */
 struct options_found {
-	size_t command;                   /* its place in the list */
+	size_t command;                   /* its position in the list */
 	int count;
 	char **operands;                  /* of the program or the command, not ended by NULL; in argv, which changes */
 };

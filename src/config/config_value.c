@@ -13,14 +13,14 @@
 #include "common/log.h"
 
 /* What is being set, from where. */
-struct place {
+struct context {
 	struct loader *loader;
 	const struct key *key;
 	struct origin origin;
 };
 
 static void __attribute__((format(printf, 2, 3)))
-complain(const struct place *place, const char *format, ...)
+complain(const struct context *context, const char *format, ...)
 {
 	char reason[1024];
 	va_list arguments;
@@ -28,17 +28,17 @@ complain(const struct place *place, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(reason, sizeof reason, format, arguments);
 	va_end(arguments);
-	config_error(place->loader, &place->origin, place->key->name, "%s", reason);
+	config_error(context->loader, &context->origin, context->key->name, "%s", reason);
 }
 
 /* An element of a list may stand on a line of its own. */
-static struct place element(const struct place *list, const config_setting_t *setting)
+static struct context element(const struct context *list, const config_setting_t *setting)
 {
-	struct place place = *list;
+	struct context context = *list;
 
-	if (place.origin.kind == ORIGIN_FILE)
-		place.origin = config_scan_origin(place.loader->scan, config_setting_source_line(setting));
-	return place;
+	if (context.origin.kind == ORIGIN_FILE)
+		context.origin = config_scan_origin(context.loader->scan, config_setting_source_line(setting));
+	return context;
 }
 
 static const char *type_name(const config_setting_t *setting)
@@ -61,16 +61,16 @@ static const char *type_name(const config_setting_t *setting)
 }
 
 /* What was said, and the reason why it can't be taken. */
-static void complain_text(const struct place *place, const char *text, const char *reason)
+static void complain_text(const struct context *context, const char *text, const char *reason)
 {
 	char shown[LOG_ESCAPED];
 
-	complain(place, "%s: %s", log_escape(shown, sizeof shown, text, strlen(text)), reason);
+	complain(context, "%s: %s", log_escape(shown, sizeof shown, text, strlen(text)), reason);
 }
 
-static void complain_type(const struct place *place, const char *wanted, const config_setting_t *setting)
+static void complain_type(const struct context *context, const char *wanted, const config_setting_t *setting)
 {
-	complain(place, "must be %s, not %s", wanted, type_name(setting));
+	complain(context, "must be %s, not %s", wanted, type_name(setting));
 }
 
 /* A value may follow a longer one, and fields are compared whole. */
@@ -88,18 +88,18 @@ static bool is_integer(const config_setting_t *setting)
 }
 
 /* The setting's string, or NULL, with an error reported. */
-static const char *string(const struct place *place, const config_setting_t *setting, const char *wanted)
+static const char *string(const struct context *context, const config_setting_t *setting, const char *wanted)
 {
 	const char *text = config_setting_get_string(setting);
 
 	if (!text)
-		complain_type(place, wanted, setting);
+		complain_type(context, wanted, setting);
 	return text;
 }
 
-static void complain_range(const struct place *place)
+static void complain_range(const struct context *context)
 {
-	const struct key *key = place->key;
+	const struct key *key = context->key;
 	char least[UNITS_TEXT], most[UNITS_TEXT];
 
 	if (key->type == KEY_DURATION) {
@@ -112,25 +112,25 @@ static void complain_range(const struct place *place)
 		snprintf(least, sizeof least, "%" PRId64, key->least);
 		snprintf(most, sizeof most, "%" PRId64, key->most);
 	}
-	complain(place, "out of range, must be %s to %s", least, most);
+	complain(context, "out of range, must be %s to %s", least, most);
 }
 
 /* NUMBER, SIZE and DURATION. */
-static void set_quantity(const struct place *place, const config_setting_t *setting, int64_t *field)
+static void set_quantity(const struct context *context, const config_setting_t *setting, int64_t *field)
 {
 	static const char *const wanted[] = {
 		[KEY_NUMBER] = "an integer",
 		[KEY_SIZE] = "an integer or a string such as \"16k\"",
 		[KEY_DURATION] = "a string such as \"10s\" or an integer of seconds",
 	};
-	const struct key *key = place->key;
+	const struct key *key = context->key;
 	const char *text = key->type == KEY_NUMBER ? NULL : config_setting_get_string(setting), *reason;
 	int64_t value = 0;
 
 	if (text) {
 		reason = key->type == KEY_SIZE ? units_size(text, &value) : units_duration(text, &value);
 		if (reason) {
-			complain_text(place, text, reason);
+			complain_text(context, text, reason);
 			return;
 		}
 	} else if (is_integer(setting)) {
@@ -138,29 +138,29 @@ static void set_quantity(const struct place *place, const config_setting_t *sett
 		if (key->type == KEY_DURATION && __builtin_mul_overflow(value, 1000000, &value))
 			value = -1;
 	} else {
-		complain_type(place, wanted[key->type], setting);
+		complain_type(context, wanted[key->type], setting);
 		return;
 	}
 	if (value < key->least || value > key->most)
-		complain_range(place);
+		complain_range(context);
 	else
 		*field = value;
 }
 
-static void complain_word(const struct place *place, const char *text, const char *kind, const char *const *words)
+static void complain_word(const struct context *context, const char *text, const char *kind, const char *const *words)
 {
-	config_error_word(place->loader, &place->origin, place->key->name, text, kind, words);
+	config_error_word(context->loader, &context->origin, context->key->name, text, kind, words);
 }
 
-static void set_choice(const struct place *place, const config_setting_t *setting, int64_t *field)
+static void set_choice(const struct context *context, const config_setting_t *setting, int64_t *field)
 {
-	const char *text = string(place, setting, "a string"), *words[32] = { NULL };
+	const char *text = string(context, setting, "a string"), *words[32] = { NULL };
 	char choices[256];
 	size_t count = 0;
 
 	if (!text)
 		return;
-	snprintf(choices, sizeof choices, "%s", place->key->choices);
+	snprintf(choices, sizeof choices, "%s", context->key->choices);
 	for (char *rest = choices, *word; (word = strsep(&rest, "|")) != NULL; count++) {
 		if (strcmp(word, text) == 0) {
 			*field = (int64_t)count;
@@ -168,30 +168,30 @@ static void set_choice(const struct place *place, const config_setting_t *settin
 		}
 		words[count] = word;
 	}
-	complain_word(place, text, "value of this key", words);
+	complain_word(context, text, "value of this key", words);
 }
 
 /* The names of users and groups, which may be numbers. */
-static void set_text(const struct place *place, const config_setting_t *setting, char *field)
+static void set_text(const struct context *context, const config_setting_t *setting, char *field)
 {
 	char number[24];
-	const char *text = is_integer(setting) ? number : string(place, setting, "a string");
+	const char *text = is_integer(setting) ? number : string(context, setting, "a string");
 
 	if (!text)
 		return;
 	if (text == number)
 		snprintf(number, sizeof number, "%lld", config_setting_get_int64(setting));
-	if (strlen(text) >= place->key->size)
-		complain(place, "too long, must be at most %zu bytes", place->key->size - 1);
+	if (strlen(text) >= context->key->size)
+		complain(context, "too long, must be at most %zu bytes", context->key->size - 1);
 	else
-		set_string(field, place->key->size, text);
+		set_string(field, context->key->size, text);
 }
 
 /* The name of a model or of a protocol: char[CONFIG_NAME]. */
-static void set_name(const struct place *place, const config_setting_t *setting, const char *kind,
+static void set_name(const struct context *context, const config_setting_t *setting, const char *kind,
                      const char *const *names, char *field)
 {
-	const char *text = string(place, setting, "a string");
+	const char *text = string(context, setting, "a string");
 
 	if (!text)
 		return;
@@ -201,41 +201,41 @@ static void set_name(const struct place *place, const config_setting_t *setting,
 			return;
 		}
 	}
-	complain_word(place, text, kind, names);
+	complain_word(context, text, kind, names);
 }
 
-static void set_path(const struct place *place, const config_setting_t *setting, char *field)
+static void set_path(const struct context *context, const config_setting_t *setting, char *field)
 {
-	const char *text = string(place, setting, "a string");
+	const char *text = string(context, setting, "a string");
 	char path[PATH_MAX];
 
 	if (!text)
 		return;
-	if (*text != '\0' && *text != '/' && place->loader->folder[0] == '\0')
-		complain(place, "must be absolute: there is no configuration file whose folder it could go by");
-	else if (!config_path(place->loader, path, place->key->size, text))
-		complain(place, "too long, must be at most %zu bytes with its folder", place->key->size - 1);
+	if (*text != '\0' && *text != '/' && context->loader->folder[0] == '\0')
+		complain(context, "must be absolute: there is no configuration file whose folder it could go by");
+	else if (!config_path(context->loader, path, context->key->size, text))
+		complain(context, "too long, must be at most %zu bytes with its folder", context->key->size - 1);
 	else
-		set_string(field, place->key->size, path);
+		set_string(field, context->key->size, path);
 }
 
 /* "0660"; libconfig has no octal integers. */
-static void set_mode(const struct place *place, const config_setting_t *setting, int64_t *mode)
+static void set_mode(const struct context *context, const config_setting_t *setting, int64_t *mode)
 {
 	static const char wanted[] = "a string of octal digits such as \"0660\"";
-	const char *text = string(place, setting, wanted);
+	const char *text = string(context, setting, wanted);
 	size_t len = text ? strlen(text) : 0;
 
 	if (!text)
 		return;
 	if (len < 3 || len > 4 || strspn(text, "01234567") != len || (len == 4 && *text != '0'))
-		complain(place, "mode must be %s", wanted);
+		complain(context, "mode must be %s", wanted);
 	else
 		*mode = strtol(text, NULL, 8);
 }
 
 /* A name, or a number in either form. */
-static void set_owner(const struct place *place, const config_setting_t *setting, struct config_owner *owner,
+static void set_owner(const struct context *context, const config_setting_t *setting, struct config_owner *owner,
                       const char *(*find)(const char *, int64_t *))
 {
 	const char *text = config_setting_get_string(setting), *kind = config_setting_name(setting), *reason;
@@ -246,39 +246,39 @@ static void set_owner(const struct place *place, const config_setting_t *setting
 		text = number;
 	}
 	if (!text) {
-		complain(place, "%s must be a name or a number, not %s", kind, type_name(setting));
+		complain(context, "%s must be a name or a number, not %s", kind, type_name(setting));
 	} else if ((reason = find(text, &owner->id)) != NULL) {
 		log_escape(shown, sizeof shown, text, strlen(text));
-		complain(place, "%s %s: %s", kind, shown, reason);
+		complain(context, "%s %s: %s", kind, shown, reason);
 	} else {
 		set_string(owner->name, sizeof owner->name, text);
 	}
 }
 
-static void set_address(const struct place *place, const config_setting_t *setting, char to[CONFIG_ADDRESS])
+static void set_address(const struct context *context, const config_setting_t *setting, char to[CONFIG_ADDRESS])
 {
-	const char *text = string(place, setting, "a string"), *reason;
+	const char *text = string(context, setting, "a string"), *reason;
 	struct address address;
 
 	if (!text)
 		return;
 	reason = address_parse(&address, text);
 	if (reason)
-		complain_text(place, text, reason);
+		complain_text(context, text, reason);
 	else
 		set_string(to, CONFIG_ADDRESS, text);
 }
 
-static void set_flag(const struct place *place, const config_setting_t *setting, int64_t *flag)
+static void set_flag(const struct context *context, const config_setting_t *setting, int64_t *flag)
 {
 	if (config_setting_type(setting) == CONFIG_TYPE_BOOL)
 		*flag = config_setting_get_bool(setting);
 	else
-		complain(place, "%s must be true or false, not %s", config_setting_name(setting), type_name(setting));
+		complain(context, "%s must be true or false, not %s", config_setting_name(setting), type_name(setting));
 }
 
 /* The row of that name, or NULL, with an error reported. */
-static const struct key *find_member(const struct place *place, const char *name)
+static const struct key *find_member(const struct context *context, const char *name)
 {
 	struct nearest nearest = { .name = name };
 	char dotted[2 * CONFIG_NAME];
@@ -289,110 +289,110 @@ static const struct key *find_member(const struct place *place, const char *name
 		nearest_offer(&nearest, key->name);
 	}
 	snprintf(dotted, sizeof dotted, "listen.%s", name);
-	config_error_key(place->loader, &place->origin, dotted, &nearest);
+	config_error_key(context->loader, &context->origin, dotted, &nearest);
 	return NULL;
 }
 
 /* The place goes by the whole list, since that is the key in which somebody looks. */
-static void set_member(const struct place *place, const config_setting_t *setting, struct config_listen *listen)
+static void set_member(const struct context *context, const config_setting_t *setting, struct config_listen *listen)
 {
-	const struct key *key = find_member(place, config_setting_name(setting));
+	const struct key *key = find_member(context, config_setting_name(setting));
 	void *field = key ? (char *)listen + key->offset : NULL;
 
 	if (!key)
 		return;
 	if (key->type == KEY_ADDRESS)
-		set_address(place, setting, field);
+		set_address(context, setting, field);
 	else if (key->type == KEY_PROTOCOL)
-		set_name(place, setting, key->name, place->loader->schema->protocols, field);
+		set_name(context, setting, key->name, context->loader->schema->protocols, field);
 	else if (key->type == KEY_FLAG)
-		set_flag(place, setting, field);
+		set_flag(context, setting, field);
 	else if (key->type == KEY_MODE)
-		set_mode(place, setting, field);
+		set_mode(context, setting, field);
 	else
-		set_owner(place, setting, field, key->type == KEY_USER ? config_find_user : config_find_group);
+		set_owner(context, setting, field, key->type == KEY_USER ? config_find_user : config_find_group);
 }
 
 /* What only a file has. */
-static void check_unix(const struct place *place, const config_setting_t *group, const char *address)
+static void check_unix(const struct context *context, const config_setting_t *group, const char *address)
 {
 	for (const struct key *key = config_listen_keys; strncmp(address, "unix:", 5) != 0 && key->name; key++)
 		if (key->type >= KEY_MODE && config_setting_get_member(group, key->name))
-			complain(place, "%s is for UNIX sockets, and %s is none", key->name, address);
+			complain(context, "%s is for UNIX sockets, and %s is none", key->name, address);
 }
 
 /* { address = "..."; protocol = "..."; } and whatever else config_listen_keys has */
-static void set_listen_group(const struct place *place, const config_setting_t *group,
+static void set_listen_group(const struct context *context, const config_setting_t *group,
                              struct config_listen *listen)
 {
-	size_t errors = place->loader->errors;
+	size_t errors = context->loader->errors;
 
 	for (int i = 0; i < config_setting_length(group); i++) {
 		const config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
-		struct place at = element(place, setting);
+		struct context at = element(context, setting);
 
 		set_member(&at, setting, listen);
 	}
-	if (place->loader->errors > errors)
+	if (context->loader->errors > errors)
 		return;
 	if (listen->address[0] == '\0')
-		complain(place, "a listener without an address");
+		complain(context, "a listener without an address");
 	else
-		check_unix(place, group, listen->address);
+		check_unix(context, group, listen->address);
 }
 
-static void add_listen(const struct place *place, const config_setting_t *setting)
+static void add_listen(const struct context *context, const config_setting_t *setting)
 {
-	struct config *config = place->loader->config;
+	struct config *config = context->loader->config;
 	struct config_listen *listen = &config->listen[config->listeners];
 
 	if (config->listeners == CONFIG_LISTENERS) {
-		complain(place, "more than %d listeners", CONFIG_LISTENERS);
+		complain(context, "more than %d listeners", CONFIG_LISTENERS);
 		return;
 	}
-	config_listen_default(listen, place->loader->schema);
+	config_listen_default(listen, context->loader->schema);
 	if (config_setting_type(setting) == CONFIG_TYPE_GROUP)
-		set_listen_group(place, setting, listen);
+		set_listen_group(context, setting, listen);
 	else if (config_setting_get_string(setting) != NULL)
-		set_address(place, setting, listen->address);
+		set_address(context, setting, listen->address);
 	else
-		complain_type(place, "a list of addresses or { address = \"...\"; } groups", setting);
-	config_check_collision(place->loader, &place->origin, listen);
+		complain_type(context, "a list of addresses or { address = \"...\"; } groups", setting);
+	config_check_collision(context->loader, &context->origin, listen);
 	config->listeners++;
 }
 
-static void add_network(const struct place *place, const config_setting_t *setting, struct access_list *list)
+static void add_network(const struct context *context, const config_setting_t *setting, struct access_list *list)
 {
-	const char *text = string(place, setting, "a list of strings"), *reason;
+	const char *text = string(context, setting, "a list of strings"), *reason;
 
 	if (!text)
 		return;
 	if (list->count == ACCESS_NETWORKS) {
-		complain(place, "more than %d networks", ACCESS_NETWORKS);
+		complain(context, "more than %d networks", ACCESS_NETWORKS);
 		return;
 	}
 	reason = access_parse(&list->networks[list->count], text);
 	if (reason)
-		complain_text(place, text, reason);
+		complain_text(context, text, reason);
 	else
 		list->count++;
 }
 
-static void set_list(const struct place *place, const config_setting_t *setting, void *field)
+static void set_list(const struct context *context, const config_setting_t *setting, void *field)
 {
-	bool listens = place->key->type == KEY_LISTEN;
+	bool listens = context->key->type == KEY_LISTEN;
 	int count = config_setting_length(setting);
 
 	if (!config_setting_is_array(setting) && !config_setting_is_list(setting)) {
-		complain_type(place, "a list", setting);
+		complain_type(context, "a list", setting);
 		return;
 	}
-	memset(field, 0, place->key->size);
+	memset(field, 0, context->key->size);
 	if (listens)
-		place->loader->config->listeners = 0;
+		context->loader->config->listeners = 0;
 	for (int i = 0; i < count; i++) {
 		const config_setting_t *member = config_setting_get_elem(setting, (unsigned)i);
-		struct place at = element(place, member);
+		struct context at = element(context, member);
 
 		if (listens)
 			add_listen(&at, member);
@@ -400,36 +400,36 @@ static void set_list(const struct place *place, const config_setting_t *setting,
 			add_network(&at, member, field);
 	}
 	if (listens && count == 0)
-		complain(place, "must have one address at least");
+		complain(context, "must have one address at least");
 }
 
 void config_value(struct loader *loader, struct entry *entry, const config_setting_t *setting,
                   const struct origin *origin)
 {
-	struct place place = { loader, entry->key, *origin };
+	struct context context = { loader, entry->key, *origin };
 	size_t errors = loader->errors;
 
 	switch (entry->key->type) {
 	case KEY_NUMBER:
 	case KEY_SIZE:
 	case KEY_DURATION:
-		set_quantity(&place, setting, entry->at);
+		set_quantity(&context, setting, entry->at);
 		break;
 	case KEY_CHOICE:
-		set_choice(&place, setting, entry->at);
+		set_choice(&context, setting, entry->at);
 		break;
 	case KEY_TEXT:
-		set_text(&place, setting, entry->at);
+		set_text(&context, setting, entry->at);
 		break;
 	case KEY_MODEL:
-		set_name(&place, setting, "model", loader->schema->models, entry->at);
+		set_name(&context, setting, "model", loader->schema->models, entry->at);
 		break;
 	case KEY_PATH:
-		set_path(&place, setting, entry->at);
+		set_path(&context, setting, entry->at);
 		break;
 	case KEY_LISTEN:
 	case KEY_NETWORKS:
-		set_list(&place, setting, entry->at);
+		set_list(&context, setting, entry->at);
 		break;
 	default:
 		break;            /* those of a listener stand in its group */

@@ -187,7 +187,7 @@ const char *scoreboard_peer(const struct slot *, char *to, size_t size);
 /* Sums over all workers, added to *totals. */
 void scoreboard_sum(const struct scoreboard *, struct scoreboard_totals *);
 
-/* One count of a worker and of those at its place before it.  For signal handlers, too. */
+/* One count of a worker and of those in its row before it.  For signal handlers, too. */
 uint64_t scoreboard_counted(const struct scoreboard *, uint32_t worker, enum scoreboard_count);
 
 /* How many connections ended by a time-out, of whatever kind; how many were refused. */

@@ -64,7 +64,7 @@ struct worker {
 	_Atomic uint64_t queue_until_us;  /* at the end: how long a queue that never gets empty is taken; 0 before */
 	_Atomic int *fds;                 /* per slot: our connection that has it, 0 for none; or this: */
 	_Atomic uint32_t busy;            /* connections being served */
-	uint64_t answered_before;         /* questions, by those at its place before it */
+	uint64_t answered_before;         /* questions, by those in its row before it */
 	int ready_set;                    /* epoll over several listeners; -1 for one */
 	int wake;                         /* an eventfd, readable from the first stop on */
 	int recheck;                      /* an eventfd, readable when SIGNAL_RECHECK has come */

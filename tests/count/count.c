@@ -2,7 +2,7 @@
  * count.c - the table of protocols of the tests' own daemon: it has one row more, which shows what a row may do.
  *
  * A request is a line with the number of bytes that are to come back, and behind an '@', if there is one, what that
- * costs, in ms: "5000000@20".  Each byte goes by its place in the answer; tests/system/test_computed.py knows them.
+ * costs, in ms: "5000000@20".  Each byte goes by its position in the answer; tests/system/test_computed.py knows them.
  */
 #include <string.h>
 
@@ -58,22 +58,22 @@ static uint64_t cost_us(struct span request)
 	return cost_ms * 1000;
 }
 
-static char byte_at(uint32_t place)
+static char byte_at(uint32_t position)
 {
-	return (char)(place * 2654435761u >> 24);
+	return (char)(position * 2654435761u >> 24);
 }
 
 /* As much as there is room for; what a greeting consists of, or so many bytes. */
 static enum computed compute(struct exchange *exchange, struct bytes *out)
 {
 	uint64_t count = greeting.len, cost_ms, *at = exchange->at;
-	uint32_t place = (uint32_t)(*at % PERIOD);
+	uint32_t position = (uint32_t)(*at % PERIOD);
 
 	if (exchange->request.len > 0)
 		read_line(exchange->request.at, &count, &cost_ms);
 	for (; *at < count && out->len < out->size; ++*at) {
-		out->at[out->len++] = exchange->request.len > 0 ? byte_at(place) : greeting.at[*at];
-		place = place + 1 < PERIOD ? place + 1 : 0;
+		out->at[out->len++] = exchange->request.len > 0 ? byte_at(position) : greeting.at[*at];
+		position = position + 1 < PERIOD ? position + 1 : 0;
 	}
 	return *at < count ? COMPUTED_PART : COMPUTED_ALL;
 }
