@@ -94,7 +94,7 @@ static void list_services(struct worker *worker, const struct generation *genera
 static int part(void)
 {
 	if (dup2(environment.devnull, STDIN_FILENO) >= 0 && dup2(environment.devnull, STDOUT_FILENO) >= 0 &&
-	    log_part(environment.told))
+	    log_part(environment.notices))
 		return 0;
 	log_error("can't have a log of its own: %s", strerror(errno));
 	return EX_OSERR;
@@ -124,7 +124,7 @@ static _Noreturn void run(const struct generation *generation, uint32_t number, 
 	worker.first_slot = number % parts * (worker.board->slots / parts);
 	worker.supervisor = supervisor;
 	worker.devnull = environment.devnull;
-	worker.supervisor_told = environment.told;
+	worker.notices = environment.notices;
 	list_services(&worker, generation);
 	status = part();
 	if (status == 0)
@@ -313,7 +313,7 @@ static void serve_the_queue(struct generation *generation, uint64_t now_us)
 void generation_tend(struct generation *generation, uint64_t now_us)
 {
 	/* before we look: what is told from now on wakes us again */
-	atomic_store(&generation->board->shared->told, 0);
+	atomic_store(&generation->board->shared->notified, 0);
 	if (generation->state == GENERATION_DRAINS && now_us >= generation->deadline_us) {
 		log_warning("generation %u: killed, it did not leave in time", generation->number);
 		generation_kill(generation, now_us);

@@ -30,7 +30,7 @@ enum generation_state {
 struct generation;
 extern struct environment {
 	struct privileges privileges;     /* whom they become, and files of ours belong to */
-	int devnull, told;                /* the latter a pipe that workers write to: see told.c */
+	int devnull, notices;             /* the latter a pipe that workers write to: see notices.c */
 	/* closes and unmaps, in a worker, what is not its generation's */
 	void (*forget)(const struct generation *);
 	bool confined;                    /* the supervisor has found nothing lacking in the sandbox */

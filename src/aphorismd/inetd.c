@@ -88,7 +88,7 @@ static int open_worker(struct worker *worker, const struct snapshot *snapshot, i
 	worker->config = snapshot->config;
 	worker->model = "inetd";
 	worker->board = scoreboard_new(1, 1, 1);
-	worker->devnull = worker->supervisor_told = -1;
+	worker->devnull = worker->notices = -1;
 	worker->listeners[0].service = snapshot_service(snapshot, &snapshot->config->listen[0]);
 	if (!worker->board || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &worker->listeners[0].family, &len) < 0 ||
 	    (worker->listeners[0].family != AF_UNIX && !listener_set_tcp(fd)) ||

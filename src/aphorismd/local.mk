@@ -16,6 +16,7 @@ aphorismd_SOURCES = \
 	%D%/loader_try.c \
 	%D%/main.c \
 	%D%/metrics_file.c %D%/metrics_file.h \
+	%D%/notices.c %D%/notices.h \
 	%D%/notify.c %D%/notify.h \
 	%D%/options.c %D%/options.h \
 	%D%/part.h \
@@ -32,7 +33,6 @@ aphorismd_SOURCES = \
 	%D%/status.c %D%/status.h \
 	%D%/successor.c \
 	%D%/supervisor.c %D%/supervisor.h \
-	%D%/told.c %D%/told.h \
 	%D%/unit.c %D%/unit.h \
 	%D%/upgrade.c %D%/upgrade.h \
 	%D%/upgrade_talk.c %D%/upgrade_talk.h \

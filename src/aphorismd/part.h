@@ -16,7 +16,7 @@
 struct part {
 	bool serves;                      /* and nothing else: it is asked for nothing more when the daemon leaves */
 	const int *fd;                    /* what to poll for, to be read, and to close in a worker; -1: none */
-	bool by_workers;                  /* they can wake us by that: not while told_is_deaf() */
+	bool by_workers;                  /* they can wake us by that: not while notices_deaf() */
 	int (*list)(struct pollfd *);     /* what to poll for else, and may look at until it has heard; how many */
 	uint64_t (*due_us)(void);         /* when to wake at the latest; UINT64_MAX for never */
 	void (*hear)(uint64_t now_us);    /* takes what others have told it */
@@ -25,7 +25,7 @@ struct part {
 	void (*forget)(void);             /* in a worker: closes and unmaps what is not its */
 };
 
-extern const struct part part_generations, part_idle, part_metrics_file, part_reload, part_successor, part_told,
+extern const struct part part_generations, part_idle, part_metrics_file, part_notices, part_reload, part_successor,
 	part_upgrade, part_watch;
 
 #endif

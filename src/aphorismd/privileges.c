@@ -199,7 +199,7 @@ int privileges_drop(const struct privileges *privileges)
 int privileges_confine(const struct worker *worker, unsigned makes, bool expected)
 {
 	struct sandbox_descriptors descriptors = {
-		worker->devnull, 4, { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, worker->supervisor_told },
+		worker->devnull, 4, { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, worker->notices },
 	};
 	char reason[SANDBOX_REASON];
 

@@ -1,6 +1,6 @@
 /*
- * setup.h - what a start does once: the environment of all workers (but for `told` and `forget`), privileges, pidfile,
- * log, control socket; and letting go of whoever started us.
+ * setup.h - what a start does once: the environment of all workers (but for `notices` and `forget`), privileges,
+ * pidfile, log, control socket; and letting go of whoever started us.
  */
 #ifndef APHORISMD_SETUP_H
 #define APHORISMD_SETUP_H

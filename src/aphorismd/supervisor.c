@@ -18,6 +18,7 @@
 #include "aphorismd/control.h"
 #include "aphorismd/generations.h"
 #include "aphorismd/listeners.h"
+#include "aphorismd/notices.h"
 #include "aphorismd/notify.h"
 #include "aphorismd/part.h"
 #include "aphorismd/pidfile.h"
@@ -27,7 +28,6 @@
 #include "aphorismd/setup.h"
 #include "aphorismd/starter.h"
 #include "aphorismd/status.h"
-#include "aphorismd/told.h"
 #include "aphorismd/upgrade.h"
 #include "aphorismd/wish.h"
 #include "common/clock.h"
@@ -208,7 +208,7 @@ static const struct part rest = { .tend = settle, .forget = setup_forget };
  *   metrics_file last, since they go by what has become of both.
  */
 static const struct part *const parts[] = {
-	&part_generations, &part_watch, &part_told, &notify, &signals, &rest, &part_reload, &part_successor,
+	&part_generations, &part_watch, &part_notices, &notify, &signals, &rest, &part_reload, &part_successor,
 	&part_upgrade, &control, &part_idle, &part_metrics_file,
 };
 
@@ -226,7 +226,7 @@ static void reap(uint64_t now_us)
 		for (size_t i = 0; i < PARTS && !known; i++)
 			known = parts[i]->reaped && parts[i]->reaped(pid, status, now_us);
 		if (!known)
-			told_blame();     /* a worker's child, of which it can make any number */
+			notices_blame();  /* a worker's child, of which it can make any number */
 	}
 }
 
@@ -284,11 +284,11 @@ static __attribute__((noinline)) uint64_t wait_and_hear(void)
 	nfds_t count = 0;
 	uint64_t now_us;
 
-	told_reckon(clock_now_us());
+	notices_reckon(clock_now_us());
 	for (size_t i = 0; i < PARTS; i++) {
 		if (!is_asked(parts[i]))
 			continue;
-		if (parts[i]->fd && !(parts[i]->by_workers && told_is_deaf()))
+		if (parts[i]->fd && !(parts[i]->by_workers && notices_deaf()))
 			fds[count++] = (struct pollfd){ .fd = *parts[i]->fd, .events = POLLIN };
 		if (parts[i]->list)
 			count += (nfds_t)parts[i]->list(fds + count);
@@ -335,7 +335,7 @@ static const char *open_all(const struct options *options, int launcher)
 
 	if (lacking)
 		return lacking;
-	if ((environment.told = told_open()) < 0)
+	if ((environment.notices = notices_open()) < 0)
 		return "pipe2";
 	if (!open_signals())
 		return "signalfd";
@@ -359,7 +359,7 @@ int supervisor_run(const struct options *options, int launcher)
 		while (!is_over())
 			turn();
 	}
-	told_hear_rest();
+	notices_hear_rest();
 	listeners_close_unlisted();
 	pidfile_leave();
 	control_close(true);

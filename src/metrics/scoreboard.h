@@ -82,7 +82,7 @@ enum scoreboard_limit { LIMIT_SLOTS, LIMIT_SOURCE, LIMIT_SHORTAGE, LIMIT_HEADER,
 
 struct scoreboard_shared {
 	_Atomic int32_t idle;                     /* a hint: the supervisor recounts */
-	_Atomic uint32_t told;                    /* the supervisor has been told and has not looked yet */
+	_Atomic uint32_t notified;                /* by a notice, which the supervisor has not taken yet */
 	_Atomic int phase;                        /* of a worker: the least that the supervisor has told all to be in */
 	_Atomic int has_successor;                /* another process has the queues, too, even if we are killed */
 	_Atomic uint64_t removed;                 /* bit i: no successor for listener i, its queue is taken at drains */

@@ -55,7 +55,7 @@ struct worker {
 	int listener_count;
 	int devnull;
 	uint32_t first_slot;              /* of the part that it takes slots from as long as there are free ones */
-	int supervisor_told;              /* a pipe: a byte has the supervisor look at the scoreboard; -1: none */
+	int notices;                      /* a pipe to the supervisor: a byte has it look at the scoreboard; -1: none */
 	_Atomic bool *says_ready;         /* what it believes of that; other workers don't have that memory */
 
 	uint32_t in_size, out_size;       /* of the buffers that a conversation needs */

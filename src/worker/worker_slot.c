@@ -23,14 +23,14 @@ enum { SHORTAGE_PAUSE_US = 100 * CLOCK_MS };
  */
 static void tell_supervisor(struct worker *worker)
 {
-	struct pollfd pipe = { .fd = worker->supervisor_told, .events = POLLOUT };
+	struct pollfd pipe = { .fd = worker->notices, .events = POLLOUT };
 
-	if (atomic_exchange(&worker->board->shared->told, 1))
+	if (atomic_exchange(&worker->board->shared->notified, 1))
 		return;
 	for (int tries = 0; tries < 3; tries++)
 		if (poll(&pipe, 1, 0) == 0 || write(pipe.fd, "\n", 1) == 1 || errno == EAGAIN)
 			return;
-	atomic_store(&worker->board->shared->told, 0);
+	atomic_store(&worker->board->shared->notified, 0);
 }
 
 /* By hand: it runs in a signal handler, and once or twice per connection. */

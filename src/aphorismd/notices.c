@@ -1,5 +1,5 @@
 /*
- * told.c - what workers tell the supervisor, and how much of its time that may take.
+ * notices.c - workers' notices to the supervisor, and how much of its time that may take.
  *
  * They share a pipe.  Its two ends are two open files, so that whatever a worker does to its own, the supervisor's
  * stays non-blocking; and a pipe, unlike a socket, can't be shut down for those who share it.  An empty line has the
@@ -11,7 +11,7 @@
  * be a fiftieth of a CPU in the long run.  Beyond that the supervisor is deaf to them for a while; what they say is
  * kept in the pipe, and a full one says as much as one byte.
  */
-#include "aphorismd/told.h"
+#include "aphorismd/notices.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -39,54 +39,54 @@ static struct {
 	int64_t credit_us;                /* CPU time that is left for that */
 	uint64_t reckoned_us, cpu_us;     /* when, and the CPU time that all had cost by then */
 	uint64_t rest_until_us;           /* deaf to them until then; 0: it hears them */
-} told = { .fd = -1 };
+} notices = { .fd = -1 };
 
-int told_open(void)
+int notices_open(void)
 {
 	int ends[2];
 
-	told.credit_us = ALLOWANCE_US;
+	notices.credit_us = ALLOWANCE_US;
 	if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0)
 		return -1;
-	told.fd = ends[0];
+	notices.fd = ends[0];
 	return ends[1];
 }
 
 /* Of CPU time, since it was asked for last. */
 static uint64_t spent_us(void)
 {
-	uint64_t before_us = told.cpu_us;
+	uint64_t before_us = notices.cpu_us;
 
-	told.cpu_us = clock_read_us(CLOCK_PROCESS_CPUTIME_ID);
-	return told.cpu_us - before_us;
+	notices.cpu_us = clock_read_us(CLOCK_PROCESS_CPUTIME_ID);
+	return notices.cpu_us - before_us;
 }
 
-void told_reckon(uint64_t now_us)
+void notices_reckon(uint64_t now_us)
 {
-	uint64_t fresh = (now_us - told.reckoned_us) / SHARE, cost_us = spent_us();
+	uint64_t fresh = (now_us - notices.reckoned_us) / SHARE, cost_us = spent_us();
 	bool forked = generation_has_forked();    /* not their fault: how many there can be is bounded elsewhere */
 
-	told.reckoned_us += fresh * SHARE;
-	told.credit_us += (int64_t)fresh;
-	if (told.credit_us > ALLOWANCE_US)
-		told.credit_us = ALLOWANCE_US;
-	if (told.bothered && !forked)
-		told.credit_us -= (int64_t)(cost_us < MOST_US ? cost_us : MOST_US);
+	notices.reckoned_us += fresh * SHARE;
+	notices.credit_us += (int64_t)fresh;
+	if (notices.credit_us > ALLOWANCE_US)
+		notices.credit_us = ALLOWANCE_US;
+	if (notices.bothered && !forked)
+		notices.credit_us -= (int64_t)(cost_us < MOST_US ? cost_us : MOST_US);
 	/* in a rest others are served all the same: signals wait for its end, and not for what that costs as well */
-	if (told.credit_us < -MOST_US)
-		told.credit_us = -MOST_US;
-	told.rest_until_us = told.credit_us < 0 ? now_us + (uint64_t)-told.credit_us * SHARE : 0;
-	told.bothered = told.credit_us < 0;       /* to wake at the end of a rest is work that they cause as well */
+	if (notices.credit_us < -MOST_US)
+		notices.credit_us = -MOST_US;
+	notices.rest_until_us = notices.credit_us < 0 ? now_us + (uint64_t)-notices.credit_us * SHARE : 0;
+	notices.bothered = notices.credit_us < 0;  /* to wake at the end of a rest is work that they cause as well */
 }
 
-bool told_is_deaf(void)
+bool notices_deaf(void)
 {
-	return told.rest_until_us > 0;
+	return notices.rest_until_us > 0;
 }
 
-void told_blame(void)
+void notices_blame(void)
 {
-	told.bothered = true;
+	notices.bothered = true;
 }
 
 /* Passes on what is whole, and keeps the rest for the next time.  A line that is too long is none of ours: cut. */
@@ -113,7 +113,7 @@ static bool take(uint64_t now_us)
 	ssize_t n;
 
 	do {
-		n = read(told.fd, text, sizeof text);
+		n = read(notices.fd, text, sizeof text);
 		if (n > 0) {
 			pass_on(text, (size_t)n);
 			heard += (size_t)n;
@@ -121,13 +121,13 @@ static bool take(uint64_t now_us)
 	} while (n == sizeof text && heard < ROUND);
 	if (heard == 0)
 		return false;
-	told.bothered = true;
+	notices.bothered = true;
 	if (generations.old || upgrade_step == UPGRADE_DONE)
 		wish_recheck(now_us);
 	return true;
 }
 
-void told_hear_rest(void)
+void notices_hear_rest(void)
 {
 	for (int round = 0; round < ROUNDS && take(clock_now_us()); round++)
 		;
@@ -137,13 +137,13 @@ void told_hear_rest(void)
 
 static uint64_t due_us(void)
 {
-	return told_is_deaf() ? told.rest_until_us : UINT64_MAX;
+	return notices_deaf() ? notices.rest_until_us : UINT64_MAX;
 }
 
 static void hear(uint64_t now_us)
 {
-	if (!told_is_deaf())
+	if (!notices_deaf())
 		take(now_us);
 }
 
-const struct part part_told = { .fd = &told.fd, .by_workers = true, .due_us = due_us, .hear = hear };
+const struct part part_notices = { .fd = &notices.fd, .by_workers = true, .due_us = due_us, .hear = hear };

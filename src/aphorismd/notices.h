@@ -1,25 +1,25 @@
 /*
- * told.h - the pipe through which workers speak to the supervisor, and a limit to what that costs it.
+ * notices.h - workers' notices: the pipe through which they speak to the supervisor, and a limit to what that costs it.
  */
-#ifndef APHORISMD_TOLD_H
-#define APHORISMD_TOLD_H
+#ifndef APHORISMD_NOTICES_H
+#define APHORISMD_NOTICES_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 /* Makes the pipe.  Returns the end that they write to, for life; -1 with errno. */
-int told_open(void);
+int notices_open(void);
 
 /* Before each wait: reckons up what workers have cost since the last one. */
-void told_reckon(uint64_t now_us);
+void notices_reckon(uint64_t now_us);
 
 /* Whether workers have cost more than they may: then their deaths are not to wake us either, for a while. */
-bool told_is_deaf(void);
+bool notices_deaf(void);
 
 /* Something was done at their instance that only the caller knows of. */
-void told_blame(void);
+void notices_blame(void);
 
 /* Takes all that they have said, when they have gone. */
-void told_hear_rest(void);
+void notices_hear_rest(void);
 
 #endif
