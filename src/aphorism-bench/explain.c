@@ -182,23 +182,23 @@ int explain_main(const struct options *options)
 	static char page[PAGE], names[OPTIONS_LIST][CELL_NAME];
 	const char *model = options->operand;
 	struct nearest near = { .name = model };
-	bool told = false, has_page = read_page(page), measured;
+	bool printed = false, has_page = read_page(page), measured;
 	struct record record;
 	int status = read_figures(&record, options->from);
 
 	if (status != EX_OK)
 		return status;
 	if (has_page)
-		told = print_section(page, model, &near, names, OPTIONS_LIST);
+		printed = print_section(page, model, &near, names, OPTIONS_LIST);
 	else
 		fputs("aphorism-bench: aphorismd-models(7) can't be shown: the page, or man(1) or mandoc(1), "
 		      "is missing\n", stderr);
 	for (size_t i = 0; i < record.cell_count; i++)
 		nearest_offer(&near, record.cells[i].model);
 	measured = print_figures(&record, model);
-	if (told && !measured)
+	if (printed && !measured)
 		puts("No figures yet: aphorism-bench compare --quick measures them.");
-	else if (!told && !measured)
+	else if (!printed && !measured)
 		status = options_unknown("model", &near, "aphorismd --list-models");
 	record_free(&record);
 	return status;

@@ -32,7 +32,7 @@ struct order {
 	char names[STARTER_NAMES];
 };
 
-struct answer {
+struct outcome {
 	uint32_t order;
 	int pid_or_error;
 };
@@ -75,9 +75,9 @@ static bool receive(struct order *order)
 
 static void answer(const struct order *order, int pid_or_error)
 {
-	struct answer told = { order->number, pid_or_error };
+	struct outcome outcome = { order->number, pid_or_error };
 
-	send(OWN, &told, sizeof told, MSG_NOSIGNAL);
+	send(OWN, &outcome, sizeof outcome, MSG_NOSIGNAL);
 }
 
 static void set_number(const char *name, int number)
@@ -229,18 +229,18 @@ bool starter_order(const int *fds, size_t count, const char *names)
 
 pid_t starter_answer(void)
 {
-	struct answer told;
+	struct outcome outcome;
 	ssize_t n;
 
 	do
-		n = recv(starter.fd, &told, sizeof told, MSG_DONTWAIT);
-	while (n == sizeof told && told.order != starter.orders);
-	if (n == sizeof told && told.pid_or_error > 0)
-		return told.pid_or_error;
+		n = recv(starter.fd, &outcome, sizeof outcome, MSG_DONTWAIT);
+	while (n == sizeof outcome && outcome.order != starter.orders);
+	if (n == sizeof outcome && outcome.pid_or_error > 0)
+		return outcome.pid_or_error;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n >= 0)
-		errno = n == sizeof told ? -told.pid_or_error : ECONNRESET;
+		errno = n == sizeof outcome ? -outcome.pid_or_error : ECONNRESET;
 	return -1;
 }
 

@@ -100,10 +100,10 @@ static void rise_to(enum worker_phase phase)
 static void on_phase(int signal, siginfo_t *info, void *context)
 {
 	int phase = signal == SIGNAL_STOP ? PHASE_STOPS : signal == SIGNAL_DRAIN ? PHASE_DRAINS : PHASE_RETIRES;
-	int told = atomic_load(&self->board->shared->phase), error = errno;
+	int ordered = atomic_load(&self->board->shared->phase), error = errno;
 
 	(void)context;
-	rise_to(self->supervisor == 0 || info->si_pid == self->supervisor || phase < told ? phase : told);
+	rise_to(self->supervisor == 0 || info->si_pid == self->supervisor || phase < ordered ? phase : ordered);
 	errno = error;
 }
 

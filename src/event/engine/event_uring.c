@@ -34,7 +34,7 @@ struct batch {
 	struct {
 		uint32_t slot, turn;
 	} *send;
-	uint32_t sends, told;
+	uint32_t sends, reported;
 };
 
 static struct event_uring *const own = &event_uring_own;
@@ -184,11 +184,11 @@ static void drop(uint32_t slot, int fd)
 /* The outcome of a send from before the wait. */
 static bool next_sent(struct event *event)
 {
-	while (batches.before->told < batches.before->sends) {
-		uint32_t slot = batches.before->send[batches.before->told].slot;
+	while (batches.before->reported < batches.before->sends) {
+		uint32_t slot = batches.before->send[batches.before->reported].slot;
 		const struct side *side = &own->side[slot];
 
-		if (batches.before->send[batches.before->told++].turn != side->turn)
+		if (batches.before->send[batches.before->reported++].turn != side->turn)
 			continue;
 		*event = (struct event){
 			.what = slot, .sent = true, .result = side->sent, .output = { side->output, side->output_len },
@@ -286,7 +286,7 @@ static bool wait_for_events(uint64_t until_us)
 {
 	batches.before = batches.now;
 	batches.now = &batches.both[batches.now == batches.both];
-	batches.now->sends = batches.now->told = 0;
+	batches.now->sends = batches.now->reported = 0;
 	own->pump->out.at = batches.now->bytes;
 	event_ring_wait(&own->ring, until_us);
 	collect_outcomes(batches.before);
