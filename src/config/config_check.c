@@ -10,10 +10,10 @@
 #include "common/address.h"
 #include "common/clock.h"
 
-static bool any_bad(const struct loader *loader, const struct section *section)
+static bool any_bad(const struct parser *parser, const struct section *section)
 {
-	for (size_t i = 0; i < loader->count; i++)
-		if (loader->entries[i].section == section && loader->entries[i].bad)
+	for (size_t i = 0; i < parser->count; i++)
+		if (parser->entries[i].section == section && parser->entries[i].bad)
 			return true;
 	return false;
 }
@@ -22,31 +22,31 @@ static bool any_bad(const struct loader *loader, const struct section *section)
  * Reports a contradiction between a key and another one.  A default is nobody's fault: the place is then that
  * of the other one, which somebody wrote.
  */
-static void blame(struct loader *loader, const struct entry *entry, const struct entry *other,
+static void blame(struct parser *parser, const struct entry *entry, const struct entry *other,
                   const char *reason)
 {
 	const struct entry *written = entry->origin.kind == ORIGIN_DEFAULT ? other : entry;
 
 	if (written == entry)
-		config_error(loader, &entry->origin, entry->key->name, "%s", reason);
+		config_error(parser, &entry->origin, entry->key->name, "%s", reason);
 	else
-		config_error(loader, &other->origin, other->key->name,
+		config_error(parser, &other->origin, other->key->name,
 		             "does not go with the default of %s: %s", entry->key->name, reason);
 }
 
-static void check_pair(struct loader *loader, bool contradicts, const char *name, const char *other_name,
+static void check_pair(struct parser *parser, bool contradicts, const char *name, const char *other_name,
                        const char *reason)
 {
-	const struct entry *entry = config_entry(loader, name), *other = config_entry(loader, other_name);
+	const struct entry *entry = config_entry(parser, name), *other = config_entry(parser, other_name);
 
 	if (contradicts && !entry->bad && !other->bad)
-		blame(loader, entry, other, reason);
+		blame(parser, entry, other, reason);
 }
 
 /* The kernel lets nobody listen twice on an address.  Port 0 may repeat: each is given another one. */
-void config_check_collision(struct loader *loader, const struct origin *origin, const struct config_listen *listen)
+void config_check_collision(struct parser *parser, const struct origin *origin, const struct config_listen *listen)
 {
-	const struct config *config = loader->config;
+	const struct config *config = parser->config;
 	struct address address, other;
 
 	if (address_parse(&address, listen->address) != NULL)
@@ -60,9 +60,9 @@ void config_check_collision(struct loader *loader, const struct origin *origin, 
 		covers = address_covers(&address, &other);
 		covered = address_covers(&other, &address);
 		if (covers && covered)
-			config_error(loader, origin, "listen", "%s is there twice", listen->address);
+			config_error(parser, origin, "listen", "%s is there twice", listen->address);
 		else if (covers || covered)
-			config_error(loader, origin, "listen", "%s collides with %s, which %s", listen->address, before,
+			config_error(parser, origin, "listen", "%s collides with %s, which %s", listen->address, before,
 			         covers ? "it includes" : "includes it");
 		if (covers || covered)
 			return;
@@ -78,64 +78,64 @@ static bool listens_on(const struct config *config, const char *path)
 	return false;
 }
 
-static void check_same(struct loader *loader, const char *name, const char *path, const char *other_name,
+static void check_same(struct parser *parser, const char *name, const char *path, const char *other_name,
                        const char *other)
 {
 	char reason[64];
 
 	snprintf(reason, sizeof reason, "the same file as %s", other_name);
-	check_pair(loader, *path && strcmp(path, other) == 0, name, other_name, reason);
+	check_pair(parser, *path && strcmp(path, other) == 0, name, other_name, reason);
 }
 
-static void check_core(struct loader *loader)
+static void check_core(struct parser *parser)
 {
-	const struct config *config = loader->config;
+	const struct config *config = parser->config;
 
-	check_pair(loader, config->max_connections_per_source > config->max_connections,
+	check_pair(parser, config->max_connections_per_source > config->max_connections,
 	           "max_connections_per_source", "max_connections", "more than max_connections");
-	check_pair(loader, listens_on(config, config->control), "control.socket", "listen",
+	check_pair(parser, listens_on(config, config->control), "control.socket", "listen",
 	           "also an address of listen");
-	check_pair(loader, listens_on(config, config->metrics), "metrics.file", "listen", "also an address of listen");
-	check_same(loader, "control.socket", config->control, "process.pidfile", config->pidfile);
-	check_same(loader, "metrics.file", config->metrics, "control.socket", config->control);
-	check_same(loader, "metrics.file", config->metrics, "process.pidfile", config->pidfile);
-	check_same(loader, "metrics.file", config->metrics, "aphorisms", config->aphorisms);
+	check_pair(parser, listens_on(config, config->metrics), "metrics.file", "listen", "also an address of listen");
+	check_same(parser, "control.socket", config->control, "process.pidfile", config->pidfile);
+	check_same(parser, "metrics.file", config->metrics, "control.socket", config->control);
+	check_same(parser, "metrics.file", config->metrics, "process.pidfile", config->pidfile);
+	check_same(parser, "metrics.file", config->metrics, "aphorisms", config->aphorisms);
 	/* whoever starts the daemon again takes one that ends ever so often for a failure */
-	check_pair(loader, config->activation_idle_us > 0 && config->activation_idle_us < CLOCK_S,
+	check_pair(parser, config->activation_idle_us > 0 && config->activation_idle_us < CLOCK_S,
 	           "activation.idle_exit", "activation.idle_exit", "out of range, must be 0s, or 1s to 24h");
-	check_pair(loader, config->sandbox == SANDBOX_REQUIRED && !loader->schema->has_sandbox, "process.sandbox",
+	check_pair(parser, config->sandbox == SANDBOX_REQUIRED && !parser->schema->has_sandbox, "process.sandbox",
 	           "process.sandbox", "\"required\" is not built in, use \"auto\" or \"off\"");
 }
 
 /* The first key of a section that is not at its default, or NULL. */
-static const struct entry *first_written(const struct loader *loader, const struct section *section)
+static const struct entry *first_written(const struct parser *parser, const struct section *section)
 {
-	for (size_t i = 0; i < loader->count; i++)
-		if (loader->entries[i].section == section && loader->entries[i].origin.kind != ORIGIN_DEFAULT)
-			return &loader->entries[i];
+	for (size_t i = 0; i < parser->count; i++)
+		if (parser->entries[i].section == section && parser->entries[i].origin.kind != ORIGIN_DEFAULT)
+			return &parser->entries[i];
 	return NULL;
 }
 
-static void check_section(struct loader *loader, const struct section *section)
+static void check_section(struct parser *parser, const struct section *section)
 {
 	const char *name = section->keys[0].name, *reason;
-	const struct entry *written = first_written(loader, section), *entry;
+	const struct entry *written = first_written(parser, section), *entry;
 
 	/* Defaults do not contradict each other. */
-	if (!section->check || !written || any_bad(loader, section))
+	if (!section->check || !written || any_bad(parser, section))
 		return;
-	reason = section->check(config_section(loader->config, loader->schema, section->name), &name);
-	entry = config_entry(loader, name);
+	reason = section->check(config_section(parser->config, parser->schema, section->name), &name);
+	entry = config_entry(parser, name);
 	assert(entry && entry->section == section);
 	if (reason)
-		blame(loader, entry, written, reason);
+		blame(parser, entry, written, reason);
 }
 
-void config_check(struct loader *loader)
+void config_check(struct parser *parser)
 {
-	if (loader->incomplete)
+	if (parser->incomplete)
 		return;
-	check_core(loader);
-	for (const struct section *const *section = loader->schema->sections; *section; section++)
-		check_section(loader, *section);
+	check_core(parser);
+	for (const struct section *const *section = parser->schema->sections; *section; section++)
+		check_section(parser, *section);
 }

@@ -133,13 +133,13 @@ static void print_origin(FILE *to, const struct entry *entry)
 	}
 }
 
-void config_dump(const struct loader *loader, FILE *to)
+void config_dump(const struct parser *parser, FILE *to)
 {
 	const char *group = "";
 	size_t group_len = 0;
 
-	for (size_t i = 0; i < loader->count; i++) {
-		const struct entry *entry = &loader->entries[i];
+	for (size_t i = 0; i < parser->count; i++) {
+		const struct entry *entry = &parser->entries[i];
 		const char *name = entry->key->name, *dot = strchr(name, '.');
 		size_t len = dot ? (size_t)(dot - name) : 0;
 
@@ -152,7 +152,7 @@ void config_dump(const struct loader *loader, FILE *to)
 			group_len = len;
 		}
 		fprintf(to, "%s%s = ", dot ? "\t" : "", dot ? dot + 1 : name);
-		print_value(to, loader->config, loader->schema, entry->key, entry->at);
+		print_value(to, parser->config, parser->schema, entry->key, entry->at);
 		fputs(";  # ", to);
 		print_origin(to, entry);
 		fputc('\n', to);

@@ -18,21 +18,21 @@ const char *config_variable(char to[CONFIG_KEY + 16], const char *key)
 	return to;
 }
 
-bool config_path(const struct loader *loader, char *to, size_t size, const char *path)
+bool config_path(const struct parser *parser, char *to, size_t size, const char *path)
 {
 	bool relative = *path != '\0' && *path != '/';
 
-	return (size_t)snprintf(to, size, "%s%s", relative ? loader->folder : "", path) < size;
+	return (size_t)snprintf(to, size, "%s%s", relative ? parser->folder : "", path) < size;
 }
 
 /* Names of files and variables are somebody's choice, too: a line is printable. */
-static void report(struct loader *loader, bool error, char *line)
+static void report(struct parser *parser, bool error, char *line)
 {
-	loader->errors += error;
-	loader->report(loader->arg, error, log_clean(line));
+	parser->errors += error;
+	parser->report(parser->arg, error, log_clean(line));
 }
 
-void config_error(struct loader *loader, const struct origin *origin, const char *key,
+void config_error(struct parser *parser, const struct origin *origin, const char *key,
                   const char *format, ...)
 {
 	char line[PATH_MAX + 2048], variable[CONFIG_KEY + 16];
@@ -50,19 +50,19 @@ void config_error(struct loader *loader, const struct origin *origin, const char
 	va_start(arguments, format);
 	vsnprintf(line + len, sizeof line - len, format, arguments);
 	va_end(arguments);
-	report(loader, true, line);
+	report(parser, true, line);
 }
 
-void config_error_key(struct loader *loader, const struct origin *origin, const char *key,
+void config_error_key(struct parser *parser, const struct origin *origin, const char *key,
                       const struct nearest *nearest)
 {
 	if (nearest->best)
-		config_error(loader, origin, key, "unknown key, did you mean \"%s\"?", nearest->best);
+		config_error(parser, origin, key, "unknown key, did you mean \"%s\"?", nearest->best);
 	else
-		config_error(loader, origin, key, "unknown key");
+		config_error(parser, origin, key, "unknown key");
 }
 
-void config_error_word(struct loader *loader, const struct origin *origin, const char *key, const char *text,
+void config_error_word(struct parser *parser, const struct origin *origin, const char *key, const char *text,
                        const char *kind, const char *const *words)
 {
 	struct nearest nearest = { .name = text };
@@ -77,13 +77,13 @@ void config_error_word(struct loader *loader, const struct origin *origin, const
 	}
 	log_escape(shown, sizeof shown, text, strlen(text));
 	if (nearest.best)
-		config_error(loader, origin, key, "%s is no %s, did you mean \"%s\"? (%s)", shown, kind, nearest.best,
+		config_error(parser, origin, key, "%s is no %s, did you mean \"%s\"? (%s)", shown, kind, nearest.best,
 		             known);
 	else
-		config_error(loader, origin, key, "%s is no %s (%s)", shown, kind, known);
+		config_error(parser, origin, key, "%s is no %s (%s)", shown, kind, known);
 }
 
-void config_report_format(struct loader *loader, bool error, const char *format, ...)
+void config_report_format(struct parser *parser, bool error, const char *format, ...)
 {
 	char line[PATH_MAX + 512];
 	va_list arguments;
@@ -91,13 +91,13 @@ void config_report_format(struct loader *loader, bool error, const char *format,
 	va_start(arguments, format);
 	vsnprintf(line, sizeof line, format, arguments);
 	va_end(arguments);
-	report(loader, error, line);
+	report(parser, error, line);
 }
 
-struct entry *config_entry(struct loader *loader, const char *name)
+struct entry *config_entry(struct parser *parser, const char *name)
 {
-	for (size_t i = 0; i < loader->count; i++)
-		if (strcmp(loader->entries[i].key->name, name) == 0)
-			return &loader->entries[i];
+	for (size_t i = 0; i < parser->count; i++)
+		if (strcmp(parser->entries[i].key->name, name) == 0)
+			return &parser->entries[i];
 	return NULL;
 }

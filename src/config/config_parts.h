@@ -37,7 +37,7 @@ enum origin_kind { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENVIRONMENT, ORIGIN_OPTIO
 struct origin {
 	enum origin_kind kind;
 	unsigned line;                    /* of a file */
-	const char *file;                 /* kept by the loader's scan */
+	const char *file;                 /* kept by the parser's scan */
 };
 
 /* A key on its way to its value. */
@@ -55,19 +55,20 @@ struct scan_line {
 
 /* The text that libconfig reads: all files in one, and where each of its lines comes from. */
 struct scan {
-	struct loader *loader;            /* who is told of errors; NULL: nobody, and nothing is included */
+	struct parser *parser;            /* who is told of errors; NULL: nobody, and nothing is included */
 	char *files[CONFIG_FILES];
 	uint32_t file_count, line_count;
 	size_t read, len;                 /* bytes of the files, and of text */
 	int depth;                        /* of includes */
-	bool broken;                      /* a syntax error: reported, if there is a loader */
+	bool broken;                      /* a syntax error: reported, if there is a parser */
 	bool after_string;                /* only white space since a string */
 	uint32_t held;                    /* newlines of that white space, not yet in text */
 	struct scan_line lines[CONFIG_TEXT + 3 * CONFIG_FILES];
 	char text[2 * CONFIG_TEXT];
 };
 
-struct loader {
+/* One config_load(), from the first source to the last check. */
+struct parser {
 	struct config *config;
 	const struct config_schema *schema;
 	config_report *report;
@@ -96,7 +97,7 @@ static inline size_t config_section_room(const struct section *section)
 }
 
 /* An empty scan, to be freed by config_scan_free(), or NULL without memory. */
-struct scan *config_scan_new(struct loader *);
+struct scan *config_scan_new(struct parser *);
 void config_scan_free(struct scan *);
 
 /*
@@ -118,47 +119,47 @@ bool config_scan_parse(struct scan *, config_t *);
 struct origin config_scan_origin(const struct scan *, unsigned n);
 
 /* Gives the entry the setting's value, or reports what is wrong with it. */
-void config_value(struct loader *, struct entry *, const config_setting_t *, const struct origin *);
+void config_value(struct parser *, struct entry *, const config_setting_t *, const struct origin *);
 
 /* Who has that name, or number, of a user or a group.  NULL, or why nobody has (static).  Reads a file. */
 const char *config_find_user(const char *name, int64_t *uid);
 const char *config_find_group(const char *name, int64_t *gid);
 
 /* Calls config_value() with the text of a default, a variable or an option. */
-void config_value_text(struct loader *, struct entry *, const char *text, enum origin_kind);
+void config_value_text(struct parser *, struct entry *, const char *text, enum origin_kind);
 
 /* Makes a path absolute by the configuration file's folder.  Returns false when it does not fit. */
-bool config_path(const struct loader *, char *to, size_t size, const char *path);
+bool config_path(const struct parser *, char *to, size_t size, const char *path);
 
 /* Reports an error at a place; the key's name may be empty. */
-void config_error(struct loader *, const struct origin *, const char *key, const char *format, ...)
+void config_error(struct parser *, const struct origin *, const char *key, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
 /* Reports a text that is none of the words, which end with NULL; kind is what these are. */
-void config_error_word(struct loader *, const struct origin *, const char *key, const char *text, const char *kind,
+void config_error_word(struct parser *, const struct origin *, const char *key, const char *text, const char *kind,
                        const char *const *words);
 
 /* An unknown key, with the nearest of those that were offered, if one is near. */
-void config_error_key(struct loader *, const struct origin *, const char *key, const struct nearest *);
+void config_error_key(struct parser *, const struct origin *, const char *key, const struct nearest *);
 
 /* Reports what is wrong with no value: an error, or something that is no more than odd. */
-void config_report_format(struct loader *, bool error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void config_report_format(struct parser *, bool error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The entry of that name, or NULL. */
-struct entry *config_entry(struct loader *, const char *name);
+struct entry *config_entry(struct parser *, const char *name);
 
 /* The name of a key's environment variable. */
 const char *config_variable(char to[CONFIG_KEY + 16], const char *key);
 
 /* Reports a listener whose address excludes one before it. */
-void config_check_collision(struct loader *, const struct origin *, const struct config_listen *);
+void config_check_collision(struct parser *, const struct origin *, const struct config_listen *);
 
 /*
  * Reports values that contradict each other; of keys that have a value that can't be taken nothing is said.
  */
-void config_check(struct loader *);
+void config_check(struct parser *);
 
 /* Prints each entry's value and its origin. */
-void config_dump(const struct loader *, FILE *);
+void config_dump(const struct parser *, FILE *);
 
 #endif

@@ -28,7 +28,7 @@ struct reader {
 	bool line_start;                  /* only blanks since the last newline */
 };
 
-struct scan *config_scan_new(struct loader *loader)
+struct scan *config_scan_new(struct parser *parser)
 {
 	/* Large, but pages that are not used take no memory: so they must not be cleared. */
 	struct scan *scan = malloc(sizeof *scan);
@@ -36,7 +36,7 @@ struct scan *config_scan_new(struct loader *loader)
 	if (!scan)
 		return NULL;
 	memset(scan, 0, offsetof(struct scan, lines));
-	scan->loader = loader;
+	scan->parser = parser;
 	return scan;
 }
 
@@ -56,8 +56,8 @@ static void broken(struct reader *reader, uint32_t line, const char *reason)
 	struct origin here = { ORIGIN_FILE, line, scan->files[reader->file] };
 
 	scan->broken = true;
-	if (scan->loader)
-		config_error(scan->loader, &here, "", "%s", reason);
+	if (scan->parser)
+		config_error(scan->parser, &here, "", "%s", reason);
 }
 
 /* There is room: CONFIG_TEXT bounds what is read, and nothing grows to twice its size. */
@@ -231,12 +231,12 @@ static void include(struct reader *reader, const char *name)
 	log_escape(shown, sizeof shown, name, strlen(name));
 	if (scan->depth > CONFIG_DEPTH)
 		reason = "includes are nested too deeply";
-	else if (!config_path(scan->loader, path, sizeof path, name))
+	else if (!config_path(scan->parser, path, sizeof path, name))
 		reason = "the path is too long";
 	else
 		reason = config_scan_file(scan, path);
 	if (reason)
-		config_error(scan->loader, &here, "@include", "%s: %s", shown, reason);
+		config_error(scan->parser, &here, "@include", "%s: %s", shown, reason);
 }
 
 /*
@@ -253,7 +253,7 @@ static void directive(struct reader *reader)
 	if (strncmp(at, word, strlen(word)) == 0)
 		at += strlen(word);
 	blank_end = at + strspn(at, " \t");
-	if (!reader->line_start || !reader->scan->loader || blank_end == at || *blank_end != '"') {
+	if (!reader->line_start || !reader->scan->parser || blank_end == at || *blank_end != '"') {
 		emit(reader->scan, "$", 1);
 		reader->at++;
 		return;

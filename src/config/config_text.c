@@ -149,7 +149,7 @@ static config_setting_t *read_value(struct scan *scan, config_t *config, enum ke
 	return setting || quoted ? setting : bare_string(config, text);
 }
 
-void config_value_text(struct loader *loader, struct entry *entry, const char *text, enum origin_kind kind)
+void config_value_text(struct parser *parser, struct entry *entry, const char *text, enum origin_kind kind)
 {
 	struct origin origin = { kind, 0, NULL };
 	char shown[LOG_ESCAPED];
@@ -157,12 +157,12 @@ void config_value_text(struct loader *loader, struct entry *entry, const char *t
 	config_t config;
 
 	config_init(&config);
-	setting = read_value(loader->scratch, &config, entry->key->type, text);
+	setting = read_value(parser->scratch, &config, entry->key->type, text);
 	if (setting) {
-		config_value(loader, entry, setting, &origin);
+		config_value(parser, entry, setting, &origin);
 	} else {
 		entry->bad = true;
-		config_error(loader, &origin, entry->key->name, "%s: syntax error",
+		config_error(parser, &origin, entry->key->name, "%s: syntax error",
 		             log_escape(shown, sizeof shown, text, strlen(text)));
 	}
 	config_destroy(&config);

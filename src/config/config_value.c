@@ -14,7 +14,7 @@
 
 /* What is being set, from where. */
 struct context {
-	struct loader *loader;
+	struct parser *parser;
 	const struct key *key;
 	struct origin origin;
 };
@@ -28,7 +28,7 @@ complain(const struct context *context, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(reason, sizeof reason, format, arguments);
 	va_end(arguments);
-	config_error(context->loader, &context->origin, context->key->name, "%s", reason);
+	config_error(context->parser, &context->origin, context->key->name, "%s", reason);
 }
 
 /* An element of a list may stand on a line of its own. */
@@ -37,7 +37,7 @@ static struct context element(const struct context *list, const config_setting_t
 	struct context context = *list;
 
 	if (context.origin.kind == ORIGIN_FILE)
-		context.origin = config_scan_origin(context.loader->scan, config_setting_source_line(setting));
+		context.origin = config_scan_origin(context.parser->scan, config_setting_source_line(setting));
 	return context;
 }
 
@@ -149,7 +149,7 @@ static void set_quantity(const struct context *context, const config_setting_t *
 
 static void complain_word(const struct context *context, const char *text, const char *kind, const char *const *words)
 {
-	config_error_word(context->loader, &context->origin, context->key->name, text, kind, words);
+	config_error_word(context->parser, &context->origin, context->key->name, text, kind, words);
 }
 
 static void set_choice(const struct context *context, const config_setting_t *setting, int64_t *field)
@@ -211,9 +211,9 @@ static void set_path(const struct context *context, const config_setting_t *sett
 
 	if (!text)
 		return;
-	if (*text != '\0' && *text != '/' && context->loader->folder[0] == '\0')
+	if (*text != '\0' && *text != '/' && context->parser->folder[0] == '\0')
 		complain(context, "must be absolute: there is no configuration file whose folder it could go by");
-	else if (!config_path(context->loader, path, context->key->size, text))
+	else if (!config_path(context->parser, path, context->key->size, text))
 		complain(context, "too long, must be at most %zu bytes with its folder", context->key->size - 1);
 	else
 		set_string(field, context->key->size, path);
@@ -289,7 +289,7 @@ static const struct key *find_member(const struct context *context, const char *
 		nearest_offer(&nearest, key->name);
 	}
 	snprintf(dotted, sizeof dotted, "listen.%s", name);
-	config_error_key(context->loader, &context->origin, dotted, &nearest);
+	config_error_key(context->parser, &context->origin, dotted, &nearest);
 	return NULL;
 }
 
@@ -304,7 +304,7 @@ static void set_member(const struct context *context, const config_setting_t *se
 	if (key->type == KEY_ADDRESS)
 		set_address(context, setting, field);
 	else if (key->type == KEY_PROTOCOL)
-		set_name(context, setting, key->name, context->loader->schema->protocols, field);
+		set_name(context, setting, key->name, context->parser->schema->protocols, field);
 	else if (key->type == KEY_FLAG)
 		set_flag(context, setting, field);
 	else if (key->type == KEY_MODE)
@@ -325,7 +325,7 @@ static void check_unix(const struct context *context, const config_setting_t *gr
 static void set_listen_group(const struct context *context, const config_setting_t *group,
                              struct config_listen *listen)
 {
-	size_t errors = context->loader->errors;
+	size_t errors = context->parser->errors;
 
 	for (int i = 0; i < config_setting_length(group); i++) {
 		const config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
@@ -333,7 +333,7 @@ static void set_listen_group(const struct context *context, const config_setting
 
 		set_member(&at, setting, listen);
 	}
-	if (context->loader->errors > errors)
+	if (context->parser->errors > errors)
 		return;
 	if (listen->address[0] == '\0')
 		complain(context, "a listener without an address");
@@ -343,21 +343,21 @@ static void set_listen_group(const struct context *context, const config_setting
 
 static void add_listen(const struct context *context, const config_setting_t *setting)
 {
-	struct config *config = context->loader->config;
+	struct config *config = context->parser->config;
 	struct config_listen *listen = &config->listen[config->listeners];
 
 	if (config->listeners == CONFIG_LISTENERS) {
 		complain(context, "more than %d listeners", CONFIG_LISTENERS);
 		return;
 	}
-	config_listen_default(listen, context->loader->schema);
+	config_listen_default(listen, context->parser->schema);
 	if (config_setting_type(setting) == CONFIG_TYPE_GROUP)
 		set_listen_group(context, setting, listen);
 	else if (config_setting_get_string(setting) != NULL)
 		set_address(context, setting, listen->address);
 	else
 		complain_type(context, "a list of addresses or { address = \"...\"; } groups", setting);
-	config_check_collision(context->loader, &context->origin, listen);
+	config_check_collision(context->parser, &context->origin, listen);
 	config->listeners++;
 }
 
@@ -389,7 +389,7 @@ static void set_list(const struct context *context, const config_setting_t *sett
 	}
 	memset(field, 0, context->key->size);
 	if (listens)
-		context->loader->config->listeners = 0;
+		context->parser->config->listeners = 0;
 	for (int i = 0; i < count; i++) {
 		const config_setting_t *member = config_setting_get_elem(setting, (unsigned)i);
 		struct context at = element(context, member);
@@ -403,11 +403,11 @@ static void set_list(const struct context *context, const config_setting_t *sett
 		complain(context, "must have one address at least");
 }
 
-void config_value(struct loader *loader, struct entry *entry, const config_setting_t *setting,
+void config_value(struct parser *parser, struct entry *entry, const config_setting_t *setting,
                   const struct origin *origin)
 {
-	struct context context = { loader, entry->key, *origin };
-	size_t errors = loader->errors;
+	struct context context = { parser, entry->key, *origin };
+	size_t errors = parser->errors;
 
 	switch (entry->key->type) {
 	case KEY_NUMBER:
@@ -422,7 +422,7 @@ void config_value(struct loader *loader, struct entry *entry, const config_setti
 		set_text(&context, setting, entry->at);
 		break;
 	case KEY_MODEL:
-		set_name(&context, setting, "model", loader->schema->models, entry->at);
+		set_name(&context, setting, "model", parser->schema->models, entry->at);
 		break;
 	case KEY_PATH:
 		set_path(&context, setting, entry->at);
@@ -434,7 +434,7 @@ void config_value(struct loader *loader, struct entry *entry, const config_setti
 	default:
 		break;            /* those of a listener stand in its group */
 	}
-	if (loader->errors > errors)
+	if (parser->errors > errors)
 		entry->bad = true;
 	else
 		entry->origin = *origin;
