@@ -253,18 +253,18 @@ static char *name_beside(const char *file)
 
 int report_main(const struct options *options)
 {
-	struct options wishes = *options;
+	struct options chosen = *options;
 	struct record record;
 	char *beside = NULL;
 	int status = json_read(&record, options->operand);
 
 	if (status != EX_OK)
 		return status;
-	if (!wishes.json && !wishes.csv && !wishes.report) {
+	if (!chosen.json && !chosen.csv && !chosen.report) {
 		beside = name_beside(options->operand);
-		wishes.report = beside;
+		chosen.report = beside;
 	}
-	status = publish_record(&record, &wishes);
+	status = publish_record(&record, &chosen);
 	free(beside);
 	record_free(&record);
 	return status;

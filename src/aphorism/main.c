@@ -26,14 +26,14 @@
 
 enum { DEFAULT_PORT = 1060, DEFAULT_TIMEOUT_US = 10 * CLOCK_S };
 
-struct wishes {
+struct options {
 	uint64_t port, count;
 	int64_t timeout_us;
 	bool half, interactive, json;
 	const char *host;                 /* NULL: none was named */
 };
 
-#define AT(member) .at = offsetof(struct wishes, member)
+#define AT(member) .at = offsetof(struct options, member)
 
 static const struct options_row rows[] = {
 	{ 'p', "port", "PORT", "the server's port, by default 1060", options_take_number, AT(port), 65535 },
@@ -65,7 +65,7 @@ static bool is_sentence(const char *operand)
 }
 
 /* Sorts the operands into the host and the questions, which take the place of the operands. */
-static int parse_operands(const struct options_found *found, struct wishes *wishes, struct questions *questions)
+static int parse_operands(const struct options_found *found, struct options *options, struct questions *questions)
 {
 	questions->list = (const char **)found->operands;
 	for (char **operand = found->operands; operand < found->operands + found->count; operand++) {
@@ -77,14 +77,14 @@ static int parse_operands(const struct options_found *found, struct wishes *wish
 			questions->list[questions->count++] = *operand;
 		else if (is_sentence(*operand))
 			return standard_fail(EX_USAGE, "%s: no host is named so, and a question ends in '?'", *operand);
-		else if (!wishes->host)
-			wishes->host = *operand;
+		else if (!options->host)
+			options->host = *operand;
 		else
 			return standard_fail(EX_USAGE, "%s: a second host (a question ends in '?')", *operand);
 	}
-	if (questions->fd >= 0 && (questions->count > 0 || wishes->half || wishes->count > 1))
+	if (questions->fd >= 0 && (questions->count > 0 || options->half || options->count > 1))
 		return standard_fail(EX_USAGE, "-: goes with no QUESTION, -e or -n");
-	if (wishes->interactive && (questions->fd >= 0 || questions->count > 0 || wishes->half || wishes->count > 1))
+	if (options->interactive && (questions->fd >= 0 || questions->count > 0 || options->half || options->count > 1))
 		return standard_fail(EX_USAGE, "-i: goes with no QUESTION, -, -e or -n");
 	return EX_OK;
 }
@@ -99,9 +99,9 @@ static bool may_tell(int fd)
 }
 
 /* Takes what standard input tells, if it does.  Returns an exit status. */
-static int hear(struct questions *questions, const struct wishes *wishes)
+static int hear(struct questions *questions, const struct options *options)
 {
-	uint64_t deadline_us = clock_now_us() + (uint64_t)wishes->timeout_us;
+	uint64_t deadline_us = clock_now_us() + (uint64_t)options->timeout_us;
 	char limit[UNITS_TEXT];
 	int reason;
 
@@ -111,19 +111,19 @@ static int hear(struct questions *questions, const struct wishes *wishes)
 	if (reason == ETIMEDOUT) {
 		plain_say(stderr, "aphorism: standard input: nothing within %s: asking the usual three "
 		          "(- waits longer, </dev/null does not)",
-		          units_format_duration(limit, wishes->timeout_us));
+		          units_format_duration(limit, options->timeout_us));
 		return EX_OK;
 	}
 	if (reason != 0)
 		return standard_fail(EX_IOERR, "standard input: %s", strerror(reason));
-	if (questions->fd >= 0 && (wishes->half || wishes->count > 1))
+	if (questions->fd >= 0 && (options->half || options->count > 1))
 		return standard_fail(EX_USAGE, "standard input: its questions go with no -e or -n "
 		                     "(</dev/null asks the usual three)");
 	return EX_OK;
 }
 
 /* Where no question was given: what is to be asked.  Returns an exit status. */
-static int choose(struct questions *questions, const struct wishes *wishes)
+static int choose(struct questions *questions, const struct options *options)
 {
 	static const char *usual[] = {
 		"Beautiful is better than?", "Explicit is better than?", "Simple is better than?",
@@ -131,8 +131,8 @@ static int choose(struct questions *questions, const struct wishes *wishes)
 	int status = EX_OK;
 
 	/* with a host it is a script's that goes through a list of hosts, more often than not */
-	if (!wishes->host && !wishes->interactive)
-		status = hear(questions, wishes);
+	if (!options->host && !options->interactive)
+		status = hear(questions, options);
 	if (questions->fd >= 0 || status != EX_OK)
 		return status;
 	srandom((unsigned)clock_now_us() ^ (unsigned)getpid());
@@ -153,17 +153,17 @@ static int ask_half(const struct client *client, const struct questions *questio
 }
 
 /* Asks what was wished for.  Returns the exit status. */
-static int ask(struct client *client, struct questions *questions, const struct wishes *wishes)
+static int ask(struct client *client, struct questions *questions, const struct options *options)
 {
 	int status;
 
-	if (wishes->interactive)
+	if (options->interactive)
 		return interactive_run(client, questions);
 	status = client_connect(client);
 	if (status != EX_OK)      /* who forgot a question mark has asked for a host */
 		return standard_fail(status, "%s%s", client->reason,
-		                     status == EX_NOHOST && wishes->host ? " (a question ends in '?')" : "");
-	if (wishes->half)
+		                     status == EX_NOHOST && options->host ? " (a question ends in '?')" : "");
+	if (options->half)
 		return ask_half(client, questions);
 	status = client_ask(client, questions);
 	return status > CLIENT_UNKNOWN ? standard_fail(status, "%s", client->reason) : status;
@@ -173,7 +173,7 @@ int main(int argc, char **argv)
 {
 	static struct questions questions;
 	static struct client client;
-	struct wishes wishes = { .port = DEFAULT_PORT, .count = 1, .timeout_us = DEFAULT_TIMEOUT_US };
+	struct options options = { .port = DEFAULT_PORT, .count = 1, .timeout_us = DEFAULT_TIMEOUT_US };
 	struct options_found found;
 	struct endpoint endpoint;
 	const char *host, *reason;
@@ -182,25 +182,25 @@ int main(int argc, char **argv)
 	standard_open("aphorism");
 	setlocale(LC_CTYPE, "");
 	questions.fd = -1;        /* here, or the program's file would hold the whole buffer */
-	if ((reason = options_read(&program, &wishes, argc, argv, &found)))
+	if ((reason = options_read(&program, &options, argc, argv, &found)))
 		return standard_fail(EX_USAGE, "%s", reason);
-	if (parse_operands(&found, &wishes, &questions) != EX_OK)
+	if (parse_operands(&found, &options, &questions) != EX_OK)
 		return EX_USAGE;
-	host = wishes.host ? wishes.host : ENDPOINT_LOCALHOST;
-	reason = endpoint_parse(&endpoint, host, (unsigned)wishes.port);
+	host = options.host ? options.host : ENDPOINT_LOCALHOST;
+	reason = endpoint_parse(&endpoint, host, (unsigned)options.port);
 	if (reason)
 		return standard_fail(EX_USAGE, "%s: %s", host, reason);
-	standard_json = wishes.json;
-	show_init(wishes.interactive);
-	status = questions.count == 0 && questions.fd < 0 ? choose(&questions, &wishes) : EX_OK;
+	standard_json = options.json;
+	show_init(options.interactive);
+	status = questions.count == 0 && questions.fd < 0 ? choose(&questions, &options) : EX_OK;
 	if (status != EX_OK)
 		return status;
-	questions.rounds = wishes.count;
+	questions.rounds = options.count;
 	client = (struct client){
-		.endpoint = &endpoint, .timeout_us = (uint64_t)wishes.timeout_us,
+		.endpoint = &endpoint, .timeout_us = (uint64_t)options.timeout_us,
 		.tell = show_answer, .cancel = -1, .fd = -1,
 	};
-	status = ask(&client, &questions, &wishes);
+	status = ask(&client, &questions, &options);
 	client_close(&client);
 	return status;
 }

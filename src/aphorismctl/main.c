@@ -24,7 +24,7 @@
 
 enum { ARGUMENT = 64, ANSWER_US = 10 * CLOCK_S, CHANGE_US = 300 * CLOCK_S };
 
-struct wishes {
+struct options {
 	const char *socket;
 	const struct command *command;
 	const char *argument;
@@ -32,7 +32,7 @@ struct wishes {
 	bool json, now;
 };
 
-#define AT(member) .at = offsetof(struct wishes, member)
+#define AT(member) .at = offsetof(struct options, member)
 
 static struct options_command described[COMMAND_COUNT + 1];      /* as options_read has it */
 
@@ -52,14 +52,14 @@ static const struct options_program program = {
 	.commands = described,
 };
 
-static int parse_command(const struct options_found *found, struct wishes *wishes)
+static int parse_command(const struct options_found *found, struct options *options)
 {
-	const struct command *command = wishes->command = &commands[found->command];
+	const struct command *command = options->command = &commands[found->command];
 
-	wishes->argument = found->count > 0 ? found->operands[0] : wishes->now ? command->word : NULL;
-	if (wishes->argument && (strlen(wishes->argument) > ARGUMENT || strpbrk(wishes->argument, "\r\n")))
+	options->argument = found->count > 0 ? found->operands[0] : options->now ? command->word : NULL;
+	if (options->argument && (strlen(options->argument) > ARGUMENT || strpbrk(options->argument, "\r\n")))
 		return standard_fail(EX_USAGE, "%s: not a %s", command->name, command->argument);
-	if (command == &commands[COMMAND_TOP] && !wishes->json && top_lacks())
+	if (command == &commands[COMMAND_TOP] && !options->json && top_lacks())
 		return standard_fail(EX_USAGE, "top: %s", top_lacks());
 	return EX_OK;
 }
@@ -82,31 +82,31 @@ static int explain_connect(const char *path, int error)
 	}
 }
 
-static int explain_answer(const struct wishes *wishes, int error)
+static int explain_answer(const struct options *options, int error)
 {
 	char limit[UNITS_TEXT];
 
 	switch (error) {
 	case ETIMEDOUT:
-		return standard_fail(EX_TEMPFAIL, "%s: no answer within %s", wishes->command->name,
-		            units_format_duration(limit, wishes->timeout_us));
+		return standard_fail(EX_TEMPFAIL, "%s: no answer within %s", options->command->name,
+		            units_format_duration(limit, options->timeout_us));
 	case ECONNRESET:
 		return standard_fail(EX_UNAVAILABLE, "%s: aphorismd went away before it answered",
-		            wishes->command->name);
+		            options->command->name);
 	case EPROTO:
-		return standard_fail(EX_UNAVAILABLE, "%s: this is no answer of aphorismd", wishes->socket);
+		return standard_fail(EX_UNAVAILABLE, "%s: this is no answer of aphorismd", options->socket);
 	default:
-		return standard_fail(EX_UNAVAILABLE, "%s: %s", wishes->socket, strerror(error));
+		return standard_fail(EX_UNAVAILABLE, "%s: %s", options->socket, strerror(error));
 	}
 }
 
 /* Errors of a configuration begin with the place in a file; others are the daemon's refusal. */
-static void print_line(const struct wishes *wishes, const struct line *line)
+static void print_line(const struct options *options, const struct line *line)
 {
-	if (strcmp(line->key, "error") == 0 && wishes->command == &commands[COMMAND_RELOAD])
+	if (strcmp(line->key, "error") == 0 && options->command == &commands[COMMAND_RELOAD])
 		plain_say(stderr, "%s", line->value);
 	else if (strcmp(line->key, "error") == 0)
-		plain_say(stderr, "aphorismctl: %s: %s", wishes->command->name, line->value);
+		plain_say(stderr, "aphorismctl: %s: %s", options->command->name, line->value);
 	else if (strcmp(line->key, "notice") == 0)
 		plain_say(stderr, "notice: %s", line->value);
 	else
@@ -114,7 +114,7 @@ static void print_line(const struct wishes *wishes, const struct line *line)
 }
 
 /* Returns how many lines that were. */
-static size_t print_lines(const struct wishes *wishes, const struct line *line, size_t count)
+static size_t print_lines(const struct options *options, const struct line *line, size_t count)
 {
 	if (strcmp(line->key, "bucket") == 0)
 		return show_histogram(line, count);
@@ -122,12 +122,12 @@ static size_t print_lines(const struct wishes *wishes, const struct line *line, 
 		return show_finding(line);
 	if (rows_are(line->key))
 		return rows_print(line, count);
-	print_line(wishes, line);
+	print_line(options, line);
 	return 1;
 }
 
 /* What the daemon said.  A failure that it gave no reason for is told at least by its status. */
-static int show(const struct wishes *wishes, const struct reply *reply)
+static int show(const struct options *options, const struct reply *reply)
 {
 	bool explained = reply->status == 0;
 
@@ -136,60 +136,60 @@ static int show(const struct wishes *wishes, const struct reply *reply)
 
 		explained = explained || error;
 		taken = 1;
-		if (!wishes->json || error)
-			taken = print_lines(wishes, &reply->lines[i], reply->count - i);
+		if (!options->json || error)
+			taken = print_lines(options, &reply->lines[i], reply->count - i);
 	}
 	if (!explained)
-		plain_say(stderr, "aphorismctl: %s: %s (status %d)", wishes->command->name,
+		plain_say(stderr, "aphorismctl: %s: %s (status %d)", options->command->name,
 		          reply->status == EX_NOPERM ? "no permission" : "aphorismd refused", reply->status);
-	if (wishes->json)
-		json_reply(reply, reply->status == 0 ? wishes->command->list : NULL);
-	else if (reply->status == 0 && wishes->command->done)
-		puts(wishes->command->done);
-	else if (reply->count == 0 && wishes->command->none)
-		puts(wishes->command->none);
+	if (options->json)
+		json_reply(reply, reply->status == 0 ? options->command->list : NULL);
+	else if (reply->status == 0 && options->command->done)
+		puts(options->command->done);
+	else if (reply->count == 0 && options->command->none)
+		puts(options->command->none);
 	return reply->status;
 }
 
-static int ask(const struct wishes *wishes)
+static int ask(const struct options *options)
 {
 	static struct reply reply;
-	bool stop = wishes->command == &commands[COMMAND_STOP];
-	uint64_t deadline_us = clock_now_us() + (uint64_t)wishes->timeout_us;
-	int error, fd = dial_unix(wishes->socket, deadline_us, -1);
+	bool stop = options->command == &commands[COMMAND_STOP];
+	uint64_t deadline_us = clock_now_us() + (uint64_t)options->timeout_us;
+	int error, fd = dial_unix(options->socket, deadline_us, -1);
 	char limit[UNITS_TEXT], line[ARGUMENT + 64];
 
 	if (fd < 0)
-		return explain_connect(wishes->socket, errno);
-	snprintf(line, sizeof line, "%s%s%s\n", wishes->command->name, wishes->argument ? " " : "",
-	         wishes->argument ? wishes->argument : "");
+		return explain_connect(options->socket, errno);
+	snprintf(line, sizeof line, "%s%s%s\n", options->command->name, options->argument ? " " : "",
+	         options->argument ? options->argument : "");
 	error = control_ask(fd, line, &reply, deadline_us);
 	if (error != 0)
-		return explain_answer(wishes, error);
+		return explain_answer(options, error);
 	if (stop && reply.status == 0 && control_wait_for_exit(fd, deadline_us) != 0)
 		return standard_fail(EX_TEMPFAIL, "stop: aphorismd is still stopping after %s",
-		            units_format_duration(limit, wishes->timeout_us));
+		            units_format_duration(limit, options->timeout_us));
 	close(fd);
-	return show(wishes, &reply);
+	return show(options, &reply);
 }
 
 /* Whoever is not there at all, or refuses, is told of as by the other commands. */
-static int watch(const struct wishes *wishes)
+static int watch(const struct options *options)
 {
 	const struct reply *refusal;
-	int fd = dial_unix(wishes->socket, clock_now_us() + (uint64_t)wishes->timeout_us, -1);
+	int fd = dial_unix(options->socket, clock_now_us() + (uint64_t)options->timeout_us, -1);
 
 	if (fd < 0)
-		return explain_connect(wishes->socket, errno);
+		return explain_connect(options->socket, errno);
 	close(fd);
-	if (top_fetch(wishes->socket, &refusal) == 0 && refusal)
-		return show(wishes, refusal);
-	return wishes->json ? top_stream(wishes->socket) : top_run(wishes->socket);
+	if (top_fetch(options->socket, &refusal) == 0 && refusal)
+		return show(options, refusal);
+	return options->json ? top_stream(options->socket) : top_run(options->socket);
 }
 
 int main(int argc, char **argv)
 {
-	struct wishes wishes = { 0 };
+	struct options options = { 0 };
 	struct options_found found;
 	const char *reason;
 	char path[CONTROL_PATH];
@@ -199,14 +199,14 @@ int main(int argc, char **argv)
 		described[i] = (struct options_command){
 			commands[i].name, commands[i].argument, commands[i].help, commands[i].choices,
 		};
-	if ((reason = options_read(&program, &wishes, argc, argv, &found)))
+	if ((reason = options_read(&program, &options, argc, argv, &found)))
 		return standard_fail(EX_USAGE, "%s", reason);
-	if (parse_command(&found, &wishes) != EX_OK)
+	if (parse_command(&found, &options) != EX_OK)
 		return EX_USAGE;
-	standard_json = wishes.json;
-	if (!wishes.socket)
-		wishes.socket = control_default_path(path);
-	if (wishes.timeout_us == 0)
-		wishes.timeout_us = wishes.command->waits ? CHANGE_US : ANSWER_US;
-	return wishes.command == &commands[COMMAND_TOP] ? watch(&wishes) : ask(&wishes);
+	standard_json = options.json;
+	if (!options.socket)
+		options.socket = control_default_path(path);
+	if (options.timeout_us == 0)
+		options.timeout_us = options.command->waits ? CHANGE_US : ANSWER_US;
+	return options.command == &commands[COMMAND_TOP] ? watch(&options) : ask(&options);
 }

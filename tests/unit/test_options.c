@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-struct wishes {
+struct options {
 	uint64_t count;
 	int64_t timeout_us, pause_us;
 	const char *file, *how;
@@ -21,7 +21,7 @@ struct wishes {
 
 enum { FETCH, DROP, OF_FETCH = 1 << FETCH, OF_DROP = 1 << DROP };
 
-#define AT(member) .at = offsetof(struct wishes, member)
+#define AT(member) .at = offsetof(struct options, member)
 
 static const struct options_row rows[] = {
 	{ 'n', "count", "COUNT", "how often", options_take_number, AT(count), 7, 0 },
@@ -48,7 +48,7 @@ static const struct options_program alone = { .name = "some", .argument = "[WORD
 static const struct options_program strict = { .name = "some", .rows = rows };
 static const struct options_program many = { .name = "some", .about = "Does.", .rows = rows, .commands = commands };
 
-static struct wishes wishes;
+static struct options options;
 static struct options_found found;
 static char line[256];
 
@@ -62,8 +62,8 @@ static const char *read_line(const struct options_program *program, const char *
 	for (char *word = strtok(line, " "); word; word = strtok(NULL, " "))
 		argv[argc++] = word;
 	argv[argc] = NULL;
-	wishes = (struct wishes){ 0 };
-	return options_read(program, &wishes, argc, argv, &found);
+	options = (struct options){ 0 };
+	return options_read(program, &options, argc, argv, &found);
 }
 
 static void is_wrong(const struct options_program *program, const char *text, const char *why)
@@ -84,9 +84,9 @@ START_TEST(each_way_to_say_it)
 
 	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
 		ck_assert_ptr_null(read_line(&alone, ways[i]));
-		ck_assert_uint_eq(wishes.count, 5);
-		ck_assert_str_eq(wishes.file, "where");
-		ck_assert(wishes.quick && wishes.raw);
+		ck_assert_uint_eq(options.count, 5);
+		ck_assert_str_eq(options.file, "where");
+		ck_assert(options.quick && options.raw);
 		ck_assert_int_eq(found.count, 0);
 	}
 }
@@ -102,24 +102,24 @@ START_TEST(operands_stand_anywhere)
 	ck_assert_str_eq(found.operands[3], "three");
 	ck_assert_str_eq(found.operands[4], "-n");
 	ck_assert_str_eq(found.operands[5], "--raw");
-	ck_assert(wishes.quick && !wishes.raw && wishes.count == 2);
+	ck_assert(options.quick && !options.raw && options.count == 2);
 }
 END_TEST
 
 START_TEST(last_one_counts)
 {
 	ck_assert_ptr_null(read_line(&alone, "-x --plain -n 2 -n 3"));
-	ck_assert_int_eq(wishes.choice, 4);
-	ck_assert_uint_eq(wishes.count, 3);
+	ck_assert_int_eq(options.choice, 4);
+	ck_assert_uint_eq(options.count, 3);
 	ck_assert_ptr_null(read_line(&alone, "--plain -x"));
-	ck_assert_int_eq(wishes.choice, 3);
+	ck_assert_int_eq(options.choice, 3);
 }
 END_TEST
 
 START_TEST(values)
 {
 	ck_assert_ptr_null(read_line(&alone, "-n 7 -w 3ms --pause 0"));
-	ck_assert_int_eq(wishes.timeout_us, 3000);
+	ck_assert_int_eq(options.timeout_us, 3000);
 	is_wrong(&alone, "-n 8", "--count 8: not a number from 1 to 7");
 	is_wrong(&alone, "-n 0", "--count 0: not a number from 1 to 7");
 	is_wrong(&alone, "-n 9", "--count 9: not a number from 1 to 7");
@@ -130,7 +130,7 @@ START_TEST(values)
 	is_wrong(&alone, "-n 99999999999999999999", "--count 99999999999999999999: not a number from 1 to 7");
 	is_wrong(&alone, "-n +3", "--count +3: not a number from 1 to 7");
 	ck_assert_ptr_null(read_line(&alone, "--how seldom"));
-	ck_assert_str_eq(wishes.how, "seldom");
+	ck_assert_str_eq(options.how, "seldom");
 	is_wrong(&alone, "--how oftne", "--how oftne: did you mean often?");
 	is_wrong(&alone, "--how", "--how needs a value: HOW");
 	is_wrong(&alone, "--how elephants", "--how elephants: none of often|seldom");
@@ -156,9 +156,9 @@ END_TEST
 START_TEST(commands_have_options_of_their_own)
 {
 	ck_assert_ptr_null(read_line(&many, "-q fetch -f where here"));
-	ck_assert(found.command == FETCH && found.count == 1 && wishes.quick);
+	ck_assert(found.command == FETCH && found.count == 1 && options.quick);
 	ck_assert_str_eq(found.operands[0], "here");
-	ck_assert_str_eq(wishes.file, "where");
+	ck_assert_str_eq(options.file, "where");
 	ck_assert_ptr_null(read_line(&many, "--file=where fetch"));
 	ck_assert(found.command == FETCH && found.count == 0);
 	ck_assert_ptr_null(read_line(&many, "-- fetch -q"));
@@ -168,7 +168,7 @@ START_TEST(commands_have_options_of_their_own)
 	is_wrong(&many, "--file where drop this", "--file is no option of drop, but of fetch");
 	setenv("POSIXLY_CORRECT", "1", true);
 	ck_assert_ptr_null(read_line(&many, "drop this -q"));
-	ck_assert(wishes.quick);
+	ck_assert(options.quick);
 	is_wrong(&many, "drop this --fiel where", "unknown option --fiel, see some drop --help");
 	is_wrong(&many, "drop this --cuont 3", "unknown option --cuont, did you mean --count?");
 }
