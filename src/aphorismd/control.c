@@ -24,7 +24,7 @@ enum {
 	BACKLOG = 128,                    /* of whom 16 are heard, or turned away, each second: all within 10 s */
 };
 
-struct client {
+struct control_client {
 	int fd;                           /* 0: none */
 	enum command_right right;
 	enum control_wait waits;
@@ -40,7 +40,7 @@ struct client {
 
 static struct listener *listener;
 static gid_t allowed_group;
-static struct client clients[CONTROL_CLIENTS];
+static struct control_client clients[CONTROL_CLIENTS];
 static uint64_t served_us;                /* when clients were last looked at */
 static bool deaf;                         /* somebody else still takes the clients */
 static uint64_t retry_us;                 /* 0, or when to take clients again after a shortage */
@@ -137,9 +137,9 @@ void control_close(bool ours)
 }
 
 /* For another client: a vacant one, else that of the one who has said and taken nothing for longest; NULL: all wait. */
-static struct client *find_vacant(void)
+static struct control_client *find_vacant(void)
 {
-	struct client *silent = NULL;
+	struct control_client *silent = NULL;
 
 	for (unsigned i = 0; i < CONTROL_CLIENTS; i++) {
 		if (clients[i].fd == 0)
@@ -153,7 +153,7 @@ static struct client *find_vacant(void)
 /* Since when there is room for another client: 0 for ever, UINT64_MAX for not before one of those that wait is done. */
 static uint64_t room_us(void)
 {
-	const struct client *vacant = find_vacant();
+	const struct control_client *vacant = find_vacant();
 
 	return !vacant ? UINT64_MAX : vacant->fd == 0 ? 0 : vacant->active_us + SILENCE_US;
 }
@@ -244,11 +244,11 @@ static void hang_up(int fd)
 	close(fd);
 }
 
-static void drop(struct client *client)
+static void drop(struct control_client *client)
 {
 	hang_up(client->fd);
 	answer_free(&client->answer);
-	*client = (struct client){ .fd = 0 };
+	*client = (struct control_client){ .fd = 0 };
 }
 
 /* Nothing was said to it before, so it has room for that. */
@@ -261,14 +261,14 @@ static void tell_reason(int fd, const char *reason)
 }
 
 /* Whoever does not take its answer can't be told either. */
-static void give_up(struct client *client, const char *reason)
+static void give_up(struct control_client *client, const char *reason)
 {
 	if (!client->answer.text)
 		tell_reason(client->fd, reason);
 	drop(client);
 }
 
-static void send_answer(struct client *client)
+static void send_answer(struct control_client *client)
 {
 	size_t left = client->answer.len;
 	int error = answer_send(&client->answer, client->fd);
@@ -281,7 +281,7 @@ static void send_answer(struct client *client)
 
 void control_say_lines(unsigned i, const char *lines)
 {
-	struct client *client = &clients[i];
+	struct control_client *client = &clients[i];
 
 	if (client->fd > 0 && !answer_add(&client->answer, lines))
 		drop(client);     /* the end of the stream tells it that this is not all */
@@ -299,7 +299,7 @@ static bool has_gone(int fd)
 
 static void read_command(unsigned i, void (*command)(unsigned, const char *))
 {
-	struct client *client = &clients[i];
+	struct control_client *client = &clients[i];
 	ssize_t n = recv(client->fd, client->line + client->len, sizeof client->line - 1 - client->len,
 	                 MSG_DONTWAIT);
 	char *end;
@@ -340,7 +340,7 @@ static void take_clients(void (*command)(unsigned, const char *))
 {
 	for (int burst = 0; burst < CONTROL_CLIENTS && may_take(); burst++) {
 		int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		struct client *client;
+		struct control_client *client;
 
 		if (fd < 0) {
 			/* whoever is queued and can't be taken now would be reported again and again */
@@ -358,7 +358,7 @@ static void take_clients(void (*command)(unsigned, const char *))
 		}
 		if (client->fd > 0)
 			give_up(client, "others wait, and no command came within a second");
-		*client = (struct client){
+		*client = (struct control_client){
 			.fd = fd, .right = right_of(fd), .deadline_us = served_us + COMMAND_US, .active_us = served_us,
 		};
 		if (client->right == COMMAND_BY_NOBODY) {
