@@ -173,7 +173,7 @@ int options_parse(struct options *options, int argc, char **argv)
 	set_defaults(options, argc, argv);
 	if ((reason = options_read(&program, options, argc, argv, &found)))
 		return standard_fail(EX_USAGE, "%s", reason);
-	options->asked = (enum command)found.command;
+	options->asked = (enum task)found.command;
 	options->operand = found.count > 0 ? found.operands[0] : NULL;
 	return check(options);
 }

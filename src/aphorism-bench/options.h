@@ -11,7 +11,7 @@
 #include "common/nearest.h"
 
 /* In the order of the list of commands. */
-enum command { RUN, COMPARE, REPORT, EXPLAIN };
+enum task { RUN, COMPARE, REPORT, EXPLAIN };
 
 enum { OPTIONS_LIST = 32, OPTIONS_COMMAND = 512 };
 
@@ -22,7 +22,7 @@ struct options_names {
 
 /* Times are 0 when they were not given, unless said otherwise: each subcommand has its own defaults. */
 struct options {
-	enum command asked;
+	enum task asked;
 	const char *operand;              /* run: HOST:PORT; report: FILE.json; explain: MODEL; NULL: not given */
 	char command[OPTIONS_COMMAND];    /* the whole command line, for the record */
 

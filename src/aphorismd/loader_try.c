@@ -57,64 +57,64 @@ void loader_each_report(const char *text, config_report *call, void *arg)
 /* ---- --test and --dump ---- */
 
 /* What was said so far. */
-struct trial {
+struct test {
 	const struct options *options;
 	struct servant servant;
 	unsigned count[DOCTOR_LEVELS];
 };
 
-static void say(struct trial *trial, enum doctor_level level, const char *line)
+static void say(struct test *test, enum doctor_level level, const char *line)
 {
-	bool shown = trial->options->action == ACTION_TEST;
+	bool shown = test->options->action == ACTION_TEST;
 
 	plain_say(stderr, shown ? "%s [%s]" : "%s", line, doctor_levels[level]);
-	trial->count[level]++;
+	test->count[level]++;
 }
 
-static void say_report(void *trial, bool error, const char *line)
+static void say_report(void *test, bool error, const char *line)
 {
-	say(trial, error ? DOCTOR_ERROR : DOCTOR_NOTE, line);
+	say(test, error ? DOCTOR_ERROR : DOCTOR_NOTE, line);
 }
 
-static void say_finding(void *trial, enum doctor_level level, const char *about, const char *what, const char *mend)
+static void say_finding(void *test, enum doctor_level level, const char *about, const char *what, const char *mend)
 {
 	char line[3 * PATH_MAX];
 
 	snprintf(line, sizeof line, "%s: %s%s%s", about, what, *mend ? "; to mend it: " : "", mend);
-	say(trial, level, line);
+	say(test, level, line);
 }
 
 /* What only a reader who is not root meets: a daemon of root's reads all at its start, and not at a reload. */
 static void say_refusal(void *arg, bool error, const char *line)
 {
-	struct trial *trial = arg;
+	struct test *test = arg;
 	char who[SERVANT_WORDS], all[PATH_MAX + 1024];
 
 	if (!error)
 		return;
-	snprintf(all, sizeof all, "%s, to %s", line, servant_who(&trial->servant, who));
-	say(trial, trial->servant.certain && trial->servant.by_unit ? DOCTOR_ERROR : DOCTOR_WARNING, all);
+	snprintf(all, sizeof all, "%s, to %s", line, servant_who(&test->servant, who));
+	say(test, test->servant.certain && test->servant.by_unit ? DOCTOR_ERROR : DOCTOR_WARNING, all);
 }
 
 /*
  * By who serves, and where he can't by whoever may read all: what remains then is wrong with the files themselves.
  * Only root asks for somebody else.
  */
-static int load(struct trial *trial, struct snapshot *snapshot)
+static int load(struct test *test, struct snapshot *snapshot)
 {
 	static struct loader theirs, ours;
-	bool as_servant = trial->options->action == ACTION_TEST && trial->servant.by_root && trial->servant.reads;
-	int status = loader_run(&theirs, trial->options, as_servant ? &trial->servant : NULL, snapshot);
+	bool as_servant = test->options->action == ACTION_TEST && test->servant.by_root && test->servant.reads;
+	int status = loader_run(&theirs, test->options, as_servant ? &test->servant : NULL, snapshot);
 	bool knows = status != EX_OSERR;  /* else he could not be asked, as servant_inspect() will say */
 
 	if (status == 0 || !as_servant) {
-		loader_each_report(theirs.text, say_report, trial);
+		loader_each_report(theirs.text, say_report, test);
 		return status;
 	}
-	status = loader_run(&ours, trial->options, NULL, snapshot);
-	loader_each_report(ours.text, say_report, trial);
+	status = loader_run(&ours, test->options, NULL, snapshot);
+	loader_each_report(ours.text, say_report, test);
 	if (status == 0 && knows)
-		loader_each_report(theirs.text, say_refusal, trial);
+		loader_each_report(theirs.text, say_refusal, test);
 	return status;
 }
 
@@ -122,77 +122,77 @@ static int load(struct trial *trial, struct snapshot *snapshot)
  * A start as root would resolve them; to anybody else --test says nothing of that.  That the default user is missing is
  * nobody's fault as long as a unit may be to serve, which has its own.
  */
-static int try_privileges(struct trial *trial, const struct config *config)
+static int try_privileges(struct test *test, const struct config *config)
 {
-	const struct doctor_ear ear = { say_finding, trial };
+	const struct doctor_ear ear = { say_finding, test };
 	char reason[PRIVILEGES_REASON];
 	struct privileges privileges;
-	bool grave = trial->servant.certain || config->set.user || config->group[0] != '\0';
+	bool grave = test->servant.certain || config->set.user || config->group[0] != '\0';
 	int status;
 
-	if (!trial->servant.by_root || (trial->servant.by_unit && trial->servant.certain))
+	if (!test->servant.by_root || (test->servant.by_unit && test->servant.certain))
 		return 0;
 	status = privileges_resolve(&privileges, config, reason);
 	if (status == 0)
 		doctor_check_user(&privileges, &ear);
 	else
-		say(trial, grave ? DOCTOR_ERROR : DOCTOR_WARNING, reason);
+		say(test, grave ? DOCTOR_ERROR : DOCTOR_WARNING, reason);
 	return grave ? status : 0;
 }
 
-static int try_model(struct trial *trial, const struct config *config)
+static int try_model(struct test *test, const struct config *config)
 {
 	const char *key, *lacking = model_lacks(config, &key);
 
 	if (!lacking)
 		return 0;
-	say_finding(trial, DOCTOR_ERROR, key, lacking, "");
+	say_finding(test, DOCTOR_ERROR, key, lacking, "");
 	return EX_CONFIG;
 }
 
-static int try_all(struct trial *trial, struct snapshot *snapshot)
+static int try_all(struct test *test, struct snapshot *snapshot)
 {
-	const struct doctor_ear ear = { say_finding, trial };
+	const struct doctor_ear ear = { say_finding, test };
 	const struct config *config = snapshot->config;
 	struct doctor_facts facts;
 	int status;
 
-	if ((status = try_privileges(trial, config)) != 0 || (status = try_model(trial, config)) != 0)
+	if ((status = try_privileges(test, config)) != 0 || (status = try_model(test, config)) != 0)
 		return status;
 	doctor_learn(&facts);
-	doctor_check(config, snapshot->size, trial->options, &facts, &ear);
-	servant_inspect(&trial->servant, config, &ear);
-	return trial->count[DOCTOR_ERROR] > 0 ? EX_CONFIG : 0;
+	doctor_check(config, snapshot->size, test->options, &facts, &ear);
+	servant_inspect(&test->servant, config, &ear);
+	return test->count[DOCTOR_ERROR] > 0 ? EX_CONFIG : 0;
 }
 
 /* "1 error, 2 warnings: " */
-static void say_verdict(const struct trial *trial)
+static void say_verdict(const struct test *test)
 {
 	char text[128] = "";
 	size_t len = 0;
 
 	for (int level = DOCTOR_LEVELS - 1; level >= 0; level--)
-		if (trial->count[level] > 0)
+		if (test->count[level] > 0)
 			len += (size_t)snprintf(text + len, sizeof text - len, "%s%u %s%s", len > 0 ? ", " : "",
-			                        trial->count[level], doctor_levels[level],
-			                        trial->count[level] > 1 ? "s" : "");
-	plain_say(stderr, "aphorismd: %s: %s%s%s", trial->options->file, text, len > 0 ? ": " : "",
-	          trial->count[DOCTOR_ERROR] > 0 ? "a start or a reload would fail" : "good");
+			                        test->count[level], doctor_levels[level],
+			                        test->count[level] > 1 ? "s" : "");
+	plain_say(stderr, "aphorismd: %s: %s%s%s", test->options->file, text, len > 0 ? ": " : "",
+	          test->count[DOCTOR_ERROR] > 0 ? "a start or a reload would fail" : "good");
 }
 
 int loader_try(const struct options *options)
 {
-	static struct trial trial;
+	static struct test test;
 	struct snapshot snapshot = { .at = NULL };
 	int status;
 
-	trial.options = options;
-	servant_learn(&trial.servant, options);
-	status = load(&trial, &snapshot);
+	test.options = options;
+	servant_learn(&test.servant, options);
+	status = load(&test, &snapshot);
 	if (status == 0 && snapshot.config)
-		status = try_all(&trial, &snapshot);
+		status = try_all(&test, &snapshot);
 	snapshot_unmap(&snapshot);
 	if (options->action == ACTION_TEST)
-		say_verdict(&trial);
+		say_verdict(&test);
 	return status;
 }
