@@ -66,10 +66,10 @@ class Browser:
         return json.loads(one)
 
     def note(self, message):
-        method, told = message.get("method"), message.get("params", {})
+        method, params = message.get("method"), message.get("params", {})
         self.events.append(message)
         if method in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"):
-            self.console.append(told)
+            self.console.append(params)
 
     def call(self, method, **arguments):
         self.number += 1

@@ -154,8 +154,8 @@ def test_each_scenario_tells_its_story(page, browser):
     listed = bench("compare", "--list-scenarios").stdout
     for line in listed.splitlines():
         name, story = line.split(maxsplit=1)
-        told = browser.value(f"document.querySelector('#{name} > p').innerText")
-        assert " ".join(told.split()) == " ".join(story.split())
+        caption = browser.value(f"document.querySelector('#{name} > p').innerText")
+        assert " ".join(caption.split()) == " ".join(story.split())
         assert browser.value(f"document.querySelector('nav a[href=\"#{name}\"]') !== null")
     words = browser.value("document.querySelector('#words').innerText")
     assert all(kind.replace("_", " ") in words for kind in sample.ERRORS)

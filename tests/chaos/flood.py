@@ -121,14 +121,14 @@ def connect_all(address, count, at_once=256, limit=60, before=None):
     return done
 
 
-def drip(told, address, count, pause_s):
+def drip(pipe, address, count, pause_s):
     """Half a question each, and a byte more now and then; how many were still there at the end."""
     sockets = connect_all(address, count)
     for one in sockets:
         one.send(b"Simple is ")
-    told.send("dripping")
+    pipe.send("dripping")
     alive = list(sockets)
-    while not told.poll(0):
+    while not pipe.poll(0):
         begin, next_ones = time.monotonic(), []
         for number, one in enumerate(alive):
             try:
@@ -138,7 +138,7 @@ def drip(told, address, count, pause_s):
                 next_ones.append(one)
             except OSError:
                 one.close()
-            if number % 100 == 99 and told.poll(max(0, begin + pause_s * number / len(alive) - time.monotonic())):
+            if number % 100 == 99 and pipe.poll(max(0, begin + pause_s * number / len(alive) - time.monotonic())):
                 break
         else:
             alive = next_ones
@@ -147,7 +147,7 @@ def drip(told, address, count, pause_s):
     return len(alive)
 
 
-def never_read(told, address, count, question):
+def never_read(pipe, address, count, question):
     """Clients that ask and ask, and never read, until the server has dropped all of them; how many it has not."""
     def small(one):
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
@@ -157,8 +157,8 @@ def never_read(told, address, count, question):
     epoll = select.epoll()
     for fd in left:
         epoll.register(fd, select.EPOLLOUT | select.EPOLLRDHUP)
-    told.send("asking")
-    while left and not told.poll(0):
+    pipe.send("asking")
+    while left and not pipe.poll(0):
         for fd, what in epoll.poll(0.2):
             try:
                 if what & (select.EPOLLHUP | select.EPOLLERR | select.EPOLLRDHUP):
@@ -174,10 +174,10 @@ def never_read(told, address, count, question):
     return len(left)
 
 
-def white_space(told, address, count, limit):
+def white_space(pipe, address, count, limit):
     """Clients that send white space as fast as they can; seconds until the last of them was dropped, or None."""
     begin, left = time.monotonic(), connect_all(address, count)
-    told.send("sending")
+    pipe.send("sending")
     while left and time.monotonic() < begin + limit:
         for one in list(left):
             try:
@@ -190,7 +190,7 @@ def white_space(told, address, count, limit):
     return None if left else time.monotonic() - begin
 
 
-def stand_in_line(told, address, count, question):
+def stand_in_line(pipe, address, count, question):
     """So many clients that ask once and stay.  To 'count' it says how many have an answer, to 'close N' it ends N of
     those who have one."""
     waiting = {one.fileno(): one for one in connect_all(address, count)}
@@ -198,7 +198,7 @@ def stand_in_line(told, address, count, question):
     for fd, one in waiting.items():
         one.send(question)
         epoll.register(fd, select.EPOLLIN)
-    told.send("asked")
+    pipe.send("asked")
     while True:
         for fd, _ in epoll.poll(0.01):
             epoll.unregister(fd)
@@ -209,9 +209,9 @@ def stand_in_line(told, address, count, question):
             else:
                 ended += 1
                 one.close()
-        word = told.recv() if told.poll(0) else ""
+        word = pipe.recv() if pipe.poll(0) else ""
         if word == "count":
-            told.send((len(answered), sorted({got for _, got in answered}), ended))
+            pipe.send((len(answered), sorted({got for _, got in answered}), ended))
         elif word.startswith("close "):
             for one, _ in answered[:int(word[6:])]:
                 one.close()
@@ -222,7 +222,7 @@ def stand_in_line(told, address, count, question):
             return "stopped"
 
 
-def come_and_go(told, address, count, seed):
+def come_and_go(pipe, address, count, seed):
     """So many connections one after another, of every kind and end; how many answers were right."""
     rng, right = random.Random(seed), 0
     family, to = parse(address)
@@ -242,7 +242,7 @@ def come_and_go(told, address, count, seed):
     return right
 
 
-def many_sources(told, netns, address, count, seed):
+def many_sources(pipe, netns, address, count, seed):
     """A connection from so many networks of their own, 64 at a time; 'half' is said in the middle."""
     with open(netns) as ns:
         libc = ctypes.CDLL(None, use_errno=True)
@@ -263,19 +263,19 @@ def many_sources(told, netns, address, count, seed):
                 one.close()
             open_ones.clear()
         if number == count // 10:
-            told.send("some")
+            pipe.send("some")
     for one in open_ones:
         one.close()
     return "all"
 
 
-def long_questions(told, address, count, length):
+def long_questions(pipe, address, count, length):
     """Questions that are nearly as long as they may be and never end; those who are cut are content with it."""
     left = {one.fileno(): (one, length) for one in connect_all(address, count)}
     epoll = select.epoll()
     for fd in left:
         epoll.register(fd, select.EPOLLOUT)
-    while not told.poll(0):
+    while not pipe.poll(0):
         for fd, _ in epoll.poll(0.1):
             one, rest = left[fd]
             try:

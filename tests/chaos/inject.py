@@ -55,10 +55,10 @@ TWO = "+2"         # behind a model's name: it has two listeners, which are anot
 LAUNCH = {"launcher": 1, "middle": 2, "daemon": 3}      # the processes of a start that leaves the terminal
 
 
-def places(models):
+def points(models):
     """Where faults can be put: model, role, part."""
-    found = [(model, *place) for model in models for place in BEGINS if BRIEF.get(place[0], model) == model]
-    found += [(model + TWO, *place) for model in models for place in BEGINS if place[0] == "worker"]
+    found = [(model, *point) for model in models for point in BEGINS if BRIEF.get(point[0], model) == model]
+    found += [(model + TWO, *point) for model in models for point in BEGINS if point[0] == "worker"]
     return found + [(models[0], role, "launch") for role in LAUNCH]
 
 

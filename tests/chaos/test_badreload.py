@@ -50,9 +50,9 @@ def test_a_long_day_of_bad_reloads(daemon, place, rng):
         since = len(d.lines)
         d.signal(signal.SIGHUP)
         d.wait_for(r"reload failed", since)
-        told = d.lines[since:]
-        assert len(told) == len(set(told)), f"{name}: told twice: {told}"
-        assert any(where in line or "can't listen on" in line for line in told), f"{name}: {told}"
+        reasons = d.lines[since:]
+        assert len(reasons) == len(set(reasons)), f"{name}: told twice: {reasons}"
+        assert any(where in line or "can't listen on" in line for line in reasons), f"{name}: {reasons}"
         assert d.ask(MARK) == b"%d." % number, name
         number += 1
         mend(d, good, {**THREE, MARK: b"%d." % number})

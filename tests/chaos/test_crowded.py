@@ -93,8 +93,8 @@ def test_a_greedy_source_hurts_no_other(daemon, model, rng, some):
     greedy.finish()
     print(f"the modest ones waited {longest * 1000:.0f} ms at most; {modest.count}, the greedy ones {greedy.count}")
     assert not modest.how_many(REFUSED, RESET) and longest < 2
-    told = len(d.matches(r"max_connections_per_source \(10\) reached"))
-    assert told <= 1 + (time.monotonic() - begin) / 10, f"{told} lines, more than one in 10 s"
+    warnings = len(d.matches(r"max_connections_per_source \(10\) reached"))
+    assert warnings <= 1 + (time.monotonic() - begin) / 10, f"{warnings} lines, more than one in 10 s"
 
 
 # What a torrent meets.  With few workers, as each takes its part of the processors.

@@ -54,13 +54,13 @@ def test_workers_that_die_before_they_are_ready(daemon, spare):
     since = len(d.lines)
     kill_all(d)
     time.sleep(WATCH_S)
-    told = d.matches(DIED + ": status", since)      # and not of one that we killed before it was ready
+    deaths = d.matches(DIED + ": status", since)      # and not of one that we killed before it was ready
     assert d.process.poll() is None
     tried = len(d.matches(r"can't reserve", since))          # each says so that was forked
     assert 5 <= tried <= 12, f"{tried} forks"
-    assert 5 <= len(told) <= tried, [m.string for m in told]
-    assert len({m.string.split("started in")[1] for m in told}) == len(told), "more than a line for a step"
-    print(f"{tried} forks, {len(told)} lines")
+    assert 5 <= len(deaths) <= tried, [m.string for m in deaths]
+    assert len({m.string.split("started in")[1] for m in deaths}) == len(deaths), "more than a line for a step"
+    print(f"{tried} forks, {len(deaths)} lines")
     feed(d)
     until("service, at the latest after the longest pause", lambda: served(d), 30 + LIMIT)
 

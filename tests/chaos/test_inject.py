@@ -19,7 +19,7 @@ from tracing import compiled
 
 SAMPLE = 120
 MOST = 8           # the first calls of each kind
-PLACES = inject.places(harness.models())
+POINTS = inject.points(harness.models())
 
 pytestmark = [
     pytest.mark.skipif(not shutil.which("strace"), reason="there is no strace"),
@@ -29,7 +29,7 @@ pytestmark = [
 
 def share(number):
     """How many faults of the sample fall to this place."""
-    return SAMPLE * (number + 1) // len(PLACES) - SAMPLE * number // len(PLACES)
+    return SAMPLE * (number + 1) // len(POINTS) - SAMPLE * number // len(POINTS)
 
 
 def faults(calls):
@@ -37,11 +37,11 @@ def faults(calls):
             for when in range(1, min(calls[call], MOST) + 1)]
 
 
-@pytest.mark.parametrize("number", range(len(PLACES)), ids=["-".join(place) for place in PLACES])
+@pytest.mark.parametrize("number", range(len(POINTS)), ids=["-".join(point) for point in POINTS])
 def test_inject(number, place, some):
     if inject.fence():
         pytest.skip(inject.fence())
-    about, library = PLACES[number], compiled(place, inject.HERE / "stop_here.c")
+    about, library = POINTS[number], compiled(place, inject.HERE / "stop_here.c")
     failed, _, calls = inject.play_all(about, [inject.Fault()], library)[0]
     assert not failed, failed
     unknown = set(calls) - set(ERRORS) - WITHOUT

@@ -30,8 +30,8 @@ def test_examples(sent):
 def test_it_agrees_with_the_other_model(seed):
     for sent in protocol_model.transcripts(seed, 300, THREE, 100):
         for limit in (0, 3):
-            told, _ = protocol_model.converse(sent, THREE, 100, limit)
-            assert answers(sent, THREE, 100, limit) == told
+            expected, _ = protocol_model.converse(sent, THREE, 100, limit)
+            assert answers(sent, THREE, 100, limit) == expected
 
 
 def test_what_is_wrong(seed):

@@ -371,8 +371,8 @@ def test_the_words_of_a_loader_are_nobody_elses(start, place):
         assert lines[:2] == [b"error 1?[2J??? 2", b"notice READY=1?MAINPID=1"]
         assert lines[2].startswith(b"error ") and b"modle" in lines[2] and lines[3:] == [b"end 78", b""]
         d.wait_for(r"1\?\[2J\?\?\? 2$")
-        told = manager.wait_for(STATUS="reload failed")[1]
-        assert told == {"READY": "1", "STATUS": "reload failed: 1?[2J??? 2; generation 1 goes on"}
+        said = manager.wait_for(STATUS="reload failed")[1]
+        assert said == {"READY": "1", "STATUS": "reload failed: 1?[2J??? 2; generation 1 goes on"}
     assert d.ask() == ANSWERS
 
 

@@ -437,14 +437,14 @@ def test_lies_about_workers_cost_the_supervisor_little(daemon, lies):
     needs_ptrace()
     d = daemon("prefork", prefork__start_workers=8, prefork__min_spare=1, prefork__max_spare=2, prefork__max_workers=8)
     one = d.workers()[0].pid
-    fds, places, turn = stolen(one), states(one), 0
-    assert len(places) >= 2
+    fds, addresses, turn = stolen(one), states(one), 0
+    assert len(addresses) >= 2
     with open(f"/proc/{one}/mem", "r+b", buffering=0) as memory:
         def lie():
             nonlocal turn
             turn += 1
-            for place in places:
-                memory.seek(place)
+            for address in addresses:
+                memory.seek(address)
                 memory.write(struct.pack("I", lies[turn % len(lies)]))
             for fd in fds:
                 with contextlib.suppress(BlockingIOError):

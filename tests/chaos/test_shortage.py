@@ -59,10 +59,10 @@ def test_descriptors_run_out(daemon, model, some, flooding):
         until("an answer", lambda: answered(flood) > calm - leave, FREED_S)
         times.append(time.monotonic() - begin)
         until("as many as before", lambda: answered(flood) == calm)
-    told = len(d.matches(r"can't accept connections"))
-    print(f"{calm} served, {busy:.1%} of a CPU, {told} lines, {['%.3f' % t for t in times]} s")
+    warnings = len(d.matches(r"can't accept connections"))
+    print(f"{calm} served, {busy:.1%} of a CPU, {warnings} lines, {['%.3f' % t for t in times]} s")
     assert busy < CPU
-    assert (1 if model in ("thread", "threadpool", "event") else 0) <= told <= 2 + seconds / 10
+    assert (1 if model in ("thread", "threadpool", "event") else 0) <= warnings <= 2 + seconds / 10
     flood.stop()
     until("the end of all", lambda: "connections_open 0\n" in d.ctl("status").stdout)
     assert d.ask() == b"Ugly."

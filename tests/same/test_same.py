@@ -189,7 +189,7 @@ def test_ends(place, model, engine):
     assert (was[0], was[2]) == (is_now[0], is_now[2])
 
 
-def told(program, place, *words):
+def output(program, place, *words):
     done = subprocess.run([program, *words], cwd=place, capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
     return done.returncode, done.stdout, done.stderr
 
@@ -201,7 +201,7 @@ def test_configurations(place):
         (place / "conf").write_bytes(file.read_bytes())
         for option in "--test", "--dump":
             words = option, "-c", "conf", "-o", "aphorisms=table.aphorisms"
-            assert told(OLD, place, *words) == told(APHORISMD, place, *words), file.name
+            assert output(OLD, place, *words) == output(APHORISMD, place, *words), file.name
 
 
 def test_tables(place):
@@ -209,7 +209,7 @@ def test_tables(place):
     for file in sorted((SEEDS / "table").iterdir()):
         (place / "table").write_bytes(file.read_bytes())
         words = "--test", "-c", "conf", "-o", "aphorisms=table"
-        assert told(OLD, place, *words) == told(APHORISMD, place, *words), file.name
+        assert output(OLD, place, *words) == output(APHORISMD, place, *words), file.name
 
 
 def test_addresses(place):
@@ -218,4 +218,4 @@ def test_addresses(place):
     for file in sorted((SEEDS / "address").iterdir()):
         for line in file.read_bytes().replace(b"\0", b"\n").split(b"\n")[:200]:
             words = "--test", "-c", "conf", "-o", "aphorisms=table", "-l", line
-            assert told(OLD, place, *words) == told(APHORISMD, place, *words), line
+            assert output(OLD, place, *words) == output(APHORISMD, place, *words), line

@@ -84,8 +84,8 @@ def models():
 @functools.cache
 def engines():
     """Those of the event model but "auto", as the program names them."""
-    told = run(APHORISMD, "--test", "-m", "event", "-o", "event.engine=?").stderr
-    return re.search(r"event\.engine: .*\(auto, (.*)\)", told).group(1).split(", ")
+    said = run(APHORISMD, "--test", "-m", "event", "-o", "event.engine=?").stderr
+    return re.search(r"event\.engine: .*\(auto, (.*)\)", said).group(1).split(", ")
 
 
 # What the tests have to know of a model.  How many clients it can hold at once, where that is less than a test would ask

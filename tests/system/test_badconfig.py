@@ -168,7 +168,7 @@ TABLES = {
 }
 
 
-def told(result):
+def output(result):
     return result.stdout + result.stderr
 
 
@@ -187,8 +187,8 @@ def test_it_is_told_by_the_test_option(place, name):
     d = Daemon(place)
     where = EVERY[name](d)
     result = run(APHORISMD, "--test", "-c", d.config)
-    assert result.returncode in (66, 78), told(result)
-    assert where in told(result)
+    assert result.returncode in (66, 78), output(result)
+    assert where in output(result)
     assert result.stderr.count("\n") < 300
 
 
@@ -200,8 +200,8 @@ def test_it_does_not_harm_a_running_daemon(daemon, name):
         assert client.ask(MARK) == b"the old one."
         where = EVERY[name](d)
         result = d.ctl("reload")
-        assert result.returncode in (66, 78), told(result)
-        assert where in told(result)
+        assert result.returncode in (66, 78), output(result)
+        assert where in output(result)
         assert client.ask(MARK) == b"the old one."
     assert d.ask(MARK) == b"the old one."
     for path in (d.config, d.table):
@@ -212,14 +212,14 @@ def test_it_does_not_harm_a_running_daemon(daemon, name):
     d.config.write_text(good)
     d.table.write_bytes(protocol_model.text({**THREE, MARK: b"the new one."}))
     result = d.ctl("reload")
-    assert result.returncode == 0, told(result)
+    assert result.returncode == 0, output(result)
     until("the new table", lambda: d.ask(MARK) == b"the new one.")
 
 
 def test_a_double_names_both_lines(place):
     d = Daemon(place, table=b"a? b.\n\n# c\na? d.\n")
     result = run(APHORISMD, "--test", "-c", d.config)
-    reason = next(line for line in told(result).splitlines() if "table.aphorisms:4: " in line)
+    reason = next(line for line in output(result).splitlines() if "table.aphorisms:4: " in line)
     assert "1" in reason.split("table.aphorisms:4: ")[1]
 
 
@@ -228,7 +228,7 @@ def test_a_double_names_both_lines(place):
 def test_the_nearest_name_is_told(place, wrong, right):
     (place / "short.conf").write_text(wrong + "\n")
     result = run(APHORISMD, "--test", "-c", place / "short.conf")
-    assert result.returncode == 78 and f"{place}/short.conf:1: " in told(result) and right in told(result)
+    assert result.returncode == 78 and f"{place}/short.conf:1: " in output(result) and right in output(result)
 
 
 def test_odd_but_good_files(place):
@@ -241,7 +241,7 @@ def test_odd_but_good_files(place):
                          b'timeouts : { idle : "5 s" ; write = 7 }\r\n@include "sub/more.conf"\r\n'
                          b'max_question_length = "8k";')
     result = run(APHORISMD, "--test", "-c", d.config)
-    assert result.returncode == 0, told(result)
+    assert result.returncode == 0, output(result)
 
 
 def test_files_of_the_year_2040(place):
@@ -250,11 +250,11 @@ def test_files_of_the_year_2040(place):
     for path in (d.config, d.table):
         os.utime(path, (2208988800, 2208988800))
     result = run(APHORISMD, "--test", "-c", d.config)
-    assert result.returncode == 0, told(result)
+    assert result.returncode == 0, output(result)
 
 
 def test_a_reload_with_options_and_environment_told_wrong_at_the_start(place):
     for env, options in (({"APHORISMD_BACKLOG": "many"}, []), ({}, ["-o", "backlog=many"])):
         d = Daemon(place)
         result = run(APHORISMD, "--test", "-c", d.config, *options, env={**os.environ, **env})
-        assert result.returncode == 78 and "backlog" in told(result).lower()
+        assert result.returncode == 78 and "backlog" in output(result).lower()

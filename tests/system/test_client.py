@@ -102,8 +102,8 @@ def test_a_pipe_or_a_file_tells(daemon, place, kind):
                           ("\n \tSimple is better than?\n\nExplicit is better than?Beautiful is better than?\n\n",
                            [PAIRS[2], PAIRS[1], PAIRS[0]]),
                           ("Simple is better than?\n" * 1000, [PAIRS[2]] * 1000)):
-        with piped(text) if kind == "pipe" else filed(place, text) as told:
-            result = run(APHORISM, "-p", port(d.address), stdin=told)
+        with piped(text) if kind == "pipe" else filed(place, text) as given:
+            result = run(APHORISM, "-p", port(d.address), stdin=given)
         assert (result.returncode, result.stderr, result.stdout.splitlines()) == (0, "", answers)
 
 
@@ -123,8 +123,8 @@ def test_a_pipe_tells_at_leisure(daemon):
 
 def test_a_pipe_that_tells_no_question(daemon):
     d = daemon()
-    with piped("Simple is better than\n") as told:
-        result = run(APHORISM, "-p", port(d.address), stdin=told)
+    with piped("Simple is better than\n") as given:
+        result = run(APHORISM, "-p", port(d.address), stdin=given)
     assert (result.returncode, result.stdout) == (64, "")
     assert result.stderr == "aphorism: standard input: it ended inside a question, which ends in '?'\n"
 
@@ -137,26 +137,26 @@ def test_nothing_is_told(daemon, place, kind):
     empty = place / "empty"
     empty.write_text("Who?")
     with contextlib.ExitStack() as stack:
-        under, told = [], subprocess.DEVNULL
+        under, given = [], subprocess.DEVNULL
         if kind == "closed":
             under = ["sh", "-c", 'exec "$0" "$@" <&-']
         elif kind.endswith("pipe"):
-            told = stack.enter_context(piped("" if kind == "empty pipe" else " \n\n"))
+            given = stack.enter_context(piped("" if kind == "empty pipe" else " \n\n"))
         elif kind == "empty file":
             empty.write_text("")
-            told = stack.enter_context(open(empty))
+            given = stack.enter_context(open(empty))
         elif kind == "file at its end":
-            told = stack.enter_context(open(empty))
-            os.lseek(told.fileno(), 0, os.SEEK_END)
+            given = stack.enter_context(open(empty))
+            os.lseek(given.fileno(), 0, os.SEEK_END)
         elif kind == "file for writing":
-            told = stack.enter_context(open(empty, "a"))
+            given = stack.enter_context(open(empty, "a"))
         elif kind == "socket":
-            told, other = map(stack.enter_context, socket.socketpair())
+            given, other = map(stack.enter_context, socket.socketpair())
             other.sendall(b"Who?")
         elif kind == "folder":
-            told = os.open(place, os.O_RDONLY)
-            stack.callback(os.close, told)
-        result = run(*under, APHORISM, "-w", "1h", "-p", port(d.address), stdin=told)
+            given = os.open(place, os.O_RDONLY)
+            stack.callback(os.close, given)
+        result = run(*under, APHORISM, "-w", "1h", "-p", port(d.address), stdin=given)
     assert (result.returncode, result.stderr) == (0, "")
     assert sorted(result.stdout.splitlines()) == sorted(PAIRS)
 
@@ -164,8 +164,8 @@ def test_nothing_is_told(daemon, place, kind):
 def test_a_pipe_that_says_nothing(daemon):
     """Whoever holds it open, as sshd does: nobody waits for ever."""
     d = daemon()
-    with piped("\n", ends=False) as told:
-        result = run(APHORISM, "-w", "2s", "-p", port(d.address), stdin=told)
+    with piped("\n", ends=False) as given:
+        result = run(APHORISM, "-w", "2s", "-p", port(d.address), stdin=given)
     assert result.returncode == 0 and sorted(result.stdout.splitlines()) == sorted(PAIRS)
     assert result.stderr.startswith("aphorism: standard input: nothing within 2s: asking the usual three")
 
@@ -175,20 +175,20 @@ def test_a_pipe_that_says_nothing(daemon):
 def test_with_operands_standard_input_is_left_alone(daemon, words):
     """As in: while read -r host; do aphorism "$host"; done <hosts"""
     d = daemon()
-    with piped("Who?", ends=False) as told:
-        result = run(APHORISM, "-p", port(d.address), *words, stdin=told)
-        assert (result.returncode, os.read(told, 100)) == (0, b"Who?")
+    with piped("Who?", ends=False) as given:
+        result = run(APHORISM, "-p", port(d.address), *words, stdin=given)
+        assert (result.returncode, os.read(given, 100)) == (0, b"Who?")
     assert set(result.stdout.splitlines()) == set(PAIRS if len(words) == 1 and "?" not in words[0] else [PAIRS[2]])
 
 
 @pytest.mark.parametrize("words", [("-n", "2"), ("-e",)])
 def test_what_is_told_goes_with_no_list(daemon, words):
     d = daemon()
-    with piped("Who?") as told:
-        result = run(APHORISM, "-p", port(d.address), *words, stdin=told)
+    with piped("Who?") as given:
+        result = run(APHORISM, "-p", port(d.address), *words, stdin=given)
     assert (result.returncode, result.stdout) == (64, "") and "standard input" in result.stderr
-    with piped("") as told:
-        assert run(APHORISM, "-p", port(d.address), *words, stdin=told).returncode == 0
+    with piped("") as given:
+        assert run(APHORISM, "-p", port(d.address), *words, stdin=given).returncode == 0
 
 
 def test_a_count(daemon):
@@ -389,14 +389,14 @@ def test_json_of_failures(daemon, place):
                                   (("no-such-host..invalid",), 68, "no such host"),
                                   (("-p", port(d.address), "x" * 5000 + "?"), 64, "question too long")]:
         result = run(APHORISM, "--json", *words, limit=2 * LIMIT)
-        told = json.loads(result.stdout)
-        assert (result.returncode, told["ok"], told["exit"]) == (status, False, status)
-        assert len(told["error"]) == 1 and reason in told["error"][0]
-        assert result.stderr == f"aphorism: {told['error'][0]}\n"
+        said = json.loads(result.stdout)
+        assert (result.returncode, said["ok"], said["exit"]) == (status, False, status)
+        assert len(said["error"]) == 1 and reason in said["error"][0]
+        assert result.stderr == f"aphorism: {said['error'][0]}\n"
 
 
 def test_json_of_an_end_amid_answers():
     result = run(APHORISM, "--json", "-p", serve(b"1.2.Error: too busy."), "127.0.0.1", "a?", "b?", "c?")
-    told = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [one.get("answer") for one in told] == ["1.", "2.", None]
-    assert result.returncode == told[2]["exit"] == 69
+    said = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [one.get("answer") for one in said] == ["1.", "2.", None]
+    assert result.returncode == said[2]["exit"] == 69

@@ -58,12 +58,12 @@ class Asker:
     def read(self):
         pairs = list(NUMBERED.items())
         for line in self.process.stdout:
-            told = json.loads(line)
+            said = json.loads(line)
             question, answer = pairs[self.answered % len(pairs)]
-            if (told.get("question"), told.get("answer")) != (question.decode(), answer.decode()):
-                self.wrong.append(told)
+            if (said.get("question"), said.get("answer")) != (question.decode(), answer.decode()):
+                self.wrong.append(said)
             self.answered += 1
-            self.retried += told.get("tries") != 1
+            self.retried += said.get("tries") != 1
 
     def finish(self):
         self.feeds = False
@@ -172,8 +172,8 @@ def test_a_question_without_an_answer_is_asked_again():
     server = Scripted(says(b""), says(b"Complex.", after=stays))
     result = server.client("--json", SIMPLE)
     assert result.returncode == 0, result.stderr
-    told = json.loads(result.stdout)
-    assert (told["answer"], told["tries"]) == ("Complex.", 2)
+    said = json.loads(result.stdout)
+    assert (said["answer"], said["tries"]) == ("Complex.", 2)
     assert server.asked == [SIMPLE.encode()] * 2
 
 
@@ -186,8 +186,8 @@ def test_only_those_without_an_answer_are_asked_again():
 
 def test_the_address_that_answers_is_told():
     server = Scripted(says(b"Complex.", after=stays))
-    told = json.loads(server.client("--json", SIMPLE).stdout)
-    assert told["server"] == f"127.0.0.1:{server.port}"
+    said = json.loads(server.client("--json", SIMPLE).stdout)
+    assert said["server"] == f"127.0.0.1:{server.port}"
 
 
 @pytest.mark.parametrize("end", [lambda one: None, reset], ids=["close", "reset"])
@@ -264,8 +264,8 @@ def test_an_idle_connection_that_is_closed_is_no_try():
         assert closed.wait(LIMIT)
         client.stdin.write(b"b?")
         client.stdin.close()
-        told = json.loads(client.stdout.readline())
-        assert (told["answer"], told["tries"]) == ("2.", 1)
+        said = json.loads(client.stdout.readline())
+        assert (said["answer"], said["tries"]) == ("2.", 1)
         assert client.wait(LIMIT) == 0
     server.end()
     assert server.asked == [b"a?", b"b?"]

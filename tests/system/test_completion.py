@@ -77,7 +77,7 @@ def offered_by(shell, place, program, *words):
     return {line.split("\t")[0] for line in result.stdout.splitlines() if line}
 
 
-def told(program, *command):
+def long_options(program, *command):
     """The long options in a --help."""
     return set(re.findall(r"^  (?:-.,|   ) (--[a-z-]+)", run(program, *command, "--help").stdout, re.MULTILINE))
 
@@ -87,7 +87,7 @@ def told(program, *command):
                                               (APHORISMCTL, ["stop"]), (APHORISMCTL, ["ping"]), (APHORISM_BENCH, []),
                                               (APHORISM_BENCH, ["run"]), (APHORISM_BENCH, ["compare"])])
 def test_every_long_option_is_offered(shell, program, command, place):
-    options = told(program, *command)
+    options = long_options(program, *command)
     assert "--help" in options
     assert {word for word in offered_by(shell, place, program, *command, "--") if word[:2] == "--"} == options
 

@@ -154,17 +154,17 @@ class TestFailures:
         assert result.returncode == 66 and "missing.conf" in result.stderr
 
     def test_bad_configuration(self, place, foreground):
-        told = self.fails(place, foreground, 78, "aphorismd.conf:", "max_connections", "timeouts.idle",
+        said = self.fails(place, foreground, 78, "aphorismd.conf:", "max_connections", "timeouts.idle",
                           max_conections=3, timeouts__idel="5s")
-        assert "max_conections" in told and "timeouts.idel" in told
+        assert "max_conections" in said and "timeouts.idel" in said
 
     def test_missing_table(self, place, foreground):
         self.fails(place, foreground, 66, f"{place}/missing.aphorisms", aphorisms="missing.aphorisms")
 
     def test_bad_table(self, place, foreground):
         table = b"Simple is better than? Complex.\nno question mark.\nno stop? here\nSimple is better than? Twice.\n"
-        told = self.fails(place, foreground, 78, *(f"table.aphorisms:{n}: " for n in (2, 3, 4)), table=table)
-        assert "table.aphorisms:1: " not in told
+        said = self.fails(place, foreground, 78, *(f"table.aphorisms:{n}: " for n in (2, 3, 4)), table=table)
+        assert "table.aphorisms:1: " not in said
 
     def test_pidfile_that_can_not_be_written(self, place, foreground):
         (place / "file").touch()
@@ -195,8 +195,8 @@ class TestFailures:
         before = os.stat(place / "pid")
         reason = {"a hard link": "it has another name as well", "another user's": "it belongs to another user",
                   "others may write": "others may write to it", "a FIFO": "not a regular file"}[what]
-        told = self.fails(place, foreground, 73, f"pidfile {place}/pid: {reason}")
-        assert told.count("\n") == 1
+        said = self.fails(place, foreground, 73, f"pidfile {place}/pid: {reason}")
+        assert said.count("\n") == 1
         after = os.stat(place / "pid")
         assert (after.st_ino, after.st_mtime_ns, after.st_size) == (before.st_ino, before.st_mtime_ns, before.st_size)
 
@@ -398,10 +398,10 @@ def test_what_ps_shows(daemon, model):
         assert talk(d.address, QUESTION * 2) == b"Complex." * 2
     until("a title with the model", lambda: any(f"{model} " in p.title() for p in d.workers()))
     if model == "prefork":
-        def told():
+        def all_counted():
             words = [p.title().split() for p in d.workers()]
             return sum(int(w[w.index("answered") - 1]) for w in words if "answered" in w) == 6
-        until("the answers in the titles", told)
+        until("the answers in the titles", all_counted)
     with d.connect() as client:
         assert client.ask(*QUESTION) == b"Complex."
         if model == "prefork":
@@ -514,9 +514,9 @@ def test_without_any_file(place):
     try:
         until("service", lambda: (place / "s").exists() and answered(f"unix:{place}/s"))
         one.terminate()
-        told = one.communicate(timeout=LIMIT)[1].decode()
+        said = one.communicate(timeout=LIMIT)[1].decode()
         assert one.returncode == 0
-        assert "APHORISMD_NO_SUCH_KEY" in told
+        assert "APHORISMD_NO_SUCH_KEY" in said
     finally:
         harness.end_all(keep=(one.pid,))
         one.wait()
@@ -558,11 +558,11 @@ def test_all_errors_in_one_run(place):
                                'timeouts = { idle = "5 parsecs"; write = 0; };\nover_limit = "shrug";\n')
     first = good.count("\n") + 1
     result = run(APHORISMD, "-t", "-c", d.config)
-    told = result.stdout + result.stderr
+    said = result.stdout + result.stderr
     assert result.returncode == 78
     for line, key in ((0, "max_conections"), (1, "backlog"), (2, "max_connections"), (3, "timeouts.idle"),
                       (3, "timeouts.write"), (4, "over_limit")):
-        assert f"{d.config}:{first + line}: {key}: " in told, told
+        assert f"{d.config}:{first + line}: {key}: " in said, said
 
 
 def test_it_warns_of_a_model_that_can_not_hold_so_many(place):

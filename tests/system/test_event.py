@@ -348,9 +348,9 @@ def test_what_the_system_lacks_is_told(daemon, place, uring):
         assert tried.returncode == 78, tried.stderr
         assert re.search(f"^event.engine: .*{reason}", tried.stderr), tried.stderr
     d = daemon("event", under=failing("EINVAL"), event__engine="epoll", process__sandbox="off", env=TRACED)
-    told = d.reload(event__engine="io_uring")
-    assert told.returncode != 0
-    assert "event.engine: this kernel's io_uring is older" in told.stdout + told.stderr
+    result = d.reload(event__engine="io_uring")
+    assert result.returncode != 0
+    assert "event.engine: this kernel's io_uring is older" in result.stdout + result.stderr
     assert d.ask(QUESTION) == ANSWER
     d.reloaded(event__engine="epoll")
 

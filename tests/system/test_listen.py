@@ -80,9 +80,9 @@ def test_what_stays_open_beside_is_told(daemon, model, reserved):
     wide, since = f"*:{reserved}", len(d.lines)
     result = d.reload(listen=({"address": wide, "protocol": "echo"},))
     assert result.returncode == 0, result
-    told = f"listen: {d.address} stays open beside {wide} until a restart"
-    assert told in result.stdout + result.stderr
-    d.wait_for(re.escape(told), since)
+    notice = f"listen: {d.address} stays open beside {wide} until a restart"
+    assert notice in result.stdout + result.stderr
+    d.wait_for(re.escape(notice), since)
     until("echo", lambda: talk(d.address, [b"no question"]) == b"no question")
     d.reloaded(listen=("127.0.0.2:0",))
     other = d.wait_for(r"listening on (127\S+)", since).group(1)

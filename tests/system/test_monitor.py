@@ -33,7 +33,7 @@ def exporter(folder, log):
             process.wait(LIMIT)
 
 
-def told(text):
+def figures(text):
     """All that it says of the daemon, in any order: type, help, and numbers by name and labels."""
     def labels(sample):
         return {name: float(text) if name == "le" else text for name, text in sample.labels.items()}
@@ -65,7 +65,7 @@ def test_the_exporter_passes_everything_on(daemon, place):
     with exporter(folder, place / "exporter") as fetch:
         text = fetch()
     assert "\nnode_textfile_scrape_error 0\n" in text
-    passed_on, written = told(text), told(file.read_text())
+    passed_on, written = figures(text), figures(file.read_text())
     assert passed_on == written and written["aphorismd_questions"][0] == "counter"
     assert {kind for kind, _, _ in passed_on.values()} == {"counter", "gauge", "histogram"}
     assert not [name for name, (_, said, _) in passed_on.items() if not said or "Metric read from" in said]

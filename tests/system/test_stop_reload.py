@@ -440,10 +440,10 @@ def test_a_bad_table_at_a_reload(daemon, model):
     good = protocol_model.text(THREE)
     first = good.count(b"\n") + 1
     result = d.reload(table=good + b"no question mark.\nno stop? here\nSimple is better than? Twice.\n")
-    told = result.stdout + result.stderr
+    said = result.stdout + result.stderr
     assert result.returncode == 78, result
     for number in (0, 1, 2):
-        assert f"{d.table}:{first + number}: " in told
+        assert f"{d.table}:{first + number}: " in said
     assert d.ask(WHICH) == b"1."
     d.reloaded(table=numbered(2))
     until("the new table", lambda: d.ask(WHICH) == b"2.")
@@ -459,9 +459,9 @@ def test_what_changes_at_a_restart_only(daemon, place, key, value):
     d = daemon(table=numbered(1))
     before = d.settings.get(key)
     result = d.reload(table=numbered(2), **{key: value.format(place=place)})
-    told = result.stdout + result.stderr
+    said = result.stdout + result.stderr
     assert result.returncode == 78, result
-    assert key in told
+    assert key in said
     assert d.ask(WHICH) == b"1."
     d.reloaded(**{key: before})
     until("the new table", lambda: d.ask(WHICH) == b"2.")

@@ -25,9 +25,9 @@ def without_stamps(data):
     assert not data or STAMP.match(data), data[:40]
     stamps = STAMP.findall(data)
     for stamp in stamps:
-        told = datetime.strptime(stamp.decode(), "%a %b %d %H:%M:%S %Y").replace(tzinfo=AHEAD)
-        assert abs(told.timestamp() - time.time()) <= SLACK + 1, stamp
-        assert told.strftime("%a %b %e %H:%M:%S %Y").encode() == stamp
+        moment = datetime.strptime(stamp.decode(), "%a %b %d %H:%M:%S %Y").replace(tzinfo=AHEAD)
+        assert abs(moment.timestamp() - time.time()) <= SLACK + 1, stamp
+        assert moment.strftime("%a %b %e %H:%M:%S %Y").encode() == stamp
     return STAMP.sub(b"", data), len(stamps)
 
 

@@ -701,11 +701,11 @@ def test_stops_at_any_moment_of_an_upgrade(start, place, model):
         d = start(model, listen=(f"unix:{place}/s",), log__level="notice")
         d.signal(signal.SIGUSR2)
         time.sleep(number * 0.02)
-        told = set()
-        while not told or supervisors():      # all of them, once, as systemd does
-            for pid in set(supervisors()) - told:
+        signalled = set()
+        while not signalled or supervisors():      # all of them, once, as systemd does
+            for pid in set(supervisors()) - signalled:
                 harness.strike(pid, signal.SIGTERM)
-                told.add(pid)
+                signalled.add(pid)
             time.sleep(0.01)
         assert d.wait() in (0, -signal.SIGTERM)
         harness.nothing_left()
@@ -817,10 +817,10 @@ def test_the_manager_hears_who_is_the_main_process(start, place):
         for _ in range(2):
             since = len(manager.said)
             d.upgraded()
-            told, said = manager.wait_for(MAINPID=f"^{d.pid}$", since=since)
+            moved, said = manager.wait_for(MAINPID=f"^{d.pid}$", since=since)
             assert said == {"MAINPID": str(d.pid)}
             ready, said = manager.wait_for(READY="1", since=since)
-            assert ready > told and said["STATUS"] == f"model event, generation 1, listening on {d.address}"
+            assert ready > moved and said["STATUS"] == f"model event, generation 1, listening on {d.address}"
             since = len(manager.said)
             manager.wait_for(WATCHDOG="1", since=since)
         assert not manager.matching(STOPPING="1") and not manager.matching(RELOADING="1")

@@ -58,9 +58,9 @@ def straced(pids, *arguments, log="/dev/null"):
     try:
         until("the tracer", lambda: strace.poll() is not None or held())
         if strace.poll() is not None:
-            told = strace.stderr.read()
-            assert "not permitted" in told, told
-            pytest.skip(told.strip().splitlines()[-1])
+            said = strace.stderr.read()
+            assert "not permitted" in said, said
+            pytest.skip(said.strip().splitlines()[-1])
         yield
     finally:
         strace.terminate()
