@@ -7,6 +7,7 @@
 #include "common/options.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -122,8 +123,10 @@ void options_help(const struct options_program *program, const struct options_co
 uint64_t options_number(const char *text, uint64_t most)
 {
 	char *end;
+	int error = errno;
 	unsigned long long number = strtoull(text, &end, 10);
 
+	errno = error;
 	/* what is too large became the largest */
 	return isdigit((unsigned char)*text) && *end == '\0' && number <= most && number < ULLONG_MAX ? number : 0;
 }

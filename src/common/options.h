@@ -76,7 +76,7 @@ const char *options_take_time(const struct options_row *, void *to, char *text);
 const char *options_take_pause(const struct options_row *, void *to, char *text);
 const char *options_take_choice(const struct options_row *, void *to, char *text);
 
-/* Parses a whole decimal number from 1 to most.  Returns it, or 0 when the text is anything else. */
+/* Parses a whole decimal number from 1 to most.  Returns it, or 0 when the text is anything else; errno stays. */
 uint64_t options_number(const char *text, uint64_t most);
 
 #endif
