@@ -342,13 +342,13 @@ static void send_finding(void *socket, enum doctor_level level, const char *abou
 	send(*(const int *)socket, &finding, sizeof finding, MSG_NOSIGNAL);
 }
 
-static void run(struct inspection *inspection, int socket)
+static void run(struct inspection inspection, int socket)
 {
 	const struct doctor_ear ear = { send_finding, &socket };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	inspection->ear = &ear;
-	inspect_all(inspection);
+	inspection.ear = &ear;
+	inspect_all(&inspection);
 	_exit(0);
 }
 
@@ -377,7 +377,7 @@ void servant_inspect(const struct servant *servant, const struct config *config,
 		snprintf(inspection.whom, sizeof inspection.whom, "; %s runs as user %.32s", unit_name,
 		         servant->unit.value[UNIT_USER]);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0 && (pid = fork()) == 0)
-		run(&inspection, ends[1]);
+		run(inspection, ends[1]);
 	if (pid < 0) {
 		doctor_find(ear, DOCTOR_NOTE, "service", "", "what it meets can't be looked at: %s", strerror(errno));
 	} else {
