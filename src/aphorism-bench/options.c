@@ -135,7 +135,7 @@ static int check(const struct options *options)
 	const char *files[] = { options->json, options->csv, options->report };
 	unsigned to_stdout = 0;
 
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
 		to_stdout += files[i] && strcmp(files[i], "-") == 0;
 	if (to_stdout > 1)
 		return standard_fail(EX_USAGE, "only one file can go to standard output");
@@ -157,12 +157,12 @@ static void set_defaults(struct options *options, int argc, char **argv)
 
 	*options = (struct options){ .warmup_us = -1, .timeout_us = 10 * CLOCK_S, .pipeline = 1 };
 	options->threads = cpus_usable() > 1 ? cpus_usable() / 2 : 1;
-	if (getrandom(&options->seed, sizeof(options->seed), GRND_NONBLOCK) < 0)
+	if (getrandom(&options->seed, sizeof options->seed, GRND_NONBLOCK) < 0)
 		options->seed = clock_now_us();
 	options->seed = options->seed % 1000000000 + 1;       /* easily typed again */
-	len = (size_t)snprintf(options->command, sizeof(options->command), "aphorism-bench");
-	for (int i = 1; i < argc && len < sizeof(options->command); i++)
-		len += (size_t)snprintf(options->command + len, sizeof(options->command) - len, " %s", argv[i]);
+	len = (size_t)snprintf(options->command, sizeof options->command, "aphorism-bench");
+	for (int i = 1; i < argc && len < sizeof options->command; i++)
+		len += (size_t)snprintf(options->command + len, sizeof options->command - len, " %s", argv[i]);
 }
 
 int options_parse(struct options *options, int argc, char **argv)

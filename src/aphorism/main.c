@@ -137,7 +137,7 @@ static int choose(struct questions *questions, const struct options *options)
 		return status;
 	srandom((unsigned)clock_now_us() ^ (unsigned)getpid());
 	questions->list = usual;
-	questions->count = sizeof(usual) / sizeof(usual[0]);
+	questions->count = sizeof usual / sizeof *usual;
 	questions->shuffled = true;
 	return EX_OK;
 }

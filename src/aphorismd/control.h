@@ -4,6 +4,19 @@
  * Never blocks the supervisor: answers are short and kept until they are taken, time is limited, clients are few.
  * Others wait in the socket's queue until one is done, or has said and taken nothing for a second; that one is told
  * "end 75" in place of an answer.  When all wait for something (control_keep), it is the newcomers who are told so.
+ *
+ *           a command                 control_end()                     it has taken all
+ *   HEARD ------------> is obeyed ----------------------> ENDS ---------------------------> gone
+ *     |                     |                               ^  |                              ^
+ *     |                     | control_keep()                |  | 5 s; or 1 s, and others wait |
+ *     |                     v                               |  +------------------------------+
+ *     |                   WAITS ---- control_happened() ----+                                 |
+ *     |                     | it has gone                                                     |
+ *     |                     +---------------------------------------------------------------->+
+ *     | no command within 5 s, or 1 s when others wait: told so                               |
+ *     +-------------------------------------------------------------------------------------->+
+ *
+ * Who has no right is told so, and ENDS at once.
  */
 #ifndef APHORISMD_CONTROL_H
 #define APHORISMD_CONTROL_H

@@ -1,5 +1,15 @@
 /*
  * generation.c - the workers of one configuration: started, adjusted in number, told to go.
+ *
+ *        its first workers are ready               generation_end(), generation_kill()
+ *   STARTS ------------------------------> SERVES ----------------------------------> DRAINS ---> gone, with
+ *     | |   or, after 30 s, one or more      |                                          ^ ^   the last process
+ *     | |                                    | a new worker ends with 78                | |
+ *     | | none can start; 77 or 78           v                                          | |
+ *     | +---------------------------------> FAILED -------------------------------------+ |
+ *     +-----------------------------------------------------------------------------------+
+ *
+ * FAILED makes no more workers; those that it has serve on.
  */
 #include "aphorismd/generation.h"
 

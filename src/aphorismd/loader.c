@@ -1,5 +1,14 @@
 /*
  * loader.c - the process that reads.
+ *
+ *   none --- loader_start() ---> runs --- its process ends: loader_ended() ---> ended --- loader_finish() ---> none
+ *                                 |                                               ^
+ *                                 | its time is over: SIGKILL                     |
+ *                                 v                                               |
+ *                                late --- its process ends; or not, within 1 s ---+
+ *
+ * loader_cancel() leads back to none from anywhere, and kills.  Its time is 60 s, and what it waits for a CPU, up to
+ * 240 s in all.
  */
 #include "aphorismd/loader.h"
 

@@ -16,7 +16,7 @@ void proctitle_set(const char *format, ...) __attribute__((format(printf, 1, 2))
 /*
  * Replaces what follows the title's first `keep` bytes as proctitle_set left it; cheap enough for each connection.
  * proctitle_mark() remembers the present length as that `keep`: set "aphorismd: prefork 3: ", mark, then
- * tail("busy").
+ * tail("busy").  The latter is async-signal-safe, for one caller at a time.
  */
 void proctitle_mark(void);
 void proctitle_tail(const char *text);

@@ -2,6 +2,18 @@
  * event_connection.h - one connection of the event pump: a conversation, and what two events leave between them.
  *
  * A connection is named by its slot.  Nothing here blocks; each call may end with the connection closed.
+ *
+ *   READS     input, or the deadline -----+             +-- all is answered -----------------------> READS
+ *   SENDS     the engine has sent it all -+             +-- the engine puts a send off ------------> SENDS
+ *   WRITES    it is all taken ------------+-> goes on --+-- not all is taken, or its turn is over -> WRITES
+ *   PAYS      the answer is due ----------+             +-- an answer has a price -----------------> PAYS
+ *   PAYS_UNWATCHED   the same ------------+             +-- LINGER --------------------------------> LINGERS
+ *                                                       +-- CLOSE, in a drain with bytes unsent ---> LEAVES
+ *                                                       +-- CLOSE; a client is turned away --------> NONE
+ *
+ * SENDS becomes WRITES when not all was taken, and PAYS PAYS_UNWATCHED when the client has gone.  LINGERS ends (NONE)
+ * at the client's end, after 64 KiB or a second; LEAVES when the last byte has arrived.  WRITES and LEAVES end when no
+ * byte was taken for timeouts.write; all but PAYS and LEAVES when the connection turns out to be lost.
  */
 #ifndef EVENT_EVENT_CONNECTION_H
 #define EVENT_EVENT_CONNECTION_H

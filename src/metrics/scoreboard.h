@@ -158,7 +158,7 @@ void scoreboard_free(struct scoreboard *);
 /*
  * Takes the first free slot from that one on for a worker, or else one before it; -1 when all are taken.  So what is
  * held at a time lies close together, and who walks over it has little to walk.  Lock-free, never blocks; it looks at a
- * bit for each page of slots that is full, and at none of its slots.
+ * bit for each page of slots that is full, and at none of its slots.  The second leaves it, and is async-signal-safe.
  */
 int scoreboard_take(struct scoreboard *, uint32_t worker, uint32_t from);
 void scoreboard_leave(struct scoreboard *, uint32_t slot);
@@ -187,7 +187,7 @@ const char *scoreboard_peer(const struct slot *, char *to, size_t size);
 /* Sums over all workers, added to *totals. */
 void scoreboard_sum(const struct scoreboard *, struct scoreboard_totals *);
 
-/* One count of a worker and of those in its row before it.  For signal handlers, too. */
+/* One count of a worker and of those in its row before it.  Async-signal-safe. */
 uint64_t scoreboard_counted(const struct scoreboard *, uint32_t worker, enum scoreboard_count);
 
 /* How many connections ended by a time-out, of whatever kind; how many were refused. */

@@ -14,8 +14,11 @@
 #include "models/model.h"
 #include "worker/pump.h"
 
-/* By slot.  Written by the loop and by the handler, which never run at the same time: the process has one thread. */
-static pid_t *pids;
+/*
+ * By slot.  Written by the loop and by the handler, which never run at the same time: the process has one thread.  The
+ * numbers are volatile, since the loop must have stored one before it looks at `unknown`.
+ */
+static volatile pid_t *pids;
 static struct connection *connections;
 static uint32_t highest;
 

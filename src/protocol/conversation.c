@@ -1,5 +1,17 @@
 /*
  * conversation.c - one connection's dialogue: bytes in, bytes out.
+ *
+ *              MEET                    its first byte        its last
+ *   UNMET ----------> GREETS ----> IDLE ----------> ASKING ----------> ANSWERS ---> IDLE, ASKING or ANSWERS, by what
+ *     |                             |                |  |                 |          has come of the next one
+ *     | bad, late,        silent or | ended    ended |  | malformed,      | malformed,
+ *     | ended                       |                |  | too long        | the last that it may ask
+ *     v                             v                v  v or slow         v
+ *   CLOSE <-------------------------+----------------+  LINGER <----------+
+ *
+ * Without a PROXY header or a greeting it begins further on; a request that comes whole goes from IDLE to ANSWERS.
+ * READ is said in UNMET, IDLE and ASKING; FLUSH for want of room in GREETS and ANSWERS, and before LINGER's last word;
+ * PAY in ANSWERS, before an answer that costs.  That the client has ended counts when all is answered.
  */
 #include <assert.h>
 #include <string.h>

@@ -1,5 +1,19 @@
 /*
  * worker.c - the process that serves, made ready.
+ *
+ *   fork ---> opens ------------> SERVES: idle or busy
+ *               |                   |  SIGNAL_RETIRE: takes no connection any more
+ *               | can't             v
+ *               |                 RETIRES ---> exits with 0 when its last connection has ended
+ *               v                   |  SIGNAL_DRAIN: cuts all for reading
+ *        exits with a               v
+ *        sysexits code            DRAINS ----> the same; or with WORKER_CUT when the drain's time is over
+ *                                   |  SIGNAL_STOP, SIGNAL_ORPHAN: takes what is queued and nobody else will take
+ *                                   v
+ *                                 STOPS -----> the same
+ *
+ * A phase may be skipped, none comes back.  What the supervisor sends waits from the fork on, until worker_open() is
+ * done.
  */
 #include <errno.h>
 #include <fcntl.h>

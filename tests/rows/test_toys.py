@@ -1,9 +1,11 @@
 """What a user meets of the rows that tests/check-rows has added: of all this nothing but the rows knows."""
 
+import json
+
 import pytest
 
-from harness import APHORISMD, ETC, engines, environment, models, run, talk
-from test_completion import offered
+from harness import APHORISM, APHORISMCTL, APHORISMD, ETC, engines, environment, models, run, talk
+from test_completion import APHORISM_BENCH, offered
 
 QUESTION, ANSWER = b"Simple is better than?", b"Complex."
 
@@ -63,3 +65,24 @@ def test_the_figure(daemon):
     d = daemon()
     assert "\ntoy 0\n" in d.ctl("status").stdout and "\ntoy 0\n" in d.ctl("stats").stdout
     assert "\naphorismd_toy_total 0\n" in d.ctl("metrics").stdout
+
+
+def test_the_command(daemon):
+    d = daemon()
+    assert d.ctl("toy").stdout == "toyed\n"
+    assert json.loads(d.ctl("--json", "toy").stdout)["toyed"] is True
+    assert "\n  toy " in run(APHORISMCTL, "help").stdout and "toy" in offered(APHORISMCTL, "t")
+    assert "did you mean toy?" in d.ctl("toyy").stderr
+
+
+@pytest.mark.parametrize("program", [APHORISMD, APHORISMCTL, APHORISM, APHORISM_BENCH])
+def test_an_option(program):
+    command = ["compare"] if program == APHORISM_BENCH else []
+    assert " --toy " in run(program, *command, "--help").stdout
+    assert "--toy" in offered(program, *command, "--t")
+    assert "did you mean --toy?" in run(program, *command, "--toyy").stderr
+
+
+def test_what_an_option_does(daemon):
+    assert run(APHORISMD, "--toy").stdout == run(APHORISMD, "--list-models").stdout
+    assert json.loads(daemon().ctl("ping", "--toy").stdout)
