@@ -1,8 +1,8 @@
 /*
  * successor.c - an upgrade, in the process that comes; what is said is listed in upgrade_talk.h.
  *
- * It starts as any other does, but for what is the predecessor's still: files, queues, the service manager's ear.  When the
- * predecessor ends without a word this is nobody else's, and the successor takes it.
+ * It starts as any other does, but for what is the predecessor's still: files, queues, the service manager's ear.  When
+ * the predecessor ends without a word this is nobody else's, and the successor takes it.
  *
  *             its workers serve: `ready`          `yours`: `taken`         `speak`
  *   STARTS -------------------------------> CLAIMS ----------------> OWNS ------------> SPEAKS, for good
