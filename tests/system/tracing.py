@@ -46,7 +46,10 @@ def traced(pid, all_threads):
 
 @contextmanager
 def straced(pids, *arguments, log="/dev/null"):
-    """Meanwhile strace looks at processes, all their threads, and the children that they make."""
+    """Meanwhile strace looks at processes, all their threads, and the children that they make.
+
+    One that may end meanwhile is started with env=TRACED: nobody looks for leaks under a tracer.
+    """
     command = [tool("strace"), "-f", "-qq", "-o", str(log), *arguments]
     strace = subprocess.Popen(command + [word for pid in pids for word in ("-p", str(pid))], text=True,
                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
