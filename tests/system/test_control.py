@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import harness
+from fixtures import TRACED
 from harness import (APHORISMCTL, APHORISMD, LIMIT, ROOT, Client, Daemon, Raw, nobody, nothing_left, open_files, process,
                      run, says, strike, until)
 from tracing import compiled, straced, without_sanitizers
@@ -293,7 +294,7 @@ def test_a_client_that_says_no_more(daemon, command, answer):
 
 
 def test_when_a_stop_is_told_nothing_is_in_the_way_of_a_start(daemon, place):
-    d = daemon(process__pidfile=place / "pid")
+    d = daemon(process__pidfile=place / "pid", env=TRACED)
     with straced([d.pid], "-e", "trace=/^unlink", "-e", "inject=/^unlink:delay_enter=300000"):
         assert b"end 0\n" in say(d, b"stop\n")
         assert not (place / "pid").exists() and not d.control.exists()

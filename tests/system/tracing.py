@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,25 +47,34 @@ def traced(pid, all_threads):
 
 @contextmanager
 def straced(pids, *arguments, log="/dev/null"):
-    """Meanwhile strace looks at processes, all their threads, and the children that they make."""
-    command = [tool("strace"), "-f", "-qq", "-o", str(log), *arguments]
-    strace = subprocess.Popen(command + [word for pid in pids for word in ("-p", str(pid))], text=True,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    """Meanwhile strace looks at processes, all their threads, and the children that they make.
 
-    def held():
-        """All that are still there: a child that serves one connection may just be ending."""
-        return all(traced(pid, True) or not Path(f"/proc/{pid}").exists() for pid in pids)
+    One that may end meanwhile is started with env=TRACED: nobody looks for leaks under a tracer.
+    """
+    command = [tool("strace"), "-f", "--quiet=exit,path-resolution,personality,superseded,thread-execve"]
+    command += ["-o", str(log), *arguments, *(word for pid in pids for word in ("-p", str(pid)))]
+    with tempfile.NamedTemporaryFile("r") as said:
+        strace = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
 
-    try:
-        until("the tracer", lambda: strace.poll() is not None or held())
-        if strace.poll() is not None:
-            said = strace.stderr.read()
-            assert "not permitted" in said, said
-            pytest.skip(said.strip().splitlines()[-1])
-        yield
-    finally:
-        strace.terminate()
-        strace.communicate()
+        def held():
+            """
+            All that are still there: a child that serves one connection may just be ending.  They have a tracer before
+            they are interrupted by it, which strace tells of.
+            """
+            attached = re.findall(r"Process (\d+) attached", Path(said.name).read_text())
+            return all((str(pid) in attached and traced(pid, True)) or not Path(f"/proc/{pid}").exists()
+                       for pid in pids)
+
+        try:
+            until("the tracer", lambda: strace.poll() is not None or held())
+            if strace.poll() is not None:
+                why = Path(said.name).read_text()
+                assert "not permitted" in why, why
+                pytest.skip(why.strip().splitlines()[-1])
+            yield
+        finally:
+            strace.terminate()
+            strace.wait()
 
 
 def under_strace(log, *arguments):
