@@ -185,7 +185,8 @@ static bool watch_anew(struct worker *worker, int number)
 	int fd = worker->listeners[number].watched;
 
 	epoll_ctl(worker->ready_set, EPOLL_CTL_DEL, fd, NULL);
-	return watch(worker->ready_set, fd, EPOLLIN | EPOLLEXCLUSIVE, (uint32_t)number) == 0;
+	/* another thread may be at it, too */
+	return watch(worker->ready_set, fd, EPOLLIN | EPOLLEXCLUSIVE, (uint32_t)number) == 0 || errno == EEXIST;
 }
 
 /* To watch a listener anew is to learn whether connections are queued, whoever was told of them. */
