@@ -6,7 +6,7 @@
 
 #include <signal.h>
 
-/* What the supervisor sends to a worker's process group. */
+/* What the supervisor sends: drain and stop to a worker's process group, retire and recheck to the worker alone. */
 enum worker_signal {
 	SIGNAL_RETIRE = SIGUSR1,
 	SIGNAL_DRAIN = SIGHUP,

@@ -66,7 +66,7 @@ struct worker {
 	_Atomic uint32_t busy;            /* connections being served */
 	uint64_t answered_before;         /* questions, by those in its row before it */
 	int ready_set;                    /* epoll over several listeners; -1 for one */
-	int wake;                         /* an eventfd, readable from the first stop on */
+	int wake;                         /* an eventfd, readable from the first retire, drain or stop on */
 	int recheck;                      /* an eventfd, readable when SIGNAL_RECHECK has come */
 	_Atomic int *acceptors;           /* ids of threads that may block in accept; the handler interrupts them */
 	_Atomic int acceptor_count;
