@@ -13,6 +13,7 @@ from harness import LIMIT, holds, talk, until
 from test_control import outgoing
 from test_cost import STEADY
 from test_operate import stats
+from tracing import without_sanitizers
 
 FOUND = {"morpheus": "Follow the white rabbit \U0001f430.", "\U0001f436": "\U0001f43e Playing ball! \U0001f3d0.",
          "quote": '"' * 65534 + "."}
@@ -229,6 +230,7 @@ def test_a_number_as_long_as_a_message(served):
 
 
 def test_the_greatest_body_is_not_held(served):
+    without_sanitizers()
     d = served(**STEADY)
     body = random.Random(1060).randbytes(1 << 20)
     with d.connect(1) as client:
