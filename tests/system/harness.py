@@ -421,8 +421,12 @@ class Daemon:
         return descendants(self.pid)
 
     def workers(self):
-        """The supervisor's own children, but for the one that starts programs."""
-        return [p for p in self.processes() if p.ppid == self.pid and not is_starter(p)]
+        """
+        The supervisor's own children, but for the one that starts programs.  That one is forked before there is a
+        title, and may be late to take its own.
+        """
+        return [p for p in self.processes()
+                if p.ppid == self.pid and not is_starter(p) and "aphorismd -" not in p.title()]
 
     def memory(self):
         return sum(p.memory() for p in self.processes())
